@@ -1,0 +1,183 @@
+//! What clients reach by name: hosts, versions, routes, steering.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::{DnsName, HealthCheck, Name, Percent, Step, Ttl, Weight};
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The names it is reached by; at least one.
+    pub hosts: Vec<HostPattern>,
+    /// Its releases by name; at least one.
+    pub versions: BTreeMap<Name, Version>,
+    /// How its endpoints are probed.
+    pub health: HealthCheck,
+    /// How a client's cluster is chosen; none: all clusters alike.
+    pub steering: Vec<Step>,
+    /// Addresses of how many clusters one DNS answer carries, 1 to 8.
+    pub answers: u8,
+    /// Choose by client prefix (/24, /56) instead of by chance.
+    pub sticky: bool,
+    /// What DNS says when every cluster is down.
+    pub when_all_down: WhenAllDown,
+    /// Below this share of up weight, DNS leaves a tier (default 50 %).
+    pub min_up_fraction: Percent,
+    /// The bounds of derived TTLs.
+    pub ttl: TtlBand,
+    /// How a cluster comes back.
+    pub failback: Failback,
+    /// Versions by weight, where no route says otherwise.
+    pub split: Split,
+    /// By path prefix; the longest wins.
+    pub routes: Vec<Route>,
+    /// Proxy timeouts.
+    pub timeouts: Timeouts,
+    /// Proxy retries.
+    pub retry: Retry,
+}
+
+/// A host an app answers to: a name, or `*.` and a name for everything below it.
+pub type HostPattern = DnsName;
+
+/// One release of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Where it runs, by cluster.
+    pub endpoints: BTreeMap<Name, Vec<SocketAddr>>,
+}
+
+/// A weighted choice of versions; at least one weight is above zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split(pub BTreeMap<Name, Weight>);
+
+/// A path prefix, by whole segments (Gateway API `PathPrefix`), and its split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Begins with `/`.
+    pub path_prefix: String,
+    /// Versions by weight.
+    pub split: Split,
+}
+
+/// What DNS answers when no cluster is usable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhenAllDown {
+    /// The clusters that were usable last; with none known, all.
+    LastKnown,
+    /// All that are neither drained nor fenced.
+    All,
+    /// One cluster, its health ignored.
+    Fallback(Name),
+    /// SERVFAIL.
+    Servfail,
+    /// An empty answer.
+    Nodata,
+}
+
+/// Derived TTLs stay inside, in whole seconds; defaults 30 and 60.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TtlBand {
+    /// Lower bound, at least 1 s. Halved (at least 5 s, or this bound if lower) while a member is down.
+    pub min: Ttl,
+    /// Upper bound.
+    pub max: Ttl,
+}
+
+/// How a recovered cluster comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failback {
+    /// Up for this long before it gets traffic again; default 5 min. Doubles per flap, at most
+    /// eightfold.
+    pub hold_down: Duration,
+    /// Then this share more per `ramp_every`; default 2 %.
+    pub ramp_step: Percent,
+    /// Default 10 s.
+    pub ramp_every: Duration,
+}
+
+/// Timeouts of the proxy; zero switches one off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands; default 1 s.
+    pub connect: Duration,
+    /// From the request's last byte to the response head; default 15 s.
+    pub first_byte: Duration,
+    /// The whole exchange up to the response's last byte; default off.
+    pub request: Duration,
+}
+
+/// Retries of the proxy after an attempt that may have reached a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Further attempts of an idempotent request, 0 to 5; default 1.
+    pub attempts: u8,
+    /// Share of requests that may be retried, over 10 s; default 20 %.
+    pub budget: Percent,
+    /// Retries a second that are always allowed; default 10.
+    pub min_per_second: u32,
+}
+
+impl Default for TtlBand {
+    fn default() -> Self {
+        let ttl = |s| Ttl::new(s).unwrap_or_else(|| Ttl::from_duration(Duration::ZERO));
+        Self {
+            min: ttl(30),
+            max: ttl(60),
+        }
+    }
+}
+
+impl Default for Failback {
+    fn default() -> Self {
+        Self {
+            hold_down: Duration::from_secs(300),
+            ramp_step: Percent::from_hundredths(200).unwrap_or(Percent::FULL),
+            ramp_every: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            first_byte: Duration::from_secs(15),
+            request: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            budget: Percent::from_hundredths(2_000).unwrap_or(Percent::ZERO),
+            min_per_second: 10,
+        }
+    }
+}
+
+impl App {
+    /// An app with defaults for everything but its names and places.
+    pub fn new(hosts: Vec<HostPattern>, versions: BTreeMap<Name, Version>, split: Split) -> Self {
+        Self {
+            hosts,
+            versions,
+            health: HealthCheck::default(),
+            steering: Vec::new(),
+            answers: 1,
+            sticky: false,
+            when_all_down: WhenAllDown::LastKnown,
+            min_up_fraction: Percent::from_hundredths(5_000).unwrap_or(Percent::FULL),
+            ttl: TtlBand::default(),
+            failback: Failback::default(),
+            split,
+            routes: Vec::new(),
+            timeouts: Timeouts::default(),
+            retry: Retry::default(),
+        }
+    }
+}

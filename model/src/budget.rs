@@ -1,0 +1,25 @@
+//! Upper bounds of a Model. What exceeds one is refused by name when the Model is made, so that
+//! compiling and serving never have to fail.
+
+/// Apps in a Model.
+pub const APPS: usize = 100_000;
+/// Clusters in a Model.
+pub const CLUSTERS: usize = 4_096;
+/// Clusters of one app: a usable set is one 16-bit mask.
+pub const CLUSTERS_PER_APP: usize = 16;
+/// Addresses of one cluster and family, so that any answer fits a message.
+pub const ADDRESSES_PER_CLUSTER: usize = 32;
+/// Endpoints of one app over all versions and clusters.
+pub const ENDPOINTS_PER_APP: usize = 16_384;
+/// Versions of one app.
+pub const VERSIONS_PER_APP: usize = 64;
+/// Steps of one steering.
+pub const STEERING_STEPS: usize = 8;
+/// CIDRs in all steerings together.
+pub const CIDRS: usize = 60_000;
+/// Octets of one RRset on the wire, so that it fits a TCP message.
+pub const RRSET_OCTETS: usize = 32_768;
+/// Records in all zones together.
+pub const RECORDS: usize = 4_000_000;
+/// Routes of one app.
+pub const ROUTES_PER_APP: usize = 1_024;

@@ -1,0 +1,41 @@
+//! The nouns of Windrose: names, units, places, the [`Model`] an operator wants, the [`Fact`]s that
+//! were seen, the [`Status`] control concludes, and the [`Stamp`] that orders what is published.
+//!
+//! Deliberately absent: I/O, clocks, randomness, async, text formats. A `Model` can only be made by
+//! [`Model::build`], which refuses whatever is wrong or exceeds a [`budget`].
+#![warn(missing_docs)]
+
+mod app;
+pub mod budget;
+mod cluster;
+mod dns_name;
+mod fact;
+mod health;
+mod invalid;
+mod model;
+mod name;
+mod place;
+mod stamp;
+mod status;
+mod steering;
+mod time;
+mod unit;
+mod zone;
+
+pub use app::{
+    App, Failback, HostPattern, Retry, Route, Split, Timeouts, TtlBand, Version, WhenAllDown,
+};
+pub use cluster::{Cluster, Region};
+pub use dns_name::{DnsName, DnsNameError};
+pub use fact::{EndpointId, Fact, PassiveKind, ProbeFailure};
+pub use health::{HealthCheck, HttpProbe, Probe, StatusRange};
+pub use invalid::{Invalid, Segment};
+pub use model::{AppId, ClusterId, Draft, Model, PlacedEndpoint, Safety};
+pub use name::{Name, NameError};
+pub use place::{Continent, Coordinates, Country, PlaceError};
+pub use stamp::{Revision, Stamp};
+pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict};
+pub use steering::{ClientSet, FenceRule, GeoRules, Preference, Step};
+pub use time::{Now, WallTime};
+pub use unit::{Percent, Ttl, UnitError, Weight};
+pub use zone::{RData, RecordType, RrSet, Soa, Zone};

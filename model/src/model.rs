@@ -1,0 +1,268 @@
+//! The Model: what the operator wants, valid by construction.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::invalid::Invalid;
+use crate::{App, Cluster, DnsName, Name, Region, Revision, Zone};
+
+mod check;
+
+/// A cluster by position in the sorted list of its Model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(pub u16);
+
+/// An app by position in the sorted list of its Model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppId(pub u32);
+
+/// Everything an operator may say, not yet checked as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// By name.
+    pub regions: BTreeMap<Name, Region>,
+    /// By name.
+    pub clusters: BTreeMap<Name, Cluster>,
+    /// By name.
+    pub apps: BTreeMap<Name, App>,
+    /// By apex.
+    pub zones: BTreeMap<DnsName, Zone>,
+    /// Rules that hold for every change.
+    pub safety: Safety,
+}
+
+/// Safety rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Safety {
+    /// Every app keeps at least this many clusters that are neither drained nor dialed to zero;
+    /// default 1.
+    pub min_clusters_on: u8,
+}
+
+impl Default for Safety {
+    fn default() -> Self {
+        Self { min_clusters_on: 1 }
+    }
+}
+
+/// A checked whole. Objects are sorted by name; ids are positions, valid within one Model only.
+#[derive(Debug, Clone)]
+pub struct Model {
+    revision: Revision,
+    regions: BTreeMap<Name, Region>,
+    clusters: Vec<(Name, Arc<Cluster>)>,
+    apps: Vec<(Name, Arc<App>)>,
+    clusters_of: Vec<Arc<[ClusterId]>>,
+    zones: Vec<(DnsName, Arc<Zone>)>,
+    safety: Safety,
+}
+
+impl Model {
+    /// Checks a draft. Objects equal to those of `previous` keep their `Arc`, so that compiling
+    /// finds changes by pointer.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in document order of the objects.
+    pub fn build(
+        draft: Draft,
+        revision: Revision,
+        previous: Option<&Self>,
+    ) -> Result<Self, Vec<Invalid>> {
+        let wrong = check::check(&draft);
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let clusters: Vec<_> = draft
+            .clusters
+            .into_iter()
+            .map(|(name, cluster)| {
+                let old = previous
+                    .and_then(|m| Some(&m.clusters[usize::from(m.cluster_id(name.as_str())?.0)].1));
+                let cluster = keep(old, cluster);
+                (name, cluster)
+            })
+            .collect();
+        let apps: Vec<_> = draft
+            .apps
+            .into_iter()
+            .map(|(name, app)| {
+                let old =
+                    previous.and_then(|m| Some(&m.apps[m.app_id(name.as_str())?.0 as usize].1));
+                let app = keep(old, app);
+                (name, app)
+            })
+            .collect();
+        let zones = draft
+            .zones
+            .into_iter()
+            .map(|(apex, zone)| {
+                let old = previous.and_then(|m| {
+                    m.zones
+                        .binary_search_by(|(name, _)| name.cmp(&apex))
+                        .ok()
+                        .map(|i| &m.zones[i].1)
+                });
+                let zone = keep(old, zone);
+                (apex, zone)
+            })
+            .collect();
+        let clusters_of = apps
+            .iter()
+            .map(|(_, app)| positions(app, &clusters))
+            .collect();
+        Ok(Self {
+            revision,
+            regions: draft.regions,
+            clusters,
+            apps,
+            clusters_of,
+            zones,
+            safety: draft.safety,
+        })
+    }
+
+    /// A Model with nothing in it.
+    pub fn empty() -> Self {
+        Self {
+            revision: Revision(0),
+            regions: BTreeMap::new(),
+            clusters: Vec::new(),
+            apps: Vec::new(),
+            clusters_of: Vec::new(),
+            zones: Vec::new(),
+            safety: Safety::default(),
+        }
+    }
+
+    /// Which Model this is.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// All regions.
+    pub fn regions(&self) -> &BTreeMap<Name, Region> {
+        &self.regions
+    }
+
+    /// All clusters; the position is the [`ClusterId`].
+    pub fn clusters(&self) -> &[(Name, Arc<Cluster>)] {
+        &self.clusters
+    }
+
+    /// All apps; the position is the [`AppId`].
+    pub fn apps(&self) -> &[(Name, Arc<App>)] {
+        &self.apps
+    }
+
+    /// All zones by apex.
+    pub fn zones(&self) -> &[(DnsName, Arc<Zone>)] {
+        &self.zones
+    }
+
+    /// The safety rules.
+    pub fn safety(&self) -> Safety {
+        self.safety
+    }
+
+    /// The cluster of an id of this Model.
+    pub fn cluster(&self, id: ClusterId) -> &(Name, Arc<Cluster>) {
+        &self.clusters[usize::from(id.0)]
+    }
+
+    /// The app of an id of this Model.
+    pub fn app(&self, id: AppId) -> &(Name, Arc<App>) {
+        &self.apps[id.0 as usize]
+    }
+
+    /// Ids with their apps.
+    pub fn app_ids(&self) -> impl Iterator<Item = (AppId, &Name, &Arc<App>)> {
+        (0..)
+            .map(AppId)
+            .zip(&self.apps)
+            .map(|(id, (name, app))| (id, name, app))
+    }
+
+    /// An app by name.
+    pub fn app_id(&self, name: &str) -> Option<AppId> {
+        let at = self
+            .apps
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
+        u32::try_from(at).ok().map(AppId)
+    }
+
+    /// A cluster by name.
+    pub fn cluster_id(&self, name: &str) -> Option<ClusterId> {
+        let at = self
+            .clusters
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
+        u16::try_from(at).ok().map(ClusterId)
+    }
+
+    /// The clusters an app lives in, sorted by name, at most
+    /// [`CLUSTERS_PER_APP`](crate::budget::CLUSTERS_PER_APP). A *local* cluster number is a position
+    /// in this list and a bit in its masks.
+    pub fn clusters_of(&self, app: AppId) -> &Arc<[ClusterId]> {
+        &self.clusters_of[app.0 as usize]
+    }
+
+    /// The endpoints of an app in their one order: versions by name, clusters by name, then as
+    /// listed. The position is [`EndpointId::index`](crate::EndpointId).
+    pub fn endpoints(&self, app: AppId) -> impl Iterator<Item = PlacedEndpoint> + '_ {
+        let (_, wanted) = self.app(app);
+        wanted
+            .versions
+            .values()
+            .enumerate()
+            .flat_map(move |(version, v)| {
+                v.endpoints.iter().flat_map(move |(cluster, addresses)| {
+                    let local = self.local_cluster(app, cluster.as_str()).unwrap_or(0);
+                    addresses.iter().map(move |&address| PlacedEndpoint {
+                        version: u8::try_from(version).unwrap_or(u8::MAX),
+                        cluster: local,
+                        address,
+                    })
+                })
+            })
+    }
+
+    /// The local number of a cluster in an app.
+    pub fn local_cluster(&self, app: AppId, cluster: &str) -> Option<u8> {
+        let id = self.cluster_id(cluster)?;
+        let at = self.clusters_of(app).iter().position(|c| *c == id)?;
+        u8::try_from(at).ok()
+    }
+}
+
+/// An endpoint with where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacedEndpoint {
+    /// Position among the app's versions, sorted by name.
+    pub version: u8,
+    /// Local cluster number.
+    pub cluster: u8,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+fn keep<T: PartialEq>(old: Option<&Arc<T>>, new: T) -> Arc<T> {
+    match old {
+        Some(old) if **old == new => Arc::clone(old),
+        _ => Arc::new(new),
+    }
+}
+
+fn positions(app: &App, clusters: &[(Name, Arc<Cluster>)]) -> Arc<[ClusterId]> {
+    let mut ids: Vec<_> = app
+        .versions
+        .values()
+        .flat_map(|v| v.endpoints.keys())
+        .filter_map(|name| clusters.binary_search_by(|(n, _)| n.cmp(name)).ok())
+        .filter_map(|at| u16::try_from(at).ok().map(ClusterId))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
+}

@@ -1,0 +1,64 @@
+//! Steering: how a client's place becomes ordered tiers of clusters.
+//!
+//! Steps run in order over tiers that begin as one tier of all the app's clusters. `fence` removes;
+//! `geo`, `nearest` and `failover` split each tier into ordered sub-tiers; `weighted` sets weights
+//! inside tiers. What a step does not name stays, behind what it names: only a fence removes.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::{Continent, Country, Name, Weight};
+
+/// One step of steering.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Clients of a rule may only be sent to its clusters; the first matching rule holds. Fails
+    /// closed.
+    Fence(Vec<FenceRule>),
+    /// Preference by CIDR (most specific first), then country, then continent, then default.
+    Geo(GeoRules),
+    /// One tier per distance from the client's country to the cluster's region; clusters of equal
+    /// distance share a tier. A client of unknown place leaves the tiers as they are.
+    Nearest,
+    /// Weights within tiers; a cluster not named has weight 1.
+    Weighted(BTreeMap<Name, Weight>),
+    /// Fixed order.
+    Failover(Preference),
+}
+
+/// Ordered groups of clusters, the most wanted first; members of a group are equals.
+pub type Preference = Vec<Vec<Name>>;
+
+/// Which clients may go where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FenceRule {
+    /// Whom the rule binds.
+    pub clients: ClientSet,
+    /// Where they may go.
+    pub clusters: Vec<Name>,
+}
+
+/// A set of clients: the union of what is listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientSet {
+    /// By address.
+    pub cidrs: Vec<IpNet>,
+    /// By country.
+    pub countries: Vec<Country>,
+    /// By continent.
+    pub continents: Vec<Continent>,
+}
+
+/// The rules of a `geo` step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GeoRules {
+    /// Overrides by address; the most specific wins, over every other rule.
+    pub cidrs: BTreeMap<IpNet, Preference>,
+    /// By country.
+    pub countries: BTreeMap<Country, Preference>,
+    /// By continent.
+    pub continents: BTreeMap<Continent, Preference>,
+    /// For everyone else; empty leaves the tiers as they are.
+    pub default: Preference,
+}
