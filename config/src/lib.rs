@@ -1,1 +1,20 @@
-//! (being written)
+//! Text to [`Model`](windrose_model::Model): reads YAML, and says everything that is wrong with it at
+//! file, line and column.
+//!
+//! The way of a text: `tree` (YAML events to a tree with places) → `shape` and `language` (one
+//! table of keys: unknown, missing and malformed ones are told here) → `read` (tree to draft) →
+//! `Model::build` → `place` (its refusals back to places). Deliberately absent: serde derives, which
+//! stop at the first mistake, and anything that touches the network.
+#![warn(missing_docs)]
+
+mod diagnostic;
+mod load;
+mod node;
+mod schema;
+mod source;
+
+pub use diagnostic::{Diagnostic, Related, Report, Severity};
+pub use load::{Loaded, load, load_text, summary};
+pub use node::{GeoSource, HeadLimits, Listeners, NodeConfig};
+pub use schema::schema;
+pub use source::Sources;

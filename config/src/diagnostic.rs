@@ -1,0 +1,123 @@
+//! Diagnostics and the report that holds and shows them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::source::Sources;
+
+mod render;
+
+/// One thing that is wrong, or looks wrong, with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Whether it stops the configuration from being used.
+    pub severity: Severity,
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    /// The file as the caller named it, or the name given to a text.
+    pub file: Arc<str>,
+    /// From 1; 0 when the file as a whole is meant.
+    pub line: usize,
+    /// In characters, from 1; 0 when the file as a whole is meant.
+    pub column: usize,
+    /// The octets it is about.
+    pub span: Range<usize>,
+    /// What is wrong and what is allowed; lower case, no final stop.
+    pub message: String,
+    /// The next move, if we know it.
+    pub help: Option<String>,
+    /// Another place that has to do with it.
+    pub related: Option<Related>,
+}
+
+/// A second place of a diagnostic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// The file.
+    pub file: Arc<str>,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What is there.
+    pub label: String,
+}
+
+/// How bad a diagnostic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// It is accepted.
+    Warning,
+}
+
+impl Severity {
+    /// As in outputs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Why a configuration was refused: everything at once, sorted by place. Its `Display` is for people;
+/// [`Report::to_json`] for tools.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// At most 100.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    pub more: usize,
+    /// The texts they point into.
+    pub sources: Sources,
+}
+
+impl Report {
+    /// `{"schema":1,"ok":…,"more":…,"diagnostics":[{severity,code,file,line,column,message,help}]}`;
+    /// `line` and `column` are null when a file as a whole is meant, `ok` is true without errors.
+    pub fn to_json(&self) -> Value {
+        let place = |n: usize| if n == 0 { Value::Null } else { json!(n) };
+        let list: Vec<_> = self
+            .diagnostics
+            .iter()
+            .map(|d| {
+                json!({
+                    "severity": d.severity.as_str(),
+                    "code": d.code,
+                    "file": &*d.file,
+                    "line": place(d.line),
+                    "column": place(d.column),
+                    "message": d.message,
+                    "help": d.help,
+                })
+            })
+            .collect();
+        let ok = self
+            .diagnostics
+            .iter()
+            .all(|d| d.severity == Severity::Warning);
+        json!({"schema": 1, "ok": ok, "more": self.more, "diagnostics": list})
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, diagnostic) in self.diagnostics.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            render::render(f, diagnostic, &self.sources)?;
+        }
+        if self.more > 0 {
+            writeln!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Report {}

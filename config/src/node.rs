@@ -1,0 +1,104 @@
+//! What a configuration says about this node alone: nothing here enters the Model.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use windrose_model::Name;
+
+/// The settings of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Its name; default `n1`.
+    pub name: Name,
+    /// The region it stands in.
+    pub region: Option<Name>,
+    /// The cluster it stands in, if it is an edge of one.
+    pub home: Option<Name>,
+    /// Where it keeps its journal and lock; default `./windrose-data` in the working directory. As
+    /// written in a file it is relative to that file.
+    pub data_dir: PathBuf,
+    /// Threads of the data path; default: one per core.
+    pub threads: Option<usize>,
+    /// What it listens on.
+    pub listeners: Listeners,
+    /// Whose `X-Forwarded-For` is believed; default nobody's. From `node.trusted_proxies`.
+    pub forwarded_trust: Vec<IpNet>,
+    /// Bounds of a request head. From `node.http`.
+    pub http_limits: HeadLimits,
+}
+
+/// Addresses a node accepts on. Without the key `listeners` there is one of each on loopback; with
+/// it, exactly what is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listeners {
+    /// DNS over UDP and TCP; default 127.0.0.1:5353.
+    pub dns: Vec<SocketAddr>,
+    /// HTTP; default 127.0.0.1:8080.
+    pub http: Vec<SocketAddr>,
+    /// Metrics, status and commands; default 127.0.0.1:9900.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Bounds of an HTTP/1 request head and of idle connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Octets of a head; default 64 KiB.
+    pub max_head_bytes: usize,
+    /// Header fields; default 100.
+    pub max_fields: usize,
+    /// From the first octet of a head to its last; default 10 s.
+    pub head_timeout: Duration,
+    /// Between requests of a connection; default 75 s.
+    pub idle_timeout: Duration,
+}
+
+/// Where countries of addresses come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GeoSource {
+    /// The database in the binary.
+    Builtin,
+    /// A MaxMind-format file.
+    File(PathBuf),
+    /// Nowhere: every client is of unknown place.
+    None,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let on = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            dns: vec![on(5353)],
+            http: vec![on(8080)],
+            admin: Some(on(9900)),
+        }
+    }
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            max_head_bytes: 64 << 10,
+            max_fields: 100,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+        }
+    }
+}
+
+impl NodeConfig {
+    /// A node of that name with defaults for all else.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            region: None,
+            home: None,
+            data_dir: PathBuf::from("./windrose-data"),
+            threads: None,
+            listeners: Listeners::default(),
+            forwarded_trust: Vec::new(),
+            http_limits: HeadLimits::default(),
+        }
+    }
+}

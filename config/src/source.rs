@@ -1,0 +1,85 @@
+//! The texts that were read, and places in them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The texts of one configuration, kept so that diagnostics can show their lines.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    list: Vec<Source>,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    name: Arc<str>,
+    base: PathBuf,
+    text: Arc<str>,
+    /// Offsets at which lines begin.
+    lines: Vec<u32>,
+}
+
+/// Octets `start..end` of one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Span {
+    pub(crate) source: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Sources {
+    /// The names of the texts, in the order they were read.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|s| &*s.name)
+    }
+
+    /// Adds a text; `base` is what its relative paths are relative to. Gives its number.
+    pub(crate) fn add(&mut self, name: &str, base: &Path, text: &str) -> u32 {
+        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(i, _)| offset(i + 1)));
+        self.list.push(Source {
+            name: name.into(),
+            base: base.to_owned(),
+            text: text.into(),
+            lines: lines.collect(),
+        });
+        offset(self.list.len() - 1)
+    }
+
+    pub(crate) fn name(&self, source: u32) -> Arc<str> {
+        Arc::clone(&self.list[source as usize].name)
+    }
+
+    pub(crate) fn text(&self, source: u32) -> Arc<str> {
+        Arc::clone(&self.list[source as usize].text)
+    }
+
+    /// A path as it was written in a text, made relative to the place of that text.
+    pub(crate) fn resolve(&self, source: u32, path: &str) -> PathBuf {
+        self.list[source as usize].base.join(path)
+    }
+
+    /// Line and column (in characters), both from 1.
+    pub(crate) fn line_and_column(&self, source: u32, at: u32) -> (usize, usize) {
+        let source = &self.list[source as usize];
+        let line = source.lines.partition_point(|start| *start <= at);
+        let start = source.lines[line - 1] as usize;
+        let before = source.text.get(start..at as usize).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+
+    /// The text of a line from 1, without its break; `None` for an unknown file or line.
+    pub(crate) fn line(&self, file: &str, line: usize) -> Option<&str> {
+        let source = self.list.iter().find(|s| &*s.name == file)?;
+        let start = *source.lines.get(line.checked_sub(1)?)? as usize;
+        let end = source
+            .lines
+            .get(line)
+            .map_or(source.text.len(), |&e| e as usize);
+        Some(source.text.get(start..end)?.trim_end_matches(['\n', '\r']))
+    }
+}
+
+/// Offsets fit because texts are bounded far below 4 GiB before they come here.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
