@@ -1,1 +1,22 @@
-//! (being written)
+//! What a node counts and writes down: numbers per thread that are summed when somebody looks, the
+//! Prometheus text form, and logs.
+//!
+//! Deliberately absent: names of apps, clusters and zones. A number is found by its *slot*; who
+//! scrapes resolves slots to labels from the Table of that moment (`windrose-admin`).
+
+mod bank;
+mod cells;
+pub mod exposition;
+pub mod logs;
+mod metrics;
+mod process;
+mod scalars;
+
+pub use bank::{Bank, CAPACITY, Local};
+pub use cells::{
+    BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RCODES, SUM_CELL,
+    bucket_cell, code_cell, code_label, rcode_label,
+};
+pub use metrics::{Metrics, NO_ZONE};
+pub use process::Process;
+pub use scalars::{Counter, Gauge, ProbeOutcome, Scalars};

@@ -1,0 +1,116 @@
+//! All numbers of a node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cells::{self, DURATION_CELLS, SUM_CELL};
+use crate::{Bank, CAPACITY, CODES, DnsEvent, GroupEvent, HttpEvent, Local, RCODES, Scalars};
+
+/// The zone slot of queries for names outside all zones. No zone has it.
+pub const NO_ZONE: u32 = CAPACITY - 1;
+
+/// The numbers of a node. Banks are written by data-path threads, each through a [`Local`] of its
+/// own; scalars by anyone.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Slot = zone slot or [`NO_ZONE`], cell = rcode.
+    pub dns_queries: Arc<Bank>,
+    /// Slot = steered slot of (app, cluster), one cell: answers that led there.
+    pub dns_steered: Arc<Bank>,
+    /// Slot 0, cell = [`DnsEvent`].
+    pub dns_events: Arc<Bank>,
+    /// Slot = group slot of (app, version, cluster), cell = [`code_cell`](crate::code_cell).
+    pub http_requests: Arc<Bank>,
+    /// Slot = group slot, cells = duration buckets and sum; written by [`Local::record`].
+    pub http_duration: Arc<Bank>,
+    /// Slot = group slot, cell = [`GroupEvent`].
+    pub group_events: Arc<Bank>,
+    /// Slot 0, cell = [`HttpEvent`].
+    pub http_events: Arc<Bank>,
+    /// Numbers of the whole process.
+    pub scalars: Arc<Scalars>,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            dns_queries: Bank::new(RCODES),
+            dns_steered: Bank::new(1),
+            dns_events: Bank::new(DnsEvent::COUNT),
+            http_requests: Bank::new(CODES.len() as u32),
+            http_duration: Bank::new(DURATION_CELLS),
+            group_events: Bank::new(GroupEvent::COUNT),
+            http_events: Bank::new(HttpEvent::COUNT),
+            scalars: Arc::default(),
+        })
+    }
+
+    /// Additions that found no place, in any bank.
+    pub fn dropped(&self) -> u64 {
+        [
+            &self.dns_queries,
+            &self.dns_steered,
+            &self.dns_events,
+            &self.http_requests,
+            &self.http_duration,
+            &self.group_events,
+            &self.http_events,
+        ]
+        .iter()
+        .map(|bank| bank.dropped())
+        .fold(0, u64::wrapping_add)
+    }
+
+    /// Starts the numbers of a zone slot that is used again from zero.
+    pub fn rebase_zone(&self, slot: u32) {
+        self.dns_queries.rebase(slot);
+    }
+
+    /// Starts the numbers of a steered slot that is used again from zero.
+    pub fn rebase_steered(&self, slot: u32) {
+        self.dns_steered.rebase(slot);
+    }
+
+    /// Starts the numbers of a group slot that is used again from zero.
+    pub fn rebase_group(&self, slot: u32) {
+        self.http_requests.rebase(slot);
+        self.http_duration.rebase(slot);
+        self.group_events.rebase(slot);
+    }
+}
+
+impl Local {
+    /// Records a duration: its bucket and its microseconds. For [`Metrics::http_duration`].
+    #[inline]
+    pub fn record(&self, slot: u32, duration: Duration) {
+        let micros = cells::micros(duration);
+        self.add(slot, cells::bucket_cell(micros), 1);
+        self.add(slot, SUM_CELL, micros);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_lands_in_its_bucket_and_in_the_sum() {
+        let metrics = Metrics::new();
+        let local = metrics.http_duration.local();
+        local.record(3, Duration::from_micros(900));
+        local.record(3, Duration::from_millis(7));
+        local.record(3, Duration::from_secs(60));
+        let mut row = Vec::new();
+        metrics.http_duration.row(3, &mut row);
+        assert_eq!(row, [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 60_007_900]);
+    }
+
+    #[test]
+    fn queries_outside_all_zones_have_a_slot() {
+        let metrics = Metrics::new();
+        metrics.dns_queries.local().add(NO_ZONE, 5, 1);
+        assert_eq!(metrics.dns_queries.sum(NO_ZONE, 5), 1);
+        assert_eq!(metrics.dropped(), 0);
+    }
+}

@@ -1,0 +1,129 @@
+//! Numbers of the whole process that are written rarely: relaxed atomics, any writer.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that is set.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Sets it.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// How a probe ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// Healthy.
+    Success,
+    /// No connection: refused.
+    Refused,
+    /// No connection: no way there.
+    Unreachable,
+    /// Not done in time.
+    Timeout,
+    /// Closed or reset before a response.
+    Reset,
+    /// Bytes that are no HTTP.
+    Garbage,
+    /// A status outside the healthy ranges.
+    Status,
+}
+
+impl ProbeOutcome {
+    /// All, in order of their cells.
+    pub const ALL: [Self; 7] = [
+        Self::Success,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Reset,
+        Self::Garbage,
+        Self::Status,
+    ];
+
+    /// As in the label `result`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Garbage => "garbage",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// Numbers of the whole process.
+#[derive(Debug, Default)]
+pub struct Scalars {
+    /// Reports of the data path that the bounded queue to control did not take.
+    pub reports_dropped: Counter,
+    /// 1 when the last configuration was taken, 0 when it was refused.
+    pub config_reload_success: Gauge,
+    /// Epoch of the published Table.
+    pub table_epoch: Gauge,
+    /// Tables that somebody still holds, the published one included.
+    pub tables_alive: Gauge,
+    /// Tables published.
+    pub publishes: Counter,
+    probes: [Counter; ProbeOutcome::ALL.len()],
+}
+
+impl Scalars {
+    /// Probes that ended so.
+    pub fn probes(&self, outcome: ProbeOutcome) -> &Counter {
+        &self.probes[outcome as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_probe_outcome_has_a_counter_of_its_own() {
+        let scalars = Scalars::default();
+        for (n, outcome) in ProbeOutcome::ALL.into_iter().enumerate() {
+            scalars.probes(outcome).add(n as u64);
+        }
+        for (n, outcome) in ProbeOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(
+                scalars.probes(outcome).get(),
+                n as u64,
+                "{}",
+                outcome.as_str()
+            );
+        }
+    }
+}
