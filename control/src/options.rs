@@ -1,0 +1,56 @@
+//! How a controller is set up. Nothing here is part of the Model.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of one node's control.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// For the dice; print it where it is chosen.
+    pub seed: u64,
+    /// Spread probe starts by chance; off only in tests.
+    pub jitter: bool,
+    /// Counts leaders; higher than any term this node has published under.
+    pub term: u64,
+    /// Where `journal.jsonl` goes; none: no journal.
+    pub data_dir: Option<PathBuf>,
+    /// How long the first round of probes may take before the node is ready without it.
+    pub grace: Duration,
+    /// The least time between two publications.
+    pub publish_every: Duration,
+    /// Limits of all probes together.
+    pub budget: Budget,
+}
+
+/// Limits of all probes of a node together. A probe that finds no room waits for its turn, the
+/// longest due first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Probes under way at one time, at least 1. Each holds a file descriptor.
+    pub in_flight: u32,
+    /// Probes begun in a second, at least 1.
+    pub per_second: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            in_flight: 512,
+            per_second: 20_000,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            jitter: true,
+            term: 1,
+            data_dir: None,
+            grace: Duration::from_secs(10),
+            publish_every: Duration::from_millis(20),
+            budget: Budget::default(),
+        }
+    }
+}
