@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{DnsName, HealthCheck, Name, Percent, Step, Ttl, Weight};
 
 /// An app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct App {
     /// The names it is reached by; at least one.
     pub hosts: Vec<HostPattern>,
@@ -43,18 +43,18 @@ pub struct App {
 pub type HostPattern = DnsName;
 
 /// One release of an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version {
     /// Where it runs, by cluster.
     pub endpoints: BTreeMap<Name, Vec<SocketAddr>>,
 }
 
 /// A weighted choice of versions; at least one weight is above zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Split(pub BTreeMap<Name, Weight>);
 
 /// A path prefix, by whole segments (Gateway API `PathPrefix`), and its split.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Begins with `/`.
     pub path_prefix: String,
@@ -63,7 +63,7 @@ pub struct Route {
 }
 
 /// What DNS answers when no cluster is usable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WhenAllDown {
     /// The clusters that were usable last; with none known, all.
     LastKnown,
@@ -78,7 +78,7 @@ pub enum WhenAllDown {
 }
 
 /// Derived TTLs stay inside, in whole seconds; defaults 30 and 60.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TtlBand {
     /// Lower bound, at least 1 s. Halved (at least 5 s, or this bound if lower) while a member is down.
     pub min: Ttl,
@@ -87,7 +87,7 @@ pub struct TtlBand {
 }
 
 /// How a recovered cluster comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Failback {
     /// Up for this long before it gets traffic again; default 5 min. Doubles per flap, at most
     /// eightfold.
@@ -99,7 +99,7 @@ pub struct Failback {
 }
 
 /// Timeouts of the proxy; zero switches one off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timeouts {
     /// Until a connection stands; default 1 s.
     pub connect: Duration,
@@ -110,7 +110,7 @@ pub struct Timeouts {
 }
 
 /// Retries of the proxy after an attempt that may have reached a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Retry {
     /// Further attempts of an idempotent request, 0 to 5; default 1.
     pub attempts: u8,

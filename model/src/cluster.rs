@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{Coordinates, Country, Name, Percent};
 
 /// Where clusters stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Region {
     /// The point that `nearest` measures from.
     pub location: Coordinates,
@@ -14,7 +14,7 @@ pub struct Region {
 }
 
 /// A member Kubernetes cluster or site.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cluster {
     /// A region of the same Model.
     pub region: Name,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::AppId;
+use crate::{AppId, Stamp};
 
 /// An endpoint by position: the `index`-th of [`Model::endpoints`](crate::Model::endpoints).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,16 @@ pub enum Fact {
     EndpointDown(EndpointId, ProbeFailure),
     /// A proxy saw an endpoint fail live traffic; an edge, not a count of requests.
     Passive(EndpointId, PassiveKind),
+}
+
+/// A fact seen by the data path, with the Table it was seen under: ids are valid for
+/// `stamp.revision` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// Of the Table in use.
+    pub stamp: Stamp,
+    /// What was seen.
+    pub fact: Fact,
 }
 
 /// How live traffic failed.

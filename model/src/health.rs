@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// `fall` counts failures accumulated since the last `rise` successes in a row, so that a target
 /// failing 30 % of the time goes down instead of bouncing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HealthCheck {
     /// What is sent.
     pub probe: Probe,
@@ -33,7 +33,7 @@ impl Default for HealthCheck {
 }
 
 /// What a probe does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// Connects and closes.
     Tcp,
@@ -42,7 +42,7 @@ pub enum Probe {
 }
 
 /// An HTTP probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpProbe {
     /// Origin form, begins with `/`.
     pub path: String,
@@ -53,7 +53,7 @@ pub struct HttpProbe {
 }
 
 /// An inclusive range of HTTP status codes, 100 to 599.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatusRange {
     /// First.
     pub first: u16,

@@ -27,7 +27,7 @@ pub use app::{
 };
 pub use cluster::{Cluster, Region};
 pub use dns_name::{DnsName, DnsNameError};
-pub use fact::{EndpointId, Fact, PassiveKind, ProbeFailure};
+pub use fact::{EndpointId, Fact, PassiveKind, ProbeFailure, Report};
 pub use health::{HealthCheck, HttpProbe, Probe, StatusRange};
 pub use invalid::{Invalid, Segment};
 pub use model::{AppId, ClusterId, Draft, Model, PlacedEndpoint, Safety};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Percent, ProbeFailure, Stamp, Ttl, WallTime};
+use crate::{AppId, Model, Percent, ProbeFailure, Stamp, Ttl, WallTime};
 
 /// The whole conclusion, parallel to the apps of the Model of `stamp.revision`.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,43 @@ pub struct AppStatus {
     pub last_known: u16,
     /// TTL of steered answers, derived from how soon a verdict could change.
     pub ttl: Ttl,
+}
+
+impl AppStatus {
+    /// What holds before anything was seen: every cluster unknown and, unless the operator drains it
+    /// or dials it off, usable at its dial.
+    pub fn unknown(model: &Model, app: AppId) -> Self {
+        let (_, wanted) = model.app(app);
+        let clusters = model
+            .clusters_of(app)
+            .iter()
+            .map(|id| {
+                let cluster = &model.cluster(*id).1;
+                let (verdict, cause) = match () {
+                    () if cluster.drain => (Verdict::Draining, Cause::Drained),
+                    () if cluster.dial == Percent::ZERO => (Verdict::Unknown, Cause::DialedOff),
+                    () => (Verdict::Unknown, Cause::Starting),
+                };
+                ClusterStatus {
+                    verdict,
+                    usable: cause == Cause::Starting,
+                    share: cluster.dial,
+                    cause,
+                    since: WallTime::default(),
+                }
+            })
+            .collect();
+        let endpoints = model
+            .endpoints(app)
+            .map(|_| EndpointState::Unknown)
+            .collect();
+        Self {
+            clusters,
+            endpoints,
+            last_known: 0,
+            ttl: wanted.ttl.min,
+        }
+    }
 }
 
 /// The conclusion about an app in one cluster.

@@ -9,7 +9,7 @@ use crate::{DnsName, Ttl};
 
 /// A DNS name space we answer for, by apex. Hosts of apps inside it are steered; its own records
 /// may not stand at the same name and type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Zone {
     /// Start of authority.
     pub soa: Soa,
@@ -18,7 +18,7 @@ pub struct Zone {
 }
 
 /// SOA fields (RFC 1035 section 3.3.13).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Soa {
     /// Primary server.
     pub mname: DnsName,
@@ -39,7 +39,7 @@ pub struct Soa {
 }
 
 /// Records of one owner and type: one TTL, distinct data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RrSet {
     /// For all of them.
     pub ttl: Ttl,
@@ -130,7 +130,7 @@ impl FromStr for RecordType {
 }
 
 /// The data of one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RData {
     /// IPv4 address.
     A(Ipv4Addr),

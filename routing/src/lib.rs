@@ -1,1 +1,37 @@
-//! (being written)
+//! The Table: what the data path reads. [`compile`] makes it from a Model, a Status and Data;
+//! a [`Publisher`] swaps it in; DNS and proxy read it through a [`Reader`]; [`explain`] traces the
+//! same code.
+//!
+//! Deliberately absent: clocks, sockets, files, dice. Time never enters; chance is an argument.
+#![warn(missing_docs)]
+
+pub mod explain;
+pub mod geo;
+
+mod answers;
+mod atlas;
+mod choose;
+mod compile;
+mod digest;
+mod distance;
+mod names;
+mod paths;
+mod plan;
+mod publish;
+mod slots;
+mod state;
+mod steering;
+mod table;
+
+pub use answers::AnswerSet;
+pub use atlas::Leaf;
+pub use choose::{AllDown, DnsChoice, Picked, Seen, prefix_key};
+pub use compile::{Data, compile};
+pub use names::{Lookup, Node, ZoneEntry};
+pub use paths::RouteId;
+pub use plan::{AppPlan, Endpoint, Group, PlanCluster, PlanVersion};
+pub use publish::{Publisher, Reader, Source, StaleStamp};
+pub use slots::{AppSlots, Released, SlotBook, Slots};
+pub use state::AppState;
+pub use steering::{Row, Tier, View};
+pub use table::{AppEntry, Table};

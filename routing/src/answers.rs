@@ -1,0 +1,129 @@
+//! Answer sets: RRsets in wire form, made when the Table is compiled.
+
+use std::net::IpAddr;
+
+use windrose_model::{RData, RrSet, Soa};
+
+/// An RRset of one type, ready to copy.
+///
+/// `wire` holds `count` whole records. Each begins with the owner as the compression pointer 0xC00C
+/// (the question's name), carries `ttl`, and has its data uncompressed. Whoever answers patches
+/// owner pointers and TTLs where they differ.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct AnswerSet {
+    /// Type on the wire.
+    pub rtype: u16,
+    /// Seconds.
+    pub ttl: u32,
+    /// Records.
+    pub count: u16,
+    /// The records.
+    pub wire: Box<[u8]>,
+}
+
+impl AnswerSet {
+    pub(crate) fn of(set: &RrSet, rtype: u16) -> Self {
+        let mut wire = Vec::new();
+        for data in &set.data {
+            record(&mut wire, rtype, set.ttl.seconds(), |out| data.write(out));
+        }
+        Self {
+            rtype,
+            ttl: set.ttl.seconds(),
+            count: count(set.data.len()),
+            wire: wire.into(),
+        }
+    }
+
+    pub(crate) fn soa(soa: &Soa) -> Self {
+        let mut wire = Vec::new();
+        record(&mut wire, 6, soa.ttl.seconds(), |out| {
+            out.extend_from_slice(soa.mname.wire());
+            out.extend_from_slice(soa.rname.wire());
+            for number in [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum] {
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+        });
+        Self {
+            rtype: 6,
+            ttl: soa.ttl.seconds(),
+            count: 1,
+            wire: wire.into(),
+        }
+    }
+
+    /// The addresses of one family.
+    pub(crate) fn addresses(addresses: &[IpAddr], v6: bool) -> Self {
+        let mut wire = Vec::new();
+        let mut n = 0;
+        let rtype = if v6 { 28 } else { 1 };
+        for address in addresses {
+            let data = match address {
+                IpAddr::V4(ip) if !v6 => RData::A(*ip),
+                IpAddr::V6(ip) if v6 => RData::Aaaa(*ip),
+                _ => continue,
+            };
+            record(&mut wire, rtype, 0, |out| data.write(out));
+            n += 1;
+        }
+        Self {
+            rtype,
+            ttl: 0,
+            count: count(n),
+            wire: wire.into(),
+        }
+    }
+
+    /// The target of the first record, if this is a CNAME set: its uncompressed wire name.
+    pub fn target(&self) -> Option<&[u8]> {
+        (self.rtype == 5).then(|| self.wire.get(12..)).flatten()
+    }
+}
+
+fn count(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+fn record(out: &mut Vec<u8>, rtype: u16, ttl: u32, data: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(&[0xc0, 0x0c]);
+    out.extend_from_slice(&rtype.to_be_bytes());
+    out.extend_from_slice(&[0, 1]);
+    out.extend_from_slice(&ttl.to_be_bytes());
+    let at = out.len();
+    out.extend_from_slice(&[0, 0]);
+    data(out);
+    let len = u16::try_from(out.len() - at - 2).unwrap_or(u16::MAX);
+    out[at..at + 2].copy_from_slice(&len.to_be_bytes());
+}
+
+/// `*.` before a name, in a buffer; `None` when it would be too long to exist.
+pub(crate) fn wildcard_of<'b>(name: &[u8], buffer: &'b mut [u8; 257]) -> Option<&'b [u8]> {
+    let len = name.len() + 2;
+    if len > 255 {
+        return None;
+    }
+    buffer[0] = 1;
+    buffer[1] = b'*';
+    buffer[2..len].copy_from_slice(name);
+    Some(&buffer[..len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windrose_model::{DnsName, RecordType, Ttl};
+
+    #[test]
+    fn records_are_laid_out_for_patching() {
+        let set = RrSet {
+            ttl: Ttl::new(300).unwrap(),
+            data: vec![RData::Cname(DnsName::parse("a.b").unwrap())],
+        };
+        let answer = AnswerSet::of(&set, RecordType::Cname.code());
+        assert_eq!(
+            &answer.wire[..],
+            b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x05\x01a\x01b\0"
+        );
+        assert_eq!(answer.target(), Some(&b"\x01a\x01b\0"[..]));
+    }
+}

@@ -1,0 +1,416 @@
+//! HOT: the one choice of cluster, for DNS and proxy alike: weighted rendezvous in integers.
+//!
+//! Rendezvous hashing (Thaler and Ravishankar, 1998) with weights by -ln(u)/w: each cluster of a
+//! tier draws a score from the key and its name, and the lowest score over weight wins. When a
+//! weight or the usable set changes, only the keys that must move do.
+
+use std::net::IpAddr;
+
+use crate::digest::mix;
+use crate::state::AppState;
+use crate::steering::{Row, Tier};
+
+/// What DNS should answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsChoice {
+    /// The addresses of these clusters.
+    Clusters(Picked),
+    /// SERVFAIL: the operator chose it for when all are down.
+    Servfail,
+    /// An empty answer: the operator chose it, or a fence failed closed.
+    Nodata,
+}
+
+/// Local clusters of an answer, the lead first; derefs to a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Picked {
+    list: [u8; 8],
+    len: u8,
+}
+
+impl std::ops::Deref for Picked {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.list[..usize::from(self.len)]
+    }
+}
+
+impl Picked {
+    fn push(&mut self, cluster: u8) {
+        if usize::from(self.len) < self.list.len() {
+            self.list[usize::from(self.len)] = cluster;
+            self.len += 1;
+        }
+    }
+}
+
+/// What an app does when no cluster of a row is usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AllDown {
+    /// Use these, whatever their health.
+    Clusters(u16),
+    /// SERVFAIL.
+    Servfail,
+    /// An empty answer.
+    Nodata,
+}
+
+/// A step of a choice, for `explain`; costs nothing where nobody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// A fence left no cluster.
+    FencedOut,
+    /// No member of this tier is usable.
+    TierDown {
+        /// Position of the tier.
+        tier: usize,
+    },
+    /// Less than `min_up_fraction` of this tier's weight is usable.
+    HalfAlive {
+        /// Position of the tier.
+        tier: usize,
+    },
+    /// This cluster won the tier, but its dial or ramp sends this key on.
+    SentOn {
+        /// Position of the tier.
+        tier: usize,
+        /// Local number.
+        cluster: u8,
+    },
+    /// This cluster won the tier.
+    Won {
+        /// Position of the tier.
+        tier: usize,
+        /// Local number.
+        cluster: u8,
+    },
+    /// Every share refused this key, so shares are ignored.
+    SharesIgnored,
+    /// Nothing is usable: the rule for all-down holds.
+    AllDown,
+}
+
+const SHARE_SALT: u64 = 0x5348_4152_455f_5f31;
+
+/// The key of a sticky choice: the client's /24 or /56, salted by app. IPv4-mapped IPv6 counts as
+/// IPv4.
+#[inline]
+pub fn prefix_key(salt: u64, ip: IpAddr) -> u64 {
+    let prefix = match ip {
+        IpAddr::V4(ip) => u64::from(u32::from(ip) & 0xffff_ff00) | 1 << 40,
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => u64::from(u32::from(ip) & 0xffff_ff00) | 1 << 40,
+            #[allow(clippy::cast_possible_truncation, reason = "the upper half is meant")]
+            None => (u128::from(ip) >> 64) as u64 & !0xff,
+        },
+    };
+    mix(salt ^ mix(prefix))
+}
+
+/// Everything a choice reads.
+pub(crate) struct Chooser<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) state: &'a AppState,
+    /// Hash of each cluster's name, by local number.
+    pub(crate) hashes: &'a [u64],
+    pub(crate) key: u64,
+}
+
+impl Chooser<'_> {
+    /// The clusters of a DNS answer.
+    #[inline]
+    pub(crate) fn dns(&self, answers: u8, min_up: u64, see: &mut impl FnMut(Seen)) -> DnsChoice {
+        let (row, state) = (self.row, self.state);
+        if row.tiers.is_empty() {
+            see(Seen::FencedOut);
+            return DnsChoice::Nodata;
+        }
+        let mut half_alive = None;
+        let mut sent_on = None;
+        for (at, tier) in row.tiers.iter().enumerate() {
+            let up = tier.mask & state.up;
+            if up == 0 {
+                see(Seen::TierDown { tier: at });
+                continue;
+            }
+            if up != tier.mask && !enough(tier, up, state.allowed, min_up) {
+                see(Seen::HalfAlive { tier: at });
+                half_alive.get_or_insert((at, tier));
+                continue;
+            }
+            if let Some(lead) = self.admitted(at, tier, up, see) {
+                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+            }
+            sent_on.get_or_insert((at, tier, up));
+        }
+        if let Some((at, tier, up)) = sent_on {
+            see(Seen::SharesIgnored);
+            if let Some(lead) = self.best(tier, up) {
+                see(Seen::Won {
+                    tier: at,
+                    cluster: lead,
+                });
+                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+            }
+        }
+        if let Some((at, tier)) = half_alive {
+            let all = tier.mask & (state.allowed | state.up);
+            if let Some(lead) = self.best(tier, all) {
+                see(Seen::Won {
+                    tier: at,
+                    cluster: lead,
+                });
+                return DnsChoice::Clusters(with_successors(lead, tier, all, answers));
+            }
+        }
+        see(Seen::AllDown);
+        match state.all_down {
+            AllDown::Servfail => DnsChoice::Servfail,
+            AllDown::Nodata => DnsChoice::Nodata,
+            AllDown::Clusters(mask) => self.whatever_their_health(mask, answers, see),
+        }
+    }
+
+    /// The cluster of a request for a version that runs in `runs`, without those in `excluded`.
+    #[inline]
+    pub(crate) fn http(
+        &self,
+        usable: u16,
+        runs: u16,
+        excluded: u16,
+        see: &mut impl FnMut(Seen),
+    ) -> Option<u8> {
+        let up = self.state.up & usable & !excluded;
+        let mut sent_on = None;
+        for (at, tier) in self.row.tiers.iter().enumerate() {
+            let up = tier.mask & up;
+            if up == 0 {
+                see(Seen::TierDown { tier: at });
+                continue;
+            }
+            if let Some(lead) = self.admitted(at, tier, up, see) {
+                return Some(lead);
+            }
+            sent_on.get_or_insert((at, tier, up));
+        }
+        if let Some((at, tier, up)) = sent_on {
+            see(Seen::SharesIgnored);
+            let lead = self.best(tier, up)?;
+            see(Seen::Won {
+                tier: at,
+                cluster: lead,
+            });
+            return Some(lead);
+        }
+        // Nothing is usable: rather a try than a refusal (unknown is never down, and verdicts lag).
+        see(Seen::AllDown);
+        let last = match self.state.all_down {
+            AllDown::Clusters(mask) => mask & runs & self.row.members & !excluded,
+            AllDown::Servfail | AllDown::Nodata => 0,
+        };
+        let any = if last != 0 {
+            last
+        } else {
+            self.state.allowed & runs & self.row.members & !excluded
+        };
+        self.row.tiers.iter().enumerate().find_map(|(at, tier)| {
+            let lead = self.best(tier, tier.mask & any)?;
+            see(Seen::Won {
+                tier: at,
+                cluster: lead,
+            });
+            Some(lead)
+        })
+    }
+
+    fn whatever_their_health(
+        &self,
+        wanted: u16,
+        answers: u8,
+        see: &mut impl FnMut(Seen),
+    ) -> DnsChoice {
+        let members = self.row.members;
+        // Never empty for want of health: last known, else allowed, else all of the row.
+        let mask = [wanted & members, self.state.allowed & members, members]
+            .into_iter()
+            .find(|m| *m != 0)
+            .unwrap_or(0);
+        for (at, tier) in self.row.tiers.iter().enumerate() {
+            if let Some(lead) = self.best(tier, tier.mask & mask) {
+                see(Seen::Won {
+                    tier: at,
+                    cluster: lead,
+                });
+                return DnsChoice::Clusters(with_successors(lead, tier, tier.mask & mask, answers));
+            }
+        }
+        DnsChoice::Nodata
+    }
+
+    /// The winner among `up`, taking shares into account: who is sent on by its own share does not
+    /// stand again for this key.
+    #[inline]
+    fn admitted(
+        &self,
+        at: usize,
+        tier: &Tier,
+        mut up: u16,
+        see: &mut impl FnMut(Seen),
+    ) -> Option<u8> {
+        while let Some(lead) = self.best(tier, up) {
+            let share = self.state.shares[usize::from(lead)];
+            if share >= 10_000 || self.die(lead) < share {
+                see(Seen::Won {
+                    tier: at,
+                    cluster: lead,
+                });
+                return Some(lead);
+            }
+            see(Seen::SentOn {
+                tier: at,
+                cluster: lead,
+            });
+            up &= !(1 << lead);
+        }
+        None
+    }
+
+    /// 0 to 9,999, fixed for this key and cluster: monotone as a share grows.
+    fn die(&self, cluster: u8) -> u16 {
+        let hash = mix(self.key ^ self.hashes[usize::from(cluster)] ^ SHARE_SALT);
+        #[allow(clippy::cast_possible_truncation, reason = "below 10,000")]
+        let die = ((u128::from(hash) * 10_000) >> 64) as u16;
+        die
+    }
+
+    /// Weighted rendezvous among `mask`; members of weight 0 only when no other is there.
+    #[inline]
+    fn best(&self, tier: &Tier, mask: u16) -> Option<u8> {
+        if mask & (mask.wrapping_sub(1)) == 0 {
+            #[allow(clippy::cast_possible_truncation, reason = "below 16")]
+            return (mask != 0).then(|| mask.trailing_zeros() as u8);
+        }
+        let mut best: Option<(u64, u32, u8)> = None;
+        for &(cluster, weight) in &tier.members {
+            if mask & (1 << cluster) == 0 {
+                continue;
+            }
+            let score = neg_log2(mix(self.key ^ self.hashes[usize::from(cluster)]));
+            let better = match best {
+                None => true,
+                Some((_, 0, _)) if weight > 0 => true,
+                Some((_, other, _)) if other > 0 && weight == 0 => false,
+                // score / weight < best / other, without dividing; weight 0 against 0 goes by score.
+                Some((lowest, other, _)) => {
+                    u128::from(score) * u128::from(other.max(1))
+                        < u128::from(lowest) * u128::from(weight.max(1))
+                }
+            };
+            if better {
+                best = Some((score, weight, cluster));
+            }
+        }
+        best.map(|(.., cluster)| cluster)
+    }
+}
+
+/// Whether the usable members hold at least `min_up` hundredths of a percent of the weight of those
+/// that are not drained.
+fn enough(tier: &Tier, up: u16, allowed: u16, min_up: u64) -> bool {
+    let sum = |mask: u16| -> u64 {
+        tier.members
+            .iter()
+            .filter(|(c, _)| mask & (1 << c) != 0)
+            .map(|(_, w)| u64::from((*w).max(1)))
+            .sum()
+    };
+    sum(up) * 10_000 >= sum(allowed | up) * min_up
+}
+
+/// The lead and its fixed successors in the tier.
+#[inline]
+fn with_successors(lead: u8, tier: &Tier, mask: u16, answers: u8) -> Picked {
+    let mut picked = Picked::default();
+    picked.push(lead);
+    if answers > 1 {
+        let after = tier.members.iter().filter(|(c, _)| *c > lead);
+        let before = tier.members.iter().filter(|(c, _)| *c < lead);
+        for &(cluster, _) in after
+            .chain(before)
+            .filter(|(c, _)| mask & (1 << c) != 0)
+            .take(usize::from(answers) - 1)
+        {
+            picked.push(cluster);
+        }
+    }
+    picked
+}
+
+/// -log2(hash / 2^64) in units of 2^-26, from a table of 256 steps with linear interpolation; error
+/// below 2^-17. Integer throughout, so equal on all machines.
+#[inline]
+fn neg_log2(hash: u64) -> u64 {
+    let zeros = u64::from(hash.leading_zeros());
+    if zeros == 64 {
+        return 64 << 26;
+    }
+    let mantissa = hash << zeros << 1;
+    let step = (mantissa >> 56) as usize;
+    let rest = (mantissa >> 24) & 0xffff_ffff;
+    let (low, high) = (LOG2[step], LOG2[step + 1]);
+    let log = low + (((high - low) * rest) >> 32);
+    ((zeros + 1) << 26) - log
+}
+
+/// log2(1 + i/256) in units of 2^-26.
+const LOG2: [u64; 257] = {
+    let mut table = [0; 257];
+    let mut i = 1;
+    while i < 257 {
+        // Binary logarithm by repeated squaring of x in [1, 2), in units of 2^-62.
+        let mut x: u128 = (1u128 << 62) + ((i as u128) << 54);
+        let mut log = 0u64;
+        if i == 256 {
+            log = 1 << 26;
+        } else {
+            let mut bit = 26;
+            while bit > 0 {
+                bit -= 1;
+                x = (x * x) >> 62;
+                if x >> 63 != 0 {
+                    x >>= 1;
+                    log |= 1 << bit;
+                }
+            }
+        }
+        table[i] = log;
+        i += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_logarithm_is_right() {
+        for i in 0..10_000u64 {
+            let hash = mix(i);
+            let exact = -((hash as f64) / 2f64.powi(64)).log2();
+            let ours = neg_log2(hash) as f64 / f64::from(1 << 26);
+            assert!((exact - ours).abs() < 1e-5, "{hash}: {exact} {ours}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_key_is_the_same_inside_a_24_and_a_56() {
+        let key = |ip: &str| prefix_key(7, ip.parse().unwrap());
+        assert_eq!(key("192.0.2.1"), key("192.0.2.254"));
+        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.9"));
+        assert_ne!(key("192.0.2.1"), key("192.0.3.1"));
+        assert_eq!(key("2001:db8:0:aa00::1"), key("2001:db8:0:aaff:1::2"));
+        assert_ne!(key("2001:db8:0:aa00::1"), key("2001:db8:0:ab00::1"));
+    }
+}

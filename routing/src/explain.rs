@@ -1,0 +1,1 @@
+//! Why: a trace of the same code that answers.

@@ -1,0 +1,159 @@
+//! What an app is, compiled: everything that changes with the Model only.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use windrose_model::{App, AppId, ClusterId, Model, Name};
+
+use crate::answers::AnswerSet;
+use crate::digest::{self, Digester};
+use crate::paths::Routes;
+use crate::slots::AppSlots;
+use crate::steering::CompiledSteering;
+
+/// An app, compiled.
+pub struct AppPlan {
+    /// Its name.
+    pub name: Name,
+    /// As the Model has it: timeouts, retries, policies.
+    pub app: Arc<App>,
+    /// By local number.
+    pub clusters: Box<[PlanCluster]>,
+    /// Sorted by name.
+    pub versions: Box<[PlanVersion]>,
+    /// For sticky keys.
+    pub salt: u64,
+    pub(crate) steering: Arc<CompiledSteering>,
+    pub(crate) routes: Routes,
+    pub(crate) hashes: Box<[u64]>,
+    /// Clusters that are neither drained nor dialed to zero.
+    pub(crate) allowed: u16,
+    pub(crate) slots: Arc<AppSlots>,
+    pub(crate) digest: u128,
+}
+
+/// A cluster of an app.
+#[derive(Debug)]
+pub struct PlanCluster {
+    /// Its name.
+    pub name: Name,
+    /// In the Model.
+    pub id: ClusterId,
+    /// Number of (app, cluster) for metrics.
+    pub slot: u32,
+    /// Its IPv4 addresses; TTL 0, to be patched.
+    pub a: AnswerSet,
+    /// Its IPv6 addresses; TTL 0, to be patched.
+    pub aaaa: AnswerSet,
+}
+
+/// A version of an app.
+#[derive(Debug)]
+pub struct PlanVersion {
+    /// Its name.
+    pub name: Name,
+    /// By local cluster.
+    pub groups: Box<[Group]>,
+    /// The clusters it runs in.
+    pub(crate) runs: u16,
+}
+
+/// The endpoints of a version in a cluster; none where it does not run.
+#[derive(Debug)]
+pub struct Group {
+    /// Number of (app, version, cluster) for metrics.
+    pub slot: u32,
+    /// In the order of the Model.
+    pub endpoints: Box<[Endpoint]>,
+}
+
+/// Where requests go.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Number for Live.
+    pub slot: u32,
+    /// Position among the app's endpoints.
+    pub index: u16,
+}
+
+impl AppPlan {
+    pub(crate) fn build(
+        model: &Model,
+        id: AppId,
+        slots: &Arc<AppSlots>,
+        steering: Arc<CompiledSteering>,
+    ) -> Self {
+        let (name, app) = model.app(id);
+        let slot = |list: &[u32], at: usize| list.get(at).copied().unwrap_or(0);
+        let ids = model.clusters_of(id);
+        let mut allowed = 0;
+        let mut digest = Digester::new().with(&(name, &**app));
+        digest.add(&steering.digest());
+        let clusters: Box<[PlanCluster]> = ids
+            .iter()
+            .enumerate()
+            .map(|(local, &id)| {
+                let (name, cluster) = model.cluster(id);
+                if !cluster.drain && cluster.dial.hundredths() > 0 {
+                    allowed |= 1 << local;
+                }
+                digest.add(&(name, &**cluster));
+                PlanCluster {
+                    name: name.clone(),
+                    id,
+                    slot: slot(&slots.steered, local),
+                    a: AnswerSet::addresses(&cluster.addresses, false),
+                    aaaa: AnswerSet::addresses(&cluster.addresses, true),
+                }
+            })
+            .collect();
+        let mut versions: Vec<PlanVersion> = app
+            .versions
+            .keys()
+            .enumerate()
+            .map(|(v, name)| PlanVersion {
+                name: name.clone(),
+                groups: (0..ids.len())
+                    .map(|c| Group {
+                        slot: slot(&slots.groups, v * ids.len() + c),
+                        endpoints: Box::default(),
+                    })
+                    .collect(),
+                runs: 0,
+            })
+            .collect();
+        let mut placed: Vec<Vec<Endpoint>> = vec![Vec::new(); versions.len() * ids.len()];
+        for (index, endpoint) in (0u16..).zip(model.endpoints(id)) {
+            let (v, c) = (usize::from(endpoint.version), usize::from(endpoint.cluster));
+            let slot = slot(&slots.endpoints, usize::from(index));
+            placed[v * ids.len() + c].push(Endpoint {
+                address: endpoint.address,
+                slot,
+                index,
+            });
+            versions[v].runs |= 1 << c;
+        }
+        for (i, endpoints) in placed.into_iter().enumerate() {
+            versions[i / ids.len()].groups[i % ids.len()].endpoints = endpoints.into();
+        }
+        let hashes = clusters
+            .iter()
+            .map(|c| digest::text(c.name.as_str()))
+            .collect();
+        Self {
+            name: name.clone(),
+            app: Arc::clone(app),
+            clusters,
+            versions: versions.into(),
+            salt: digest::mix(digest::text(name.as_str())),
+            steering,
+            routes: Routes::build(app),
+            hashes,
+            allowed,
+            slots: Arc::clone(slots),
+            digest: digest.finish(),
+        }
+    }
+}

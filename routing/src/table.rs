@@ -1,0 +1,273 @@
+//! The Table: immutable, shared, read by every data-path thread.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use windrose_model::{AppId, AppStatus, Cluster, ClusterId, Model, Name, Region, Stamp};
+
+use crate::atlas::{Atlas, Leaf};
+use crate::choose::{Chooser, DnsChoice, Seen};
+use crate::names::{Lookup, NameIndex, ZoneEntry};
+use crate::paths::{HostIndex, RouteId};
+use crate::plan::AppPlan;
+use crate::state::AppState;
+use crate::steering::{CompiledSteering, SteeringKey, View};
+
+/// Apps per slab: a flip copies only the slabs it touches.
+pub(crate) const SLAB: usize = 64;
+
+/// A spine of `Arc`s, so that small changes are small.
+pub struct Table {
+    pub(crate) stamp: Stamp,
+    pub(crate) digest: u128,
+    pub(crate) atlas: Arc<Atlas>,
+    pub(crate) steerings: Arc<HashMap<SteeringKey, Arc<CompiledSteering>>>,
+    pub(crate) names: Arc<NameIndex>,
+    pub(crate) hosts: Arc<HostIndex>,
+    pub(crate) slabs: Vec<Arc<Slab>>,
+    pub(crate) world: Arc<World>,
+}
+
+/// What plans were made from, besides their app; compared to find what may be kept.
+#[derive(PartialEq, Eq)]
+pub(crate) struct World {
+    pub(crate) clusters: Vec<(Name, Arc<Cluster>)>,
+    pub(crate) regions: std::collections::BTreeMap<Name, Region>,
+}
+
+pub(crate) struct Slab {
+    pub(crate) entries: Box<[AppEntry]>,
+    pub(crate) digest: u128,
+}
+
+/// An app in the Table.
+#[derive(Clone)]
+pub struct AppEntry {
+    /// What the Model says, compiled.
+    pub plan: Arc<AppPlan>,
+    /// What the Status says, compiled.
+    pub state: Arc<AppState>,
+    /// What it was compiled from.
+    pub status: Arc<AppStatus>,
+    pub(crate) digest: u128,
+}
+
+impl Table {
+    /// A Table that refuses every name and knows no host.
+    pub fn empty() -> Self {
+        let geo = crate::geo::GeoDb::empty();
+        let data = crate::Data { geo: Arc::new(geo) };
+        crate::compile(
+            &Model::empty(),
+            &windrose_model::Status::default(),
+            &data,
+            &crate::Slots::default(),
+            None,
+        )
+    }
+
+    /// Which publication this is.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Equal for equal Model, Status and Data, whatever the way there.
+    pub fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// `qname`: lower-cased wire form with the root octet.
+    #[inline]
+    pub fn lookup(&self, qname: &[u8]) -> Lookup<'_> {
+        self.names.lookup(qname)
+    }
+
+    /// The leaf of a client's address; IPv4-mapped IPv6 counts as IPv4.
+    #[inline]
+    pub fn leaf(&self, ip: IpAddr) -> Leaf {
+        self.atlas.leaf(ip)
+    }
+
+    /// The app of a host: lower-case, no port, no final dot. Exact names first, then the longest
+    /// wildcard.
+    #[inline]
+    pub fn host(&self, host: &str) -> Option<AppId> {
+        self.hosts.find(host)
+    }
+
+    /// An app. Ids are valid within one Table.
+    #[inline]
+    pub fn app(&self, id: AppId) -> &AppEntry {
+        let at = id.0 as usize;
+        &self.slabs[at / SLAB].entries[at % SLAB]
+    }
+
+    /// All apps, sorted by name.
+    pub fn apps(&self) -> impl Iterator<Item = (AppId, &AppEntry)> {
+        (0..)
+            .map(AppId)
+            .zip(self.slabs.iter().flat_map(|slab| slab.entries.iter()))
+    }
+
+    /// All zones, sorted by name.
+    pub fn zones(&self) -> &[Arc<ZoneEntry>] {
+        self.names.zones()
+    }
+
+    pub(crate) fn same_world(&self, model: &Model) -> bool {
+        self.world.regions == *model.regions()
+            && self.world.clusters.len() == model.clusters().len()
+            && self
+                .world
+                .clusters
+                .iter()
+                .zip(model.clusters())
+                .all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1))
+    }
+
+    pub(crate) fn same_apps(&self, model: &Model) -> bool {
+        let mut ours = self.apps();
+        model.apps().iter().all(|(name, app)| {
+            ours.next()
+                .is_some_and(|(_, e)| e.plan.name == *name && Arc::ptr_eq(&e.plan.app, app))
+        }) && ours.next().is_none()
+    }
+
+    /// An app by name.
+    pub fn app_by_name(&self, name: &str) -> Option<AppId> {
+        let count: usize = self.slabs.iter().map(|s| s.entries.len()).sum();
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let id = AppId(u32::try_from(middle).ok()?);
+            match self.app(id).plan.name.as_str().cmp(name) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(id),
+            }
+        }
+        None
+    }
+}
+
+impl AppEntry {
+    /// The view of a client.
+    #[inline]
+    pub fn view(&self, table: &Table, leaf: Leaf) -> View {
+        self.plan.steering.view(&table.atlas, leaf)
+    }
+
+    /// The widest prefix around a client inside which its view is the same, in the family of its
+    /// address; 0 when everyone is treated alike. It does not depend on health, weights or chance.
+    ///
+    /// RFC 7871 section 7.2.1. A sticky answer narrows it to at least /24 or /56 by itself.
+    #[inline]
+    pub fn scope(&self, leaf: Leaf) -> u8 {
+        self.plan.steering.scope(leaf)
+    }
+
+    /// Whether clients are kept together by prefix.
+    #[inline]
+    pub fn sticky(&self) -> bool {
+        self.plan.app.sticky
+    }
+
+    /// TTL of steered answers in seconds.
+    #[inline]
+    pub fn ttl(&self) -> u32 {
+        self.state.ttl
+    }
+
+    /// The clusters of a DNS answer. `key`: [`prefix_key`](crate::prefix_key) when sticky, else the
+    /// draw.
+    #[inline]
+    pub fn choose_dns(&self, view: View, key: u64) -> DnsChoice {
+        self.choose_dns_seen(view, key, &mut |_| {})
+    }
+
+    /// The same, telling each step.
+    #[inline]
+    pub fn choose_dns_seen(&self, view: View, key: u64, see: &mut impl FnMut(Seen)) -> DnsChoice {
+        let app = &self.plan.app;
+        self.chooser(view, key).dns(
+            app.answers,
+            u64::from(app.min_up_fraction.hundredths()),
+            see,
+        )
+    }
+
+    /// The cluster of a request; `excluded` has the bits of clusters that were tried. `None` when
+    /// nothing is left.
+    #[inline]
+    pub fn choose_http(&self, view: View, version: u8, key: u64, excluded: u16) -> Option<u8> {
+        self.choose_http_seen(view, version, key, excluded, &mut |_| {})
+    }
+
+    /// The same, telling each step.
+    #[inline]
+    pub fn choose_http_seen(
+        &self,
+        view: View,
+        version: u8,
+        key: u64,
+        excluded: u16,
+        see: &mut impl FnMut(Seen),
+    ) -> Option<u8> {
+        let at = usize::from(version);
+        let usable = self.state.version_up.get(at).copied().unwrap_or(0);
+        let runs = self.plan.versions.get(at).map_or(0, |v| v.runs);
+        self.chooser(view, key).http(usable, runs, excluded, see)
+    }
+
+    /// The home cluster of a node, if a request that arrived there may stay: it runs the version, is
+    /// up, and no fence keeps this client out.
+    #[inline]
+    pub fn stays_home(
+        &self,
+        view: View,
+        version: u8,
+        home: ClusterId,
+        excluded: u16,
+    ) -> Option<u8> {
+        let local = self.plan.clusters.iter().position(|c| c.id == home)?;
+        let usable = self
+            .state
+            .version_up
+            .get(usize::from(version))
+            .copied()
+            .unwrap_or(0);
+        let mask = self.plan.steering.row(view).members & self.state.up & usable & !excluded;
+        (mask >> local & 1 == 1)
+            .then(|| u8::try_from(local).ok())
+            .flatten()
+    }
+
+    /// The route of a path.
+    #[inline]
+    pub fn route(&self, path: &str) -> RouteId {
+        self.plan.routes.route(path)
+    }
+
+    /// The version of a request, by the split of its route.
+    #[inline]
+    pub fn version(&self, route: RouteId, draw: u64) -> u8 {
+        self.plan.routes.version(route, draw)
+    }
+
+    /// False only when control says that the endpoint is down.
+    #[inline]
+    pub fn endpoint_up(&self, index: u16) -> bool {
+        !self.state.is_down(index)
+    }
+
+    #[inline]
+    fn chooser(&self, view: View, key: u64) -> Chooser<'_> {
+        Chooser {
+            row: self.plan.steering.row(view),
+            state: &self.state,
+            hashes: &self.plan.hashes,
+            key,
+        }
+    }
+}
