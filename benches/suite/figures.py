@@ -1,6 +1,6 @@
 """From runs to figures: CPU per unit, paired ratios and what may be said of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from statistics import median
 
@@ -10,13 +10,22 @@ class Run:
     """One contender in one round."""
 
     contender: str
-    round: int
-    units: int
-    cpu_s: float
-    elapsed_s: float
-    others_cpu_s: float
-    problems: list
-    detail: dict
+    round: int = 0
+    units: int = 0
+    cpu_s: float = 0.0
+    elapsed_s: float = 0.0
+    others_cpu_s: float = 0.0
+    problems: list = field(default_factory=list)
+    details: list = field(default_factory=list)
+
+    def add(self, work, cpu_s: float, others_cpu_s: float):
+        """One more slice of load."""
+        self.units += work.units
+        self.elapsed_s += work.elapsed_s
+        self.cpu_s += cpu_s
+        self.others_cpu_s += others_cpu_s
+        self.problems += work.problems
+        self.details.append(work.detail)
 
     @property
     def cpu_us_per_unit(self) -> float:
@@ -40,10 +49,14 @@ def costs(runs: list, contender: str) -> dict:
 
 
 def ratio(runs: list, subject: str, peer: str) -> dict:
-    """Subject over peer, round by round: both runs of a round met the same minute of the machine."""
+    """Subject over peer, round by round: both runs of a round met the same minute of the machine.
+
+    `of_least` is the least disturbed run of one over that of the other, whatever their rounds.
+    """
     of = {(run.contender, run.round): run.cpu_us_per_unit for run in runs}
     pairs = sorted(of[subject, number] / of[peer, number] for name, number in of if name == subject and (peer, number) in of)
-    return {**spread(pairs), "lower_end": lower_end(pairs), "pairs": len(pairs)}
+    least = {name: min(cost for (of_name, _), cost in of.items() if of_name == name) for name in (subject, peer)}
+    return {**spread(pairs), "lower_end": lower_end(pairs), "of_least": least[subject] / least[peer], "pairs": len(pairs)}
 
 
 def lower_end(ordered: list) -> float:
@@ -82,10 +95,11 @@ def text(workload: str, unit: str, runs: list) -> str:
                      f"{cost['busy_percent']:6.0f}%{cost['units_per_s']:13,.0f}")
     found = ratios(runs)
     if found:
-        lines.append(f"  {'paired ratio':22}{'min':>8}{'median':>8}{'max':>8}{'lower end':>11}{'pairs':>7}")
+        lines.append(f"  {'paired ratio':22}{'min':>8}{'median':>8}{'max':>8}{'lower end':>11}{'of least':>10}{'pairs':>7}")
     for item in found:
         pair = f"{item['subject']}/{item['peer']}"
-        lines.append(f"  {pair:22}{item['min']:8.3f}{item['median']:8.3f}{item['max']:8.3f}{item['lower_end']:11.3f}{item['pairs']:7}")
+        lines.append(f"  {pair:22}{item['min']:8.3f}{item['median']:8.3f}{item['max']:8.3f}{item['lower_end']:11.3f}"
+                     f"{item['of_least']:10.3f}{item['pairs']:7}")
     noise = median(100 * run.others_cpu_s / run.elapsed_s for run in runs)
     if noise > 10:
         lines.append(f"  note: other programs used {noise:.0f} % of a CPU meanwhile; trust ratios, not figures")

@@ -5,6 +5,7 @@ nanoseconds per thread; where the set of threads changed in between, the ticks o
 /proc/PID/stat (which know the threads that ended) are used instead.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -69,10 +70,11 @@ class Process:
     def cpu(self) -> CpuReading:
         threads, ticks = {}, 0
         for pid in _with_children(self._child.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(int(field) for field in fields[11:15])  # utime stime cutime cstime
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                threads[task.name] = int((task / "schedstat").read_text().split()[0])
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may end while we look
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(int(field) for field in fields[11:15])  # utime stime cutime cstime
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    threads[task.name] = int((task / "schedstat").read_text().split()[0])
         return CpuReading(threads, ticks * _TICK_S)
 
     def tail(self) -> str:
@@ -136,6 +138,6 @@ def _with_children(pid: int) -> list:
         try:
             for task in Path(f"/proc/{parent}/task").iterdir():
                 found += [int(child) for child in (task / "children").read_text().split()]
-        except FileNotFoundError:
-            continue
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended while we looked
     return found

@@ -7,7 +7,7 @@ from . import figures, geo
 
 
 def runs_of(**costs):
-    return [figures.Run(name, number, 1_000_000, cost, 1.0, 0.0, [], {})
+    return [figures.Run(name, number, 1_000_000, cost, 1.0)
             for name, of in costs.items() for number, cost in enumerate(of)]
 
 
@@ -15,7 +15,7 @@ class Figures(unittest.TestCase):
     def test_a_ratio_pairs_runs_of_the_same_round(self):
         runs = runs_of(windrose=[2.0, 9.0, 4.0], gdnsd=[4.0, 9.0, 4.0])
         found = figures.ratio(runs, "windrose", "gdnsd")
-        self.assertEqual((found["min"], found["median"], found["max"]), (0.5, 1.0, 1.0))
+        self.assertEqual((found["min"], found["median"], found["max"], found["of_least"]), (0.5, 1.0, 1.0, 0.5))
 
     def test_a_round_that_one_of_them_missed_makes_no_pair(self):
         runs = runs_of(windrose=[2.0, 2.0], gdnsd=[4.0])

@@ -17,7 +17,7 @@ from .machine import Cpus, Process, bound_to, free_port, wait_until
 
 @dataclass
 class Work:
-    """What the load saw: units done, and the reasons not to trust the run."""
+    """What the load saw in one slice: units done, and the reasons not to trust them."""
 
     units: int
     elapsed_s: float
@@ -80,7 +80,7 @@ class DnsStatic:
         """CPU seconds so far of what runs beside contender and load and is neither."""
         return 0.0
 
-    def compare(self, works: dict) -> dict:
+    def compare(self, runs: dict) -> dict:
         """By contender, how its answers in one round differ so much that figures cannot be compared."""
         return {}
 
@@ -101,12 +101,13 @@ class DnsSteered(DnsStatic):
         super().__init__(tools)
         self._database = geo.database(tools.cache)
 
-    def compare(self, works):
-        shares = {}
-        for contender, work in works.items():
-            addresses = work.detail["by_address"]
-            shares[contender] = {rest[-1]: addresses.get(rest[-1], 0) / max(work.units, 1) for rest in scene.CLUSTERS.values()}
-        first = next(iter(shares))
+    def compare(self, runs):
+        shares = {
+            contender: {address: sum(detail["by_address"].get(address, 0) for detail in run.details) / run.units
+                        for *_, address in scene.CLUSTERS.values()}
+            for contender, run in runs.items()
+        }
+        first = next((contender for contender in shares if contender in self.peers), next(iter(shares), None))
         return {
             contender: f"it sends {share:.1%} to {address}, {first} sends {shares[first][address]:.1%}"
             for contender, of in shares.items() for address, share in of.items()
@@ -165,7 +166,7 @@ class HttpKeepalive:
     def helpers_cpu_s(self):
         return self._backend.cpu().ticks_s
 
-    def compare(self, works):
+    def compare(self, runs):
         return {}
 
     def _fetches(self, port: int) -> bool:
