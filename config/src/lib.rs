@@ -7,11 +7,22 @@
 //! stop at the first mistake, and anything that touches the network.
 #![warn(missing_docs)]
 
+mod check;
 mod diagnostic;
+mod files;
+mod language;
 mod load;
+mod nearest;
 mod node;
+mod place;
+mod problem;
+mod read;
+mod scalar;
 mod schema;
+mod shape;
 mod source;
+mod tree;
+mod warn;
 
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};

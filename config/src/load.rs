@@ -4,9 +4,15 @@ use std::path::Path;
 
 use windrose_model::{Model, Revision};
 
+use crate::check;
 use crate::diagnostic::{Diagnostic, Report, Severity};
+use crate::files;
 use crate::node::{GeoSource, NodeConfig};
+use crate::place::Places;
+use crate::problem::{diagnostics, report};
+use crate::read;
 use crate::source::Sources;
+use crate::warn;
 
 /// A configuration without errors.
 #[derive(Debug, Clone)]
@@ -17,7 +23,7 @@ pub struct Loaded {
     pub model: Model,
     /// Where countries come from.
     pub geo: GeoSource,
-    /// What looks wrong, sorted by place.
+    /// What looks wrong, sorted by place, at most 100.
     pub warnings: Vec<Diagnostic>,
     /// The texts that were read.
     pub sources: Sources,
@@ -34,13 +40,21 @@ impl Loaded {
     }
 }
 
-/// Reads a file, or all `*.yaml` of a directory in byte order, merged.
+/// Reads a file, or all `*.yaml` of a directory in byte order, merged. Objects equal to those of
+/// `previous` keep their `Arc`.
 ///
 /// # Errors
 /// Everything that is wrong.
 pub fn load(path: &Path, revision: Revision, previous: Option<&Model>) -> Result<Loaded, Report> {
-    let _ = (revision, previous);
-    Err(not_yet(&path.to_string_lossy()))
+    let mut sources = Sources::default();
+    match files::read(path, &mut sources) {
+        Ok(()) => load_sources(sources, revision, previous),
+        Err(unreadable) => Err(Report {
+            diagnostics: vec![*unreadable],
+            more: 0,
+            sources: Sources::default(),
+        }),
+    }
 }
 
 /// Reads one text; `name` stands for it in diagnostics. Its relative paths are relative to the
@@ -54,8 +68,15 @@ pub fn load_text(
     revision: Revision,
     previous: Option<&Model>,
 ) -> Result<Loaded, Report> {
-    let _ = (text, revision, previous);
-    Err(not_yet(name))
+    let mut sources = Sources::default();
+    match files::add(&mut sources, name, Path::new(""), text.as_bytes()) {
+        Ok(()) => load_sources(sources, revision, previous),
+        Err(refused) => Err(Report {
+            diagnostics: vec![*refused],
+            more: 0,
+            sources,
+        }),
+    }
 }
 
 /// What a configuration holds, in a line: `ok: 2 apps, 3 clusters, 1 zone`.
@@ -70,20 +91,55 @@ pub fn summary(loaded: &Loaded) -> String {
     )
 }
 
-fn not_yet(file: &str) -> Report {
-    Report {
-        diagnostics: vec![Diagnostic {
-            severity: Severity::Error,
-            code: "not-available",
-            file: file.into(),
-            line: 0,
-            column: 0,
-            span: 0..0,
-            message: "reading comes with the next commit".to_owned(),
-            help: None,
-            related: None,
-        }],
-        more: 0,
-        sources: Sources::default(),
-    }
+fn load_sources(
+    sources: Sources,
+    revision: Revision,
+    previous: Option<&Model>,
+) -> Result<Loaded, Report> {
+    let mut problems = Vec::new();
+    let root = match files::parse(&sources, &mut problems) {
+        Ok(root) => root,
+        Err(alone) => return Err(report(alone, sources)),
+    };
+    let checked = check::check(&root);
+    problems.extend(checked.problems);
+    let read = read::read(&root, &sources);
+    problems.extend(read.found.problems);
+    let tainted: Vec<_> = checked
+        .tainted
+        .into_iter()
+        .chain(read.found.tainted)
+        .collect();
+    let places = Places {
+        root: &root,
+        dropped: &read.found.dropped,
+        tainted: &tainted,
+    };
+    let listens_for_dns = !read.node.listeners.dns.is_empty();
+
+    let built = Model::build(read.draft, revision, previous);
+    let (model, wrong) = match built {
+        Ok(model) => (Some(model), Vec::new()),
+        Err(wrong) => (None, wrong),
+    };
+    let invalid = wrong.into_iter().chain(read.found.invalid);
+    problems.extend(invalid.filter_map(|i| places.problem(Severity::Error, i)));
+    let refused = problems.iter().any(|p| p.severity == Severity::Error);
+    let Some(model) = model.filter(|_| !refused) else {
+        return Err(report(problems, sources));
+    };
+    let suspicious = warn::warnings(&model, listens_for_dns);
+    problems.extend(
+        suspicious
+            .into_iter()
+            .filter_map(|i| places.problem(Severity::Warning, i)),
+    );
+    let (warnings, _) = diagnostics(problems, &sources);
+    Ok(Loaded {
+        node: read.node,
+        model,
+        geo: read.geo,
+        warnings,
+        sources,
+    })
 }

@@ -16,8 +16,8 @@ pub struct NodeConfig {
     pub region: Option<Name>,
     /// The cluster it stands in, if it is an edge of one.
     pub home: Option<Name>,
-    /// Where it keeps its journal and lock; default `./windrose-data` in the working directory. As
-    /// written in a file it is relative to that file.
+    /// Where it keeps its journal and lock, relative to the working directory; default
+    /// `./windrose-data`.
     pub data_dir: PathBuf,
     /// Threads of the data path; default: one per core.
     pub threads: Option<usize>,

@@ -32,6 +32,10 @@ impl Sources {
         self.list.iter().map(|s| &*s.name)
     }
 
+    pub(crate) fn len(&self) -> u32 {
+        offset(self.list.len())
+    }
+
     /// Adds a text; `base` is what its relative paths are relative to. Gives its number.
     pub(crate) fn add(&mut self, name: &str, base: &Path, text: &str) -> u32 {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
@@ -55,7 +59,11 @@ impl Sources {
 
     /// A path as it was written in a text, made relative to the place of that text.
     pub(crate) fn resolve(&self, source: u32, path: &str) -> PathBuf {
-        self.list[source as usize].base.join(path)
+        self.list[source as usize]
+            .base
+            .join(path)
+            .components()
+            .collect()
     }
 
     /// Line and column (in characters), both from 1.

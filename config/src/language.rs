@@ -1,0 +1,170 @@
+//! The language: every key of a configuration, once. The lenient pass and the JSON Schema are both
+//! made from it; `read` asks for the same keys.
+
+use crate::scalar::Scalar as S;
+use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
+use crate::shape::{Field, Mapping, Rule, Shape};
+
+mod app;
+mod zone;
+
+use app::APP;
+use zone::ZONE;
+
+/// The number that this version reads.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// A whole document.
+pub(crate) static ROOT: Shape = Keys(&DOCUMENT);
+
+static DOCUMENT: Mapping = Mapping::new(
+    "a configuration",
+    &[
+        Field::required(
+            "schema",
+            Scalar(S::Whole(SCHEMA, SCHEMA)),
+            "The number of this language.",
+        ),
+        Field::optional(
+            "node",
+            Keys(&NODE),
+            "This node alone; nothing in here is shared.",
+        ),
+        Field::optional(
+            "listeners",
+            Keys(&LISTENERS),
+            "Addresses to accept on. Without it one of each on loopback; with it, exactly what is written.",
+        ),
+        Field::optional("data", Keys(&DATA), "Large inputs."),
+        Field::optional(
+            "regions",
+            Map(S::Name, &REGION),
+            "Where clusters stand, by name.",
+        ),
+        Field::optional(
+            "clusters",
+            Map(S::Name, &CLUSTER),
+            "Member clusters and sites, by name.",
+        ),
+        Field::optional("apps", Map(S::Name, &APP), "What clients reach, by name."),
+        Field::optional(
+            "zones",
+            Map(S::Domain, &ZONE),
+            "DNS name spaces we answer for, by apex.",
+        ),
+        Field::optional("safety", Keys(&SAFETY), "Rules that hold for every change."),
+        Field::later("tls"),
+    ],
+);
+
+static NODE: Mapping = Mapping::new(
+    "`node`",
+    &[
+        Field::optional("name", Scalar(S::Name), "The name of this node.").or("\"n1\""),
+        Field::optional("region", Scalar(S::Name), "The region it stands in."),
+        Field::optional(
+            "home",
+            Scalar(S::Name),
+            "The cluster it stands in, if it is an edge of one.",
+        ),
+        Field::optional(
+            "data_dir",
+            Scalar(S::Path),
+            "Where it keeps its journal and lock, relative to the working directory.",
+        )
+        .or("\"./windrose-data\""),
+        Field::optional(
+            "threads",
+            Scalar(S::Whole(1, 1_024)),
+            "Threads of the data path; one per core when absent.",
+        ),
+        Field::optional(
+            "trusted_proxies",
+            List(&Scalar(S::Cidr)),
+            "Whose X-Forwarded-For is believed.",
+        )
+        .or("[]"),
+        Field::optional(
+            "http",
+            Keys(&HTTP),
+            "Bounds of request heads and idle connections.",
+        ),
+    ],
+);
+
+static HTTP: Mapping = Mapping::new(
+    "`node.http`",
+    &[
+        Field::optional("max_head", Scalar(S::Size), "Of a request head.").or("\"64KiB\""),
+        Field::optional("max_fields", Scalar(S::Whole(1, 10_000)), "Header fields.").or("100"),
+        Field::optional("head_timeout", Scalar(S::Duration), "For a whole head.").or("\"10s\""),
+        Field::optional("idle_timeout", Scalar(S::Duration), "Between two requests.").or("\"75s\""),
+    ],
+);
+
+static LISTENERS: Mapping = Mapping::new(
+    "`listeners`",
+    &[
+        Field::optional("dns", List(&Scalar(S::Socket)), "DNS over UDP and TCP."),
+        Field::optional("http", List(&Scalar(S::Socket)), "HTTP."),
+        Field::optional("admin", Scalar(S::Socket), "Metrics, status and commands."),
+        Field::later("https"),
+    ],
+);
+
+static DATA: Mapping = Mapping::new(
+    "`data`",
+    &[
+        Field::optional(
+            "geo",
+            Scalar(S::Path),
+            "Where countries come from: builtin, none, or a MaxMind-format file relative to this one.",
+        )
+        .or("\"builtin\""),
+        Field::later("latency"),
+    ],
+);
+
+static REGION: Shape = Keys(&Mapping::new(
+    "a region",
+    &[
+        Field::required("lat", Scalar(S::Number(-90, 90)), "Latitude in degrees."),
+        Field::required("lon", Scalar(S::Number(-180, 180)), "Longitude in degrees."),
+        Field::optional("country", Scalar(S::Country), "The country it lies in."),
+    ],
+));
+
+static CLUSTER: Shape = Keys(&Mapping::new(
+    "a cluster",
+    &[
+        Field::required("region", Scalar(S::Name), "Where it stands."),
+        Field::optional(
+            "addresses",
+            List(&Scalar(S::Ip)),
+            "What DNS answers: where clients connect in that cluster, usually its Windrose edge.",
+        )
+        .or("[]"),
+        Field::optional("class", Scalar(S::Name), "A label such as base or burst."),
+        Field::optional("cost", Scalar(S::Number(0, 1_000_000)), "Relative cost.").or("1.0"),
+        Field::optional(
+            "dial",
+            Scalar(S::Percent),
+            "Percent of its traffic it may take.",
+        )
+        .or("100"),
+        Field::optional("drain", Scalar(S::Bool), "Takes no new traffic.").or("false"),
+    ],
+));
+
+static SAFETY: Mapping = Mapping::new(
+    "`safety`",
+    &[Field::optional(
+        "min_clusters_on",
+        Scalar(S::Whole(0, 255)),
+        "Every app keeps at least this many clusters neither drained nor dialed to 0.",
+    )
+    .or("1")],
+);
+
+/// Clusters from the most wanted; an item that is a list names equals.
+const PREFERENCE: Shape = List(&Either(S::Name, &List(&Scalar(S::Name))));

@@ -1,0 +1,299 @@
+//! The keys of an app.
+
+use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
+
+pub(super) static APP: Shape = Keys(&Mapping::new(
+    "an app",
+    &[
+        Field::required(
+            "hosts",
+            List(&Scalar(S::Host)),
+            "Names it is reached by; *.name for all below.",
+        ),
+        Field::required("versions", Map(S::Name, &VERSION), "Its releases, by name."),
+        Field::optional(
+            "split",
+            SPLIT,
+            "Versions by weight; may be left out when there is one version.",
+        ),
+        Field::optional(
+            "routes",
+            List(&ROUTE),
+            "Splits by path prefix; the longest wins.",
+        )
+        .or("[]"),
+        Field::optional("health", Keys(&HEALTH), "How its endpoints are probed."),
+        Field::optional(
+            "steering",
+            List(&Keys(&STEP)),
+            "How a client's cluster is chosen, step by step; without it all clusters are alike.",
+        )
+        .or("[]"),
+        Field::optional(
+            "answers",
+            Scalar(S::Whole(1, 8)),
+            "Addresses of how many clusters a DNS answer carries.",
+        )
+        .or("1"),
+        Field::optional(
+            "sticky",
+            Scalar(S::Bool),
+            "Choose by the client's prefix instead of by chance.",
+        )
+        .or("false"),
+        Field::optional(
+            "when_all_down",
+            Either(
+                S::Choice(&["last_known", "all", "servfail", "nodata"]),
+                &FALLBACK,
+            ),
+            "What DNS says when every cluster is down.",
+        )
+        .or("\"last_known\""),
+        Field::optional(
+            "min_up_fraction",
+            Scalar(S::Fraction),
+            "Below this share of up weight DNS leaves a tier.",
+        )
+        .or("0.5"),
+        Field::optional(
+            "ttl",
+            Either(S::Seconds, &TTL),
+            "Bounds of derived TTLs, or one number for both.",
+        )
+        .or("{\"min\": \"30s\", \"max\": \"60s\"}"),
+        Field::optional("failback", Keys(&FAILBACK), "How a cluster comes back."),
+        Field::optional(
+            "timeouts",
+            Keys(&TIMEOUTS),
+            "Of the proxy; 0s switches one off.",
+        ),
+        Field::optional("retry", Keys(&RETRY), "Of the proxy."),
+    ],
+));
+
+static VERSION: Shape = Keys(&Mapping::new(
+    "a version",
+    &[Field::required(
+        "endpoints",
+        Map(S::Name, &List(&Scalar(S::Socket))),
+        "Where it runs: ip:port by cluster.",
+    )],
+));
+
+const SPLIT: Shape = Map(S::Name, &Scalar(S::Weight));
+
+static ROUTE: Shape = Keys(&Mapping::new(
+    "a route",
+    &[
+        Field::required("match", Keys(&MATCH), "Which requests it is for."),
+        Field::required("split", SPLIT, "Versions by weight."),
+    ],
+));
+
+static MATCH: Mapping = Mapping::new(
+    "a match",
+    &[Field::required(
+        "path",
+        Keys(&PATH),
+        "By the path of the request.",
+    )],
+);
+
+static PATH: Mapping = Mapping::new(
+    "a path match",
+    &[Field::required(
+        "prefix",
+        Scalar(S::Text),
+        "Whole segments from the left: /api matches /api/x.",
+    )],
+);
+
+static HEALTH: Mapping = Mapping {
+    noun: "`health`",
+    rule: Rule::AtMostOne(&["http", "tcp"]),
+    fields: &[
+        Field::optional("http", Keys(&HTTP_PROBE), "One HTTP/1.1 GET."),
+        Field::optional(
+            "tcp",
+            Keys(&EMPTY),
+            "Connects and closes; what is done without `http`.",
+        ),
+        Field::optional(
+            "interval",
+            Scalar(S::Duration),
+            "Between two probes of an endpoint.",
+        )
+        .or("\"5s\""),
+        Field::optional("timeout", Scalar(S::Duration), "For a whole probe.").or("\"2s\""),
+        Field::optional("fall", Scalar(S::Whole(1, 100)), "Failures until down.").or("3"),
+        Field::optional(
+            "rise",
+            Scalar(S::Whole(1, 100)),
+            "Successes in a row until up.",
+        )
+        .or("3"),
+    ],
+};
+
+static HTTP_PROBE: Mapping = Mapping::new(
+    "an HTTP probe",
+    &[
+        Field::optional("path", Scalar(S::Text), "Begins with /.").or("\"/\""),
+        Field::optional(
+            "host",
+            Scalar(S::Text),
+            "The Host sent; the app's first host when absent.",
+        ),
+        Field::optional(
+            "status",
+            List(&Scalar(S::Status)),
+            "Healthy codes and ranges.",
+        )
+        .or("[\"200-299\"]"),
+    ],
+);
+
+static EMPTY: Mapping = Mapping::new("this mapping", &[]);
+
+static FALLBACK: Shape = Keys(&Mapping::new(
+    "`when_all_down`",
+    &[Field::required(
+        "fallback",
+        Scalar(S::Name),
+        "One cluster, its health ignored.",
+    )],
+));
+
+static TTL: Shape = Keys(&Mapping::new(
+    "`ttl`",
+    &[
+        Field::optional("min", Scalar(S::Seconds), "Lower bound.").or("\"30s\""),
+        Field::optional("max", Scalar(S::Seconds), "Upper bound.").or("\"60s\""),
+    ],
+));
+
+static FAILBACK: Mapping = Mapping::new(
+    "`failback`",
+    &[
+        Field::optional(
+            "hold_down",
+            Scalar(S::Duration),
+            "Up for this long before traffic.",
+        )
+        .or("\"5m\""),
+        Field::optional(
+            "ramp_step",
+            Scalar(S::Percent),
+            "Then this many percent more …",
+        )
+        .or("2"),
+        Field::optional("ramp_every", Scalar(S::Duration), "… per this time.").or("\"10s\""),
+    ],
+);
+
+static TIMEOUTS: Mapping = Mapping::new(
+    "`timeouts`",
+    &[
+        Field::optional("connect", Scalar(S::Duration), "Until a connection stands.").or("\"1s\""),
+        Field::optional(
+            "first_byte",
+            Scalar(S::Duration),
+            "From the request's end to the response head.",
+        )
+        .or("\"15s\""),
+        Field::optional("request", Scalar(S::Duration), "The whole exchange.").or("\"0s\""),
+    ],
+);
+
+static RETRY: Mapping = Mapping::new(
+    "`retry`",
+    &[
+        Field::optional(
+            "attempts",
+            Scalar(S::Whole(0, 5)),
+            "Further attempts of an idempotent request.",
+        )
+        .or("1"),
+        Field::optional(
+            "budget",
+            Scalar(S::Percent),
+            "Percent of requests that may be retried.",
+        )
+        .or("20"),
+        Field::optional(
+            "min_per_second",
+            Scalar(S::Whole(0, 1_000_000)),
+            "Always allowed.",
+        )
+        .or("10"),
+    ],
+);
+
+static STEP: Mapping = Mapping {
+    noun: "a steering step",
+    rule: Rule::ExactlyOne(&["fence", "geo", "nearest", "weighted", "failover"]),
+    fields: &[
+        Field::optional(
+            "fence",
+            List(&FENCE_RULE),
+            "Clients of a rule only go to its clusters; the first matching rule holds; fails closed.",
+        ),
+        Field::optional(
+            "geo",
+            Keys(&GEO),
+            "By client prefix (most specific first), then country, then continent, then default.",
+        ),
+        Field::optional(
+            "nearest",
+            Keys(&EMPTY),
+            "By distance from the client's country to regions.",
+        ),
+        Field::optional(
+            "weighted",
+            Map(S::Name, &Scalar(S::Weight)),
+            "Weights within tiers; a cluster not named has 1.",
+        ),
+        Field::optional("failover", PREFERENCE, "Fixed order."),
+        Field::later("latency"),
+    ],
+};
+
+static FENCE_RULE: Shape = Keys(&Mapping::new(
+    "a fence rule",
+    &[
+        Field::required(
+            "clients",
+            Keys(&CLIENTS),
+            "Whom it binds: the union of what is listed.",
+        ),
+        Field::required("clusters", List(&Scalar(S::Name)), "Where they may go."),
+    ],
+));
+
+static CLIENTS: Mapping = Mapping::new(
+    "`clients`",
+    &[
+        Field::optional("cidrs", List(&Scalar(S::Cidr)), "By address."),
+        Field::optional("countries", List(&Scalar(S::Country)), "By country."),
+        Field::optional("continents", List(&Scalar(S::Continent)), "By continent."),
+    ],
+);
+
+static GEO: Mapping = Mapping::new(
+    "`geo`",
+    &[
+        Field::optional(
+            "cidrs",
+            Map(S::Cidr, &PREFERENCE),
+            "By address, over every other rule.",
+        ),
+        Field::optional("countries", Map(S::Country, &PREFERENCE), "By country."),
+        Field::optional(
+            "continents",
+            Map(S::Continent, &PREFERENCE),
+            "By continent.",
+        ),
+        Field::optional("default", PREFERENCE, "For everyone else."),
+    ],
+);

@@ -1,0 +1,65 @@
+//! The keys of a zone.
+
+use super::{Field, Keys, List, Mapping, Rule, S, Scalar, Shape};
+
+pub(super) static ZONE: Shape = Keys(&Mapping::new(
+    "a zone",
+    &[
+        Field::required("soa", Keys(&SOA), "Start of authority."),
+        Field::optional("ttl", Scalar(S::Seconds), "Of records that have none.").or("\"300s\""),
+        Field::optional("records", List(&RECORD), "What is not steered.").or("[]"),
+        Field::later("file"),
+    ],
+));
+
+static SOA: Mapping = Mapping::new(
+    "`soa`",
+    &[
+        Field::required("mname", Scalar(S::Relative), "Primary server."),
+        Field::required(
+            "rname",
+            Scalar(S::Mailbox),
+            "Mailbox of the person in charge: hostmaster@example.com, or its DNS form.",
+        ),
+        Field::optional(
+            "serial",
+            Scalar(S::Whole(0, u32::MAX)),
+            "Version of the zone.",
+        )
+        .or("1"),
+        Field::optional("refresh", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("3600"),
+        Field::optional("retry", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("600"),
+        Field::optional("expire", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("604800"),
+        Field::optional(
+            "minimum",
+            Scalar(S::Seconds),
+            "TTL of negative answers (RFC 2308).",
+        )
+        .or("60"),
+        Field::optional("ttl", Scalar(S::Seconds), "TTL of the SOA record itself.").or("3600"),
+    ],
+);
+
+static RECORD: Shape = Keys(&Mapping {
+    noun: "a record",
+    rule: Rule::ExactlyOne(&["value", "values"]),
+    fields: &[
+        Field::required(
+            "name",
+            Scalar(S::Relative),
+            "Relative to the zone; @ is the zone itself.",
+        ),
+        Field::required("type", Scalar(S::RecordType), "Of the record."),
+        Field::optional(
+            "value",
+            Scalar(S::Text),
+            "An address, a name (relative to the zone unless it ends in a dot), \"10 mail\", or a text.",
+        ),
+        Field::optional(
+            "values",
+            List(&Scalar(S::Text)),
+            "Several of the same type.",
+        ),
+        Field::optional("ttl", Scalar(S::Seconds), "The zone's `ttl` when absent."),
+    ],
+});

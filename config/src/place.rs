@@ -1,0 +1,135 @@
+//! From the path that a [`Model`](windrose_model::Model) names back to the place in the text.
+
+use std::collections::HashSet;
+
+use ipnet::IpNet;
+use windrose_model::{DnsName, Invalid, Segment};
+
+use crate::diagnostic::Severity;
+use crate::problem::Problem;
+use crate::source::Span;
+use crate::tree::{Node, Value};
+
+/// A document with what is known about it after reading.
+pub(crate) struct Places<'a> {
+    pub(crate) root: &'a Node,
+    /// Items of lists that could not be read, so that positions in a draft are positions among the rest.
+    pub(crate) dropped: &'a HashSet<Span>,
+    /// Paths at which something could not be read.
+    pub(crate) tainted: &'a [Vec<Segment>],
+}
+
+impl Places<'_> {
+    /// A refusal at its place; `None` when it only follows from something that was told already.
+    pub(crate) fn problem(&self, severity: Severity, invalid: Invalid) -> Option<Problem> {
+        let (span, path) = self.find(&invalid.at);
+        let related = |tainted: &Vec<Segment>| {
+            let common = tainted.len().min(path.len());
+            tainted[..common] == path[..common]
+        };
+        if self.tainted.iter().any(related) || self.depends_on_tainted(&invalid, &path) {
+            return None;
+        }
+        let Invalid {
+            code,
+            message,
+            help,
+            ..
+        } = invalid;
+        Some(Problem {
+            severity,
+            ..Problem::error(code, span, message).maybe_help(help)
+        })
+    }
+
+    /// Names that name nothing may do so because what they name could not be read.
+    fn depends_on_tainted(&self, invalid: &Invalid, path: &[Segment]) -> bool {
+        let key = |text: &str| Segment::from(text);
+        match (invalid.code, path) {
+            ("unknown-region", _) => self.tainted.contains(&vec![key("regions")]),
+            ("unknown-cluster", _) => self.tainted.contains(&vec![key("clusters")]),
+            ("cluster-not-in-app" | "unknown-version" | "weights-all-zero", [apps, app, ..]) => {
+                let versions = [apps.clone(), app.clone(), key("versions")];
+                self.tainted.iter().any(|t| t.starts_with(&versions))
+            }
+            _ => false,
+        }
+    }
+
+    /// The place of a path or of its nearest existing ancestor, and the path as the text has it.
+    fn find(&self, at: &[Segment]) -> (Span, Vec<Segment>) {
+        let mut node = self.root;
+        let mut span = Span {
+            end: self.root.span.start,
+            ..self.root.span
+        };
+        let mut path = Vec::new();
+        for (depth, segment) in at.iter().enumerate() {
+            if let [zones, Segment::Key(apex), records] = &at[..depth]
+                && (zones, records) == (&"zones".into(), &"records".into())
+            {
+                let record = self.record(node, apex, &at[depth..]);
+                return (record.unwrap_or(span), at.to_vec());
+            }
+            match (segment, &node.value) {
+                (Segment::Key(wanted), Value::Mapping(entries)) => {
+                    let Some(entry) = entries
+                        .iter()
+                        .find(|e| &*e.key == wanted)
+                        .or_else(|| entries.iter().find(|e| same_key(&e.key, wanted)))
+                    else {
+                        break;
+                    };
+                    (node, span) = (&entry.value, entry.key_span);
+                    path.push(Segment::from(&*entry.key));
+                }
+                (Segment::Index(wanted), Value::List(items)) => {
+                    let mut kept = items
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, item)| !self.dropped.contains(&item.span));
+                    let Some((i, item)) = kept.nth(*wanted) else {
+                        break;
+                    };
+                    (node, span) = (item, item.span);
+                    path.push(Segment::from(i));
+                }
+                _ => break,
+            }
+        }
+        if at.last() == Some(&"match".into())
+            && let Some(prefix) = node.get("path").and_then(|p| p.get("prefix"))
+        {
+            node = prefix;
+        }
+        if let Value::Scalar { .. } = node.value
+            && !node.is_null()
+        {
+            span = node.span;
+        }
+        // What the text lacks keeps the path that the draft gave it.
+        path.extend(at.iter().skip(path.len()).cloned());
+        (span, path)
+    }
+
+    /// The name of the first record of an owner and type, in the records of a zone.
+    fn record(&self, records: &Node, apex: &str, at: &[Segment]) -> Option<Span> {
+        let [Segment::Key(owner), Segment::Key(rtype), ..] = at else {
+            return None;
+        };
+        let apex = DnsName::parse(apex).ok()?;
+        let owner = DnsName::parse(owner).ok()?;
+        records.items().iter().find_map(|record| {
+            let name = record.get("name")?;
+            let same = DnsName::relative(name.text()?, &apex).is_ok_and(|n| n == owner)
+                && record.get("type")?.text()?.eq_ignore_ascii_case(rtype);
+            same.then_some(name.span)
+        })
+    }
+}
+
+/// Whether a key means the same as another: case, a final dot and the form of a prefix do not count.
+fn same_key(written: &str, wanted: &str) -> bool {
+    written.trim_end_matches('.').eq_ignore_ascii_case(wanted)
+        || matches!((written.parse::<IpNet>(), wanted.parse::<IpNet>()), (Ok(a), Ok(b)) if a == b)
+}

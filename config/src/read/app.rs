@@ -1,0 +1,174 @@
+//! The keys of an app.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use windrose_model::{
+    App, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Retry, Route, Split, StatusRange,
+    Timeouts, TtlBand, Version, Weight, WhenAllDown,
+};
+
+use super::{Found, by_key, number, objects, refuse, single, steering, value};
+use crate::scalar;
+use crate::tree::Node;
+
+pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
+    let hosts = found.list(node.get("hosts"), |_, item| single(item, scalar::host));
+    let versions = objects(node, "versions", |_, version| Version {
+        endpoints: objects(version, "endpoints", |_, list| {
+            found.list(Some(list), |_, item| single(item, scalar::socket))
+        }),
+    });
+    let split = match node.get("split") {
+        Some(weights) => split(weights),
+        None => default_split(name, &versions, found),
+    };
+    let defaults = App::new(hosts, versions, split);
+    App {
+        health: node
+            .get("health")
+            .map_or_else(HealthCheck::default, |h| health(h, found)),
+        steering: steering::read(node.get("steering"), found),
+        answers: number(node, "answers", defaults.answers),
+        sticky: value(node, "sticky", scalar::boolean).unwrap_or(defaults.sticky),
+        when_all_down: node
+            .get("when_all_down")
+            .and_then(when_all_down)
+            .unwrap_or(WhenAllDown::LastKnown),
+        min_up_fraction: value(node, "min_up_fraction", scalar::fraction)
+            .unwrap_or(defaults.min_up_fraction),
+        ttl: node
+            .get("ttl")
+            .map_or(defaults.ttl, |t| ttl(t, defaults.ttl)),
+        failback: node
+            .get("failback")
+            .map_or(defaults.failback, |f| failback(f, defaults.failback)),
+        routes: found.list(node.get("routes"), |_, item| route(item)),
+        timeouts: node
+            .get("timeouts")
+            .map_or(defaults.timeouts, |t| timeouts(t, defaults.timeouts)),
+        retry: node
+            .get("retry")
+            .map_or(defaults.retry, |r| retry(r, defaults.retry)),
+        ..defaults
+    }
+}
+
+fn split(node: &Node) -> Split {
+    Split(by_key(Some(node), scalar::name, |weight| {
+        single(weight, scalar::weight)
+    }))
+}
+
+/// One version needs no split.
+fn default_split(app: &Name, versions: &BTreeMap<Name, Version>, found: &mut Found) -> Split {
+    if versions.len() > 1 {
+        let names: Vec<_> = versions.keys().map(Name::as_str).collect();
+        found.invalid.push(refuse(
+            "missing-split",
+            &["apps", app.as_str(), "split"],
+            format!(
+                "app `{app}` has {} versions and no `split` between them",
+                names.len()
+            ),
+            Some(format!(
+                "for example split: {{{}: 100}}",
+                names.join(": 0, ")
+            )),
+        ));
+    }
+    Split(
+        versions
+            .keys()
+            .map(|name| (name.clone(), Weight::ONE))
+            .collect(),
+    )
+}
+
+fn route(node: &Node) -> Option<Route> {
+    let prefix = node.get("match")?.get("path")?.get("prefix")?.text()?;
+    Some(Route {
+        path_prefix: prefix.to_owned(),
+        split: split(node.get("split")?),
+    })
+}
+
+fn health(node: &Node, found: &mut Found) -> HealthCheck {
+    let defaults = HealthCheck::default();
+    let http = node.entry("http").map(|entry| {
+        let node = &entry.value;
+        let mut status = found.list(node.get("status"), |_, item| single(item, scalar::status));
+        if status.is_empty() {
+            status.extend(StatusRange::new(200, 299));
+        }
+        Probe::Http(HttpProbe {
+            path: node
+                .get("path")
+                .and_then(Node::text)
+                .unwrap_or("/")
+                .to_owned(),
+            host: node.get("host").and_then(Node::text).map(str::to_owned),
+            status,
+        })
+    });
+    HealthCheck {
+        probe: http.unwrap_or(defaults.probe),
+        interval: duration(node, "interval", defaults.interval),
+        timeout: duration(node, "timeout", defaults.timeout),
+        fall: number(node, "fall", defaults.fall),
+        rise: number(node, "rise", defaults.rise),
+    }
+}
+
+fn when_all_down(node: &Node) -> Option<WhenAllDown> {
+    match node.text() {
+        Some("last_known") => Some(WhenAllDown::LastKnown),
+        Some("all") => Some(WhenAllDown::All),
+        Some("servfail") => Some(WhenAllDown::Servfail),
+        Some("nodata") => Some(WhenAllDown::Nodata),
+        _ => value(node, "fallback", scalar::name).map(WhenAllDown::Fallback),
+    }
+}
+
+/// One number holds for both bounds.
+fn ttl(node: &Node, defaults: TtlBand) -> TtlBand {
+    if let Some(ttl) = single(node, scalar::seconds) {
+        return TtlBand { min: ttl, max: ttl };
+    }
+    TtlBand {
+        min: value(node, "min", scalar::seconds).unwrap_or(defaults.min),
+        max: value(node, "max", scalar::seconds).unwrap_or(defaults.max),
+    }
+}
+
+fn failback(node: &Node, defaults: Failback) -> Failback {
+    Failback {
+        hold_down: duration(node, "hold_down", defaults.hold_down),
+        ramp_step: percent(node, "ramp_step", defaults.ramp_step),
+        ramp_every: duration(node, "ramp_every", defaults.ramp_every),
+    }
+}
+
+fn timeouts(node: &Node, defaults: Timeouts) -> Timeouts {
+    Timeouts {
+        connect: duration(node, "connect", defaults.connect),
+        first_byte: duration(node, "first_byte", defaults.first_byte),
+        request: duration(node, "request", defaults.request),
+    }
+}
+
+fn retry(node: &Node, defaults: Retry) -> Retry {
+    Retry {
+        attempts: number(node, "attempts", defaults.attempts),
+        budget: percent(node, "budget", defaults.budget),
+        min_per_second: number(node, "min_per_second", defaults.min_per_second),
+    }
+}
+
+fn duration(node: &Node, key: &str, default: Duration) -> Duration {
+    value(node, key, scalar::duration).unwrap_or(default)
+}
+
+fn percent(node: &Node, key: &str, default: Percent) -> Percent {
+    value(node, key, scalar::percent).unwrap_or(default)
+}

@@ -1,0 +1,158 @@
+//! This node's own settings, and how they fit the draft.
+
+use std::path::PathBuf;
+
+use windrose_model::{Draft, Name, Step};
+
+use super::{Found, number, path, refuse, single, value};
+use crate::nearest::nearest;
+use crate::node::{GeoSource, HeadLimits, Listeners, NodeConfig};
+use crate::problem::Problem;
+use crate::scalar;
+use crate::source::Sources;
+use crate::tree::Node;
+
+/// The name of a node that was given none.
+const UNNAMED: &str = "n1";
+
+pub(super) fn read(root: &Node, found: &mut Found) -> NodeConfig {
+    let unnamed = Name::new(UNNAMED).expect("UNNAMED is a name");
+    let listeners = root
+        .get("listeners")
+        .map_or_else(Listeners::default, |l| listeners(l, found));
+    let Some(node) = root.get("node") else {
+        return NodeConfig {
+            listeners,
+            ..NodeConfig::new(unnamed)
+        };
+    };
+    let defaults = NodeConfig::new(value(node, "name", scalar::name).unwrap_or(unnamed));
+    NodeConfig {
+        region: value(node, "region", scalar::name),
+        home: value(node, "home", scalar::name),
+        data_dir: node
+            .get("data_dir")
+            .and_then(Node::text)
+            .map_or(defaults.data_dir, PathBuf::from),
+        threads: node.get("threads").map(|_| number(node, "threads", 1)),
+        listeners,
+        forwarded_trust: found.list(node.get("trusted_proxies"), |_, item| {
+            single(item, scalar::cidr)
+        }),
+        http_limits: node
+            .get("http")
+            .map_or_else(HeadLimits::default, head_limits),
+        name: defaults.name,
+    }
+}
+
+/// What is not written is not opened.
+fn listeners(node: &Node, found: &mut Found) -> Listeners {
+    let mut list = |key| found.list(node.get(key), |_, item| single(item, scalar::socket));
+    Listeners {
+        dns: list("dns"),
+        http: list("http"),
+        admin: value(node, "admin", scalar::socket),
+    }
+}
+
+fn head_limits(node: &Node) -> HeadLimits {
+    let defaults = HeadLimits::default();
+    HeadLimits {
+        max_head_bytes: value(node, "max_head", scalar::size)
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(defaults.max_head_bytes),
+        max_fields: number(node, "max_fields", defaults.max_fields),
+        head_timeout: value(node, "head_timeout", scalar::duration)
+            .unwrap_or(defaults.head_timeout),
+        idle_timeout: value(node, "idle_timeout", scalar::duration)
+            .unwrap_or(defaults.idle_timeout),
+    }
+}
+
+pub(super) fn geo(root: &Node, sources: &Sources, found: &mut Found) -> GeoSource {
+    let Some(node) = root.get("data").and_then(|data| data.get("geo")) else {
+        return GeoSource::Builtin;
+    };
+    match node.text() {
+        Some("none") => GeoSource::None,
+        None | Some("builtin") => GeoSource::Builtin,
+        Some(text) => {
+            let file: PathBuf = sources.resolve(node.span.source, text);
+            if !file.is_file() {
+                found.problems.push(
+                    Problem::error(
+                        "file-not-found",
+                        node.span,
+                        format!("there is no file {}", file.display()),
+                    )
+                    .help("`geo` is builtin, none, or a file relative to this one"),
+                );
+            }
+            GeoSource::File(file)
+        }
+    }
+}
+
+/// Whether the node's region and home exist, and whether steering has the data it asks for.
+pub(super) fn check(node: &NodeConfig, geo: &GeoSource, draft: &Draft, found: &mut Found) {
+    let mut known = |key: &str, noun: &str, code, name: &Option<Name>, names: Vec<&str>| {
+        if let Some(name) = name
+            && !names.contains(&name.as_str())
+        {
+            let help = nearest(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("no {noun} is named `{name}`");
+            found
+                .invalid
+                .push(refuse(code, &["node", key], message, help));
+        }
+    };
+    let regions = draft.regions.keys().map(Name::as_str).collect();
+    let clusters = draft.clusters.keys().map(Name::as_str).collect();
+    known("region", "region", "unknown-region", &node.region, regions);
+    known("home", "cluster", "unknown-cluster", &node.home, clusters);
+    if *geo == GeoSource::None {
+        for (app, wanted) in &draft.apps {
+            for (i, step) in wanted
+                .steering
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| wants_countries(s))
+            {
+                let mut refusal = refuse(
+                    "geo-field-unavailable",
+                    &["apps", app.as_str(), "steering"],
+                    format!(
+                        "this step needs the countries of clients, and `data.geo` is none ({})",
+                        name_of(step)
+                    ),
+                    Some("write `geo: builtin` below `data`, or name a file".to_owned()),
+                );
+                refusal.at.push(i.into());
+                refusal.at.extend(path(&[name_of(step)]));
+                found.invalid.push(refusal);
+            }
+        }
+    }
+}
+
+fn wants_countries(step: &Step) -> bool {
+    match step {
+        Step::Fence(rules) => rules
+            .iter()
+            .any(|r| !r.clients.countries.is_empty() || !r.clients.continents.is_empty()),
+        Step::Geo(rules) => !rules.countries.is_empty() || !rules.continents.is_empty(),
+        Step::Nearest => true,
+        Step::Weighted(_) | Step::Failover(_) => false,
+    }
+}
+
+fn name_of(step: &Step) -> &'static str {
+    match step {
+        Step::Fence(_) => "fence",
+        Step::Geo(_) => "geo",
+        Step::Nearest => "nearest",
+        Step::Weighted(_) => "weighted",
+        Step::Failover(_) => "failover",
+    }
+}

@@ -1,0 +1,67 @@
+//! Steering steps.
+
+use windrose_model::{ClientSet, FenceRule, GeoRules, Name, Preference, Step};
+
+use super::{Found, by_key, single};
+use crate::scalar;
+use crate::tree::Node;
+
+pub(super) fn read(steps: Option<&Node>, found: &mut Found) -> Vec<Step> {
+    found.list(steps, step)
+}
+
+fn step(found: &mut Found, node: &Node) -> Option<Step> {
+    let [entry] = node.entries() else { return None };
+    let node = &entry.value;
+    Some(match &*entry.key {
+        "fence" => Step::Fence(found.list(Some(node), rule)),
+        "geo" => Step::Geo(geo(found, node)),
+        "nearest" => Step::Nearest,
+        "weighted" => Step::Weighted(by_key(Some(node), scalar::name, |weight| {
+            single(weight, scalar::weight)
+        })),
+        "failover" => Step::Failover(preference(found, node)),
+        _ => return None,
+    })
+}
+
+fn rule(found: &mut Found, node: &Node) -> Option<FenceRule> {
+    let clients = node.get("clients")?;
+    Some(FenceRule {
+        clients: ClientSet {
+            cidrs: found.list(clients.get("cidrs"), |_, item| single(item, scalar::cidr)),
+            countries: found.list(clients.get("countries"), |_, item| {
+                single(item, scalar::country)
+            }),
+            continents: found.list(clients.get("continents"), |_, item| {
+                single(item, scalar::continent)
+            }),
+        },
+        clusters: names(found, node.get("clusters")?),
+    })
+}
+
+fn geo(found: &mut Found, node: &Node) -> GeoRules {
+    let mut preference = |node: &Node| Some(preference(found, node));
+    GeoRules {
+        cidrs: by_key(node.get("cidrs"), scalar::cidr, &mut preference),
+        countries: by_key(node.get("countries"), scalar::country, &mut preference),
+        continents: by_key(node.get("continents"), scalar::continent, &mut preference),
+        default: node
+            .get("default")
+            .and_then(&mut preference)
+            .unwrap_or_default(),
+    }
+}
+
+/// An item is a cluster, or a list of equals.
+fn preference(found: &mut Found, node: &Node) -> Preference {
+    found.list(Some(node), |found, item| match item.text() {
+        Some(text) => Name::new(text).ok().map(|name| vec![name]),
+        None => Some(names(found, item)),
+    })
+}
+
+fn names(found: &mut Found, node: &Node) -> Vec<Name> {
+    found.list(Some(node), |_, item| single(item, scalar::name))
+}
