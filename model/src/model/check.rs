@@ -372,7 +372,8 @@ impl<'a> Checker<'a> {
                                     );
                                 }
                                 c.under("clusters", |c| {
-                                    c.members(rule.clusters.iter().enumerate(), clusters)
+                                    let names = rule.clusters.iter().enumerate();
+                                    c.members(names.map(|(i, n)| (vec![i.into()], n)), clusters)
                                 });
                             });
                         }
@@ -455,35 +456,36 @@ impl<'a> Checker<'a> {
                 None,
             );
         }
-        let flat = preference
-            .iter()
-            .enumerate()
-            .flat_map(|(i, group)| group.iter().map(move |name| (i, name)));
+        let flat = preference.iter().enumerate().flat_map(|(i, group)| {
+            let members = group.iter().enumerate();
+            members.map(move |(j, name)| (vec![i.into(), j.into()], name))
+        });
         self.members(flat, clusters);
     }
 
     fn members<'n>(
         &mut self,
-        names: impl Iterator<Item = (usize, &'n Name)>,
+        names: impl Iterator<Item = (Vec<Segment>, &'n Name)>,
         clusters: &BTreeSet<&Name>,
     ) {
         let mut seen = BTreeSet::new();
-        for (i, name) in names {
-            self.under(i, |c| {
-                c.known(
-                    "cluster-not-in-app",
-                    "cluster of this app",
-                    name.as_str(),
-                    clusters.iter().copied(),
+        let depth = self.at.len();
+        for (at, name) in names {
+            self.at.extend(at);
+            self.known(
+                "cluster-not-in-app",
+                "cluster of this app",
+                name.as_str(),
+                clusters.iter().copied(),
+            );
+            if !seen.insert(name) {
+                self.refuse(
+                    "duplicate-cluster",
+                    format!("cluster `{name}` is listed twice"),
+                    None,
                 );
-                if !seen.insert(name) {
-                    c.refuse(
-                        "duplicate-cluster",
-                        format!("cluster `{name}` is listed twice"),
-                        None,
-                    );
-                }
-            });
+            }
+            self.at.truncate(depth);
         }
     }
 
@@ -535,6 +537,7 @@ impl<'a> Checker<'a> {
         }
         self.under("records", |c| {
             for ((owner, rtype), set) in &zone.records {
+                c.at.extend([owner.to_string().as_str().into(), rtype.as_str().into()]);
                 let others = RecordType::WRITABLE.iter().filter(|t| *t != rtype);
                 if !owner.is_within(apex) {
                     c.refuse("record-outside-zone", format!("{owner} {rtype} lies outside zone {apex}"), None);
@@ -552,6 +555,7 @@ impl<'a> Checker<'a> {
                 if set.data.iter().any(|data| data.record_type() != *rtype) || set.data.is_empty() {
                     c.refuse("record-form", format!("{owner} {rtype} holds no data or data of another type"), None);
                 }
+                c.at.truncate(c.at.len() - 2);
             }
         });
     }
@@ -564,11 +568,13 @@ impl<'a> Checker<'a> {
                 if zone.records.contains_key(&(host.clone(), rtype)) {
                     self.under(apex.to_string().as_str(), |c| {
                         c.under("records", |c| {
+                            c.at.extend([host.to_string().as_str().into(), rtype.as_str().into()]);
                             c.refuse(
                                 "host-has-record",
                                 format!("{host} {rtype} stands in zone {apex}, but app `{app}` steers that name"),
                                 Some("remove the record or the host".to_owned()),
                             );
+                            c.at.truncate(c.at.len() - 2);
                         });
                     });
                 }
