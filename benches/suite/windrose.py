@@ -16,7 +16,9 @@ def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path) -> li
         "countries": {country: [cluster] for (_, country), cluster in scene.COUNTRIES.items()},
         "default": [scene.DEFAULT],
     }}
-    app = {"hosts": [scene.APP_HOST], "steering": [steering]}
+    # DNS answers the clusters' addresses; the endpoints are never connected to.
+    endpoints = {cluster: ["127.0.0.1:9"] for cluster in scene.CLUSTERS}
+    app = {"hosts": [scene.APP_HOST], "versions": {"v1": {"endpoints": endpoints}}, "steering": [steering], "answers": 1}
     return _run(binary, folder, {
         **_node(folder, dns=port), "data": {"geo": str(geo_database)}, **_clusters(), "apps": {"shop": app}, "zones": _zone(),
     })
@@ -55,8 +57,7 @@ def _clusters() -> dict:
 
 
 def _zone() -> dict:
-    soa = {"mname": "ns1.example.com", "rname": "hostmaster.example.com", "serial": 1,
-           "refresh": 3600, "retry": 600, "expire": 604800, "minimum": scene.TTL}
+    soa = {"mname": "ns1", "rname": "hostmaster@example.com", "minimum": scene.TTL}
     records = [{"name": "@", "type": "NS", "value": "ns1"}, {"name": "ns1", "type": "A", "value": "127.0.0.1"}]
     records += [{"name": name, "type": "A", "value": address} for name, address in scene.hosts()]
     return {scene.ZONE: {"soa": soa, "ttl": scene.TTL, "records": records}}
