@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use windrose_model::Segment;
 
+use crate::country;
 use crate::language::ROOT;
 use crate::nearest::nearest;
 use crate::problem::Problem;
@@ -62,14 +63,12 @@ impl<'t> Checker<'t> {
     /// `owner` is where a missing key is told: the key of this value.
     fn value(&mut self, node: &'t Node, shape: &'static Shape, owner: Span) {
         match (shape, &node.value) {
-            (Shape::Scalar(scalar), Value::Scalar { text, plain }) if !node.is_null() => {
-                if let Err(bad) = scalar.check(text, *plain) {
-                    self.bad_value(node.span, text, bad, shape);
-                }
-            }
-            (Shape::Either(scalar, _), Value::Scalar { text, plain }) if !node.is_null() => {
-                if let Err(bad) = scalar.check(text, *plain) {
-                    self.bad_value(node.span, text, bad, shape);
+            (Shape::Scalar(scalar) | Shape::Either(scalar, _), Value::Scalar { text, plain })
+                if !node.is_null() =>
+            {
+                match scalar.check(text, *plain) {
+                    Ok(()) => self.country(*scalar, text, node.span),
+                    Err(bad) => self.bad_value(node.span, text, bad, shape),
                 }
             }
             (Shape::Either(_, other), Value::List(_) | Value::Mapping(_)) => {
@@ -166,9 +165,23 @@ impl<'t> Checker<'t> {
                         .related(first, "first written at"),
                 );
             }
+            self.country(keys, &entry.key, entry.key_span);
             self.value(&entry.value, values, entry.key_span);
             self.path.pop();
         }
+    }
+
+    /// A country nobody comes from is probably a slip, and a fence for it binds nobody.
+    fn country(&mut self, scalar: Scalar, text: &str, span: Span) {
+        let code = text.to_ascii_uppercase();
+        if scalar != Scalar::Country || code.len() != 2 || country::is_assigned(&code) {
+            return;
+        }
+        let message = format!("`{text}` is no country of ISO 3166-1, so it matches no client");
+        let help = country::usual_slip(&code).map(|meant| format!("did you mean `{meant}`?"));
+        self.found
+            .problems
+            .push(Problem::warning("unknown-country", span, message).maybe_help(help));
     }
 
     fn unknown_key(&mut self, entry: &'t Entry, mapping: &Mapping) {
@@ -198,14 +211,10 @@ impl<'t> Checker<'t> {
     fn missing_key(&mut self, field: &Field, mapping: &Mapping, owner: Span) {
         self.taint(Some(field.key));
         let message = format!("{} needs the key `{}`", mapping.noun, field.key);
+        let help = format!("add `{}`, {}", field.key, field.shape.description());
         self.found
             .problems
-            .push(Problem::error("missing-key", owner, message).help(format!(
-                "`{}`, {}: {}",
-                field.key,
-                field.shape.description(),
-                field.about
-            )));
+            .push(Problem::error("missing-key", owner, message).help(help));
     }
 
     fn wrong_type(&mut self, node: &Node, shape: &Shape) {
@@ -221,9 +230,11 @@ impl<'t> Checker<'t> {
             shape.description()
         );
         let help = match (shape, node.text()) {
-            (Shape::List(_), Some(text)) => Some(format!("write [{}]", short(text))),
+            (Shape::List(Shape::Scalar(_) | Shape::Either(..)), Some(text)) => {
+                Some(format!("write [\"{}\"]", short(text)))
+            }
             (Shape::Mapping(mapping), Some(text)) if mapping.field(text).is_some() => {
-                Some(format!("write `{text}: …`"))
+                Some(format!("write {{{text}: …}}"))
             }
             _ => None,
         };

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod check;
+mod country;
 mod diagnostic;
 mod files;
 mod language;

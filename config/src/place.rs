@@ -22,7 +22,9 @@ pub(crate) struct Places<'a> {
 impl Places<'_> {
     /// A refusal at its place; `None` when it only follows from something that was told already.
     pub(crate) fn problem(&self, severity: Severity, invalid: Invalid) -> Option<Problem> {
-        let (span, path) = self.find(&invalid.at);
+        let about_key = matches!(invalid.code, "unknown-version" | "cluster-not-in-app")
+            && invalid.at.last() != Some(&"fallback".into());
+        let (span, path) = self.find(&invalid.at, about_key);
         let related = |tainted: &Vec<Segment>| {
             let common = tainted.len().min(path.len());
             tainted[..common] == path[..common]
@@ -48,7 +50,17 @@ impl Places<'_> {
         match (invalid.code, path) {
             ("unknown-region", _) => self.tainted.contains(&vec![key("regions")]),
             ("unknown-cluster", _) => self.tainted.contains(&vec![key("clusters")]),
-            ("cluster-not-in-app" | "unknown-version" | "weights-all-zero", [apps, app, ..]) => {
+            ("cluster-without-address", [.., cluster]) => {
+                let addresses = [key("clusters"), cluster.clone(), key("addresses")];
+                self.tainted.iter().any(|t| t.starts_with(&addresses))
+            }
+            (
+                "cluster-not-in-app"
+                | "unknown-version"
+                | "weights-all-zero"
+                | "split-without-weight",
+                [apps, app, ..],
+            ) => {
                 let versions = [apps.clone(), app.clone(), key("versions")];
                 self.tainted.iter().any(|t| t.starts_with(&versions))
             }
@@ -56,8 +68,9 @@ impl Places<'_> {
         }
     }
 
-    /// The place of a path or of its nearest existing ancestor, and the path as the text has it.
-    fn find(&self, at: &[Segment]) -> (Span, Vec<Segment>) {
+    /// The place of a path or of its nearest existing ancestor, and the path as the text has it. The
+    /// place is a value, or a key where the key is what is wrong.
+    fn find(&self, at: &[Segment], about_key: bool) -> (Span, Vec<Segment>) {
         let mut node = self.root;
         let mut span = Span {
             end: self.root.span.start,
@@ -104,6 +117,7 @@ impl Places<'_> {
         }
         if let Value::Scalar { .. } = node.value
             && !node.is_null()
+            && !about_key
         {
             span = node.span;
         }

@@ -79,10 +79,6 @@ fn region(node: &Node) -> Region {
 }
 
 fn cluster(name: &Name, node: &Node, found: &mut Found) -> Cluster {
-    let mut addresses = found.list(node.get("addresses"), |_, item| single(item, scalar::ip));
-    if addresses.is_empty() && node.get("addresses").is_some_and(|a| !a.items().is_empty()) {
-        addresses.push(std::net::Ipv4Addr::LOCALHOST.into());
-    }
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -91,7 +87,7 @@ fn cluster(name: &Name, node: &Node, found: &mut Found) -> Cluster {
     let thousandths = |cost: f64| (cost * 1e3).round() as u32;
     Cluster {
         region: value(node, "region", scalar::name).unwrap_or_else(|| name.clone()),
-        addresses,
+        addresses: found.list(node.get("addresses"), |_, item| single(item, scalar::ip)),
         class: value(node, "class", scalar::name),
         cost_thousandths: value(node, "cost", |t| scalar::number(t, 0, 1_000_000))
             .map_or(1_000, thousandths),

@@ -99,11 +99,7 @@ impl Scalar {
             Self::Name => drop(name(text)?),
             Self::Domain => drop(domain(text)?),
             Self::Host => drop(host(text)?),
-            Self::Relative => {
-                if text != "@" {
-                    domain(text)?;
-                }
-            }
+            Self::Relative => relative(text)?,
             Self::Mailbox => mailbox(text)?,
             Self::Ip => drop(ip(text)?),
             Self::Cidr => drop(cidr(text)?),
@@ -262,9 +258,17 @@ pub(crate) fn host(text: &str) -> Result<DnsName, Bad> {
     Ok(host)
 }
 
-fn mailbox(text: &str) -> Result<(), Bad> {
+pub(crate) fn relative(text: &str) -> Result<(), Bad> {
+    if text == "@" {
+        Ok(())
+    } else {
+        domain(text).map(drop)
+    }
+}
+
+pub(crate) fn mailbox(text: &str) -> Result<(), Bad> {
     let Some((user, host)) = text.split_once('@').filter(|(user, _)| !user.is_empty()) else {
-        return Scalar::Relative.check(text, true);
+        return relative(text);
     };
     if user.contains('.') {
         let reason = "a dot before the @ cannot be kept; use an alias without one";
@@ -310,6 +314,9 @@ pub(crate) fn socket(text: &str) -> Result<SocketAddr, Bad> {
         let help = match text.parse::<IpAddr>() {
             Ok(IpAddr::V4(ip)) => Some(format!("add the port, as in {ip}:80")),
             Ok(IpAddr::V6(ip)) => Some(format!("add the port, as in [{ip}]:80")),
+            Err(_) if text.parse::<u16>().is_ok() => {
+                Some(format!("add the address, as in 127.0.0.1:{text}"))
+            }
             Err(_)
                 if text
                     .rsplit(':')

@@ -130,6 +130,9 @@ impl Shape {
             Self::List(_) => "a list".to_owned(),
             Self::Mapping(mapping) => match mapping.keys().collect::<Vec<_>>() {
                 keys if keys.is_empty() => "an empty mapping, {}".to_owned(),
+                keys if matches!(mapping.rule, Rule::ExactlyOne(one) if one == keys) => {
+                    format!("a mapping with one of the keys {}", keys.join(", "))
+                }
                 keys => format!("a mapping with the keys {}", keys.join(", ")),
             },
             Self::Map(..) => "a mapping".to_owned(),

@@ -71,10 +71,7 @@ fn default_split(app: &Name, versions: &BTreeMap<Name, Version>, found: &mut Fou
                 "app `{app}` has {} versions and no `split` between them",
                 names.len()
             ),
-            Some(format!(
-                "for example split: {{{}: 100}}",
-                names.join(": 0, ")
-            )),
+            Some(format!("for example split: {{{}: 1}}", names.join(": 1, "))),
         ));
     }
     Split(

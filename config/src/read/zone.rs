@@ -62,7 +62,7 @@ impl Reader<'_> {
         let apex = self.apex;
         let mut name = |key| {
             let node = node?.get(key)?;
-            let text = node.text()?;
+            let text = node.text().filter(|text| scalar::mailbox(text).is_ok())?;
             match text.split_once('@').filter(|(user, _)| !user.is_empty()) {
                 Some((user, host)) => DnsName::parse(&format!("{user}.{host}")).ok(),
                 None => self.name(node, text),
@@ -120,7 +120,8 @@ impl Reader<'_> {
             let (Some(rtype), Some(name)) = (rtype, record.get("name")) else {
                 continue;
             };
-            let Some(owner) = name.text().and_then(|text| self.name(name, text)) else {
+            let written = name.text().filter(|text| scalar::relative(text).is_ok());
+            let Some(owner) = written.and_then(|text| self.name(name, text)) else {
                 continue;
             };
             let ttl = value(record, "ttl", scalar::seconds).unwrap_or(default);
