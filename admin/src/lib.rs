@@ -1,1 +1,47 @@
-//! (being written)
+//! How people and tools talk to a node: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP,
+//! and the client that asks for them.
+//!
+//! Everything is read from the latest [`Snapshot`](windrose_control::Snapshot) and from counters,
+//! so it answers while control is busy or stuck. Deliberately absent: anything that changes a node.
+
+pub mod client;
+mod look;
+mod metrics;
+mod pages;
+mod server;
+pub mod status;
+mod text;
+
+pub use server::serve;
+pub use text::render;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use windrose_control::Snapshot;
+use windrose_telemetry::Metrics;
+
+/// What the pages are made from.
+#[derive(Clone)]
+pub struct State {
+    /// Of control: [`Handle::watch`](windrose_control::Handle::watch).
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Of the node.
+    pub metrics: Arc<Metrics>,
+    /// Who answers.
+    pub identity: Arc<Identity>,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `node.name` of the configuration.
+    pub node: String,
+    /// Of Windrose.
+    pub version: String,
+    /// It was built from.
+    pub commit: String,
+    /// When the process started.
+    pub started: SystemTime,
+}

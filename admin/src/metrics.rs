@@ -1,0 +1,318 @@
+//! The page `/metrics`: labels from the Table of this moment, numbers from the counters.
+//!
+//! Label sets are bounded by the configuration. Counters of an app, cluster or version that exists
+//! are shown from zero on; a histogram appears with its first request, codes and rcodes that never
+//! happened do not appear.
+
+use windrose_control::Snapshot;
+use windrose_model::Verdict;
+use windrose_routing::{AppEntry, Group};
+use windrose_telemetry::exposition::Page;
+use windrose_telemetry::{
+    DnsEvent, GroupEvent, HttpEvent, Metrics, NO_ZONE, ProbeOutcome, Process, RCODES, code_cell,
+    code_label, rcode_label,
+};
+
+use crate::{Identity, look};
+
+/// The page's text.
+pub(crate) fn page(snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) -> String {
+    let mut page = Page::new();
+    node(&mut page, snapshot, metrics, identity);
+    dns(&mut page, snapshot, metrics);
+    http(&mut page, snapshot, metrics);
+    apps(&mut page, snapshot);
+    page.process(&Process::read(), identity.started);
+    page.text().unwrap_or_else(|error| {
+        tracing::error!(%error, "metrics page cannot be written");
+        String::new()
+    })
+}
+
+fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) {
+    let scalars = &metrics.scalars;
+    page.gauge("windrose_build_info", "Version and commit of this binary.")
+        .count(
+            &[("version", &identity.version), ("commit", &identity.commit)],
+            1,
+        );
+    page.gauge(
+        "windrose_ready",
+        "1 once the first round of probes or its grace is over.",
+    )
+    .count(&[], u64::from(snapshot.ready.ready));
+    page.gauge("windrose_table_epoch", "Epoch of the published table.")
+        .count(&[], snapshot.table.stamp().epoch);
+    page.gauge(
+        "windrose_table_info",
+        "Digest of the published table: equal on nodes that answer alike.",
+    )
+    .count(&[("digest", &look::digest(snapshot))], 1);
+    page.gauge(
+        "windrose_tables_alive",
+        "Tables still held by a reader, the published one included.",
+    )
+    .count(&[], scalars.tables_alive.get());
+    page.counter("windrose_table_publishes_total", "Tables published.")
+        .count(&[], scalars.publishes.get());
+    page.gauge(
+        "windrose_config_reload_success",
+        "1 when the latest configuration was taken, 0 when it was refused.",
+    )
+    .count(&[], u64::from(snapshot.reload.ok));
+    page.counter(
+        "windrose_reports_dropped_total",
+        "Reports of the data path that the queue to control did not take.",
+    )
+    .count(&[], scalars.reports_dropped.get());
+    page.counter(
+        "windrose_metrics_dropped_total",
+        "Counts that found no place and are in no other metric.",
+    )
+    .count(&[], metrics.dropped());
+    let mut probes = page.counter("windrose_probes_total", "Health probes by result.");
+    for outcome in ProbeOutcome::ALL {
+        probes.count(
+            &[("result", outcome.as_str())],
+            scalars.probes(outcome).get(),
+        );
+    }
+}
+
+fn dns(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
+    let mut queries = page.counter(
+        "windrose_dns_queries_total",
+        "DNS queries answered; zone - is for names outside all zones.",
+    );
+    let mut row = Vec::new();
+    let zones = snapshot.table.zones().iter();
+    let zones = zones.map(|zone| (zone.apex.to_string(), zone.slot, 0));
+    for (zone, slot, always) in zones.chain([("-".to_owned(), NO_ZONE, 5)]) {
+        metrics.dns_queries.row(slot, &mut row);
+        for (rcode, count) in by_rcode(&row) {
+            if count > 0 || rcode == rcode_label(always) {
+                queries.count(&[("zone", &zone), ("rcode", rcode)], count);
+            }
+        }
+    }
+
+    let mut steered = page.counter(
+        "windrose_dns_steered_total",
+        "Steered DNS answers by the cluster they led to.",
+    );
+    for (_, entry) in snapshot.table.apps() {
+        let app = entry.plan.name.as_str();
+        for cluster in &entry.plan.clusters {
+            let labels = [("app", app), ("cluster", cluster.name.as_str())];
+            steered.count(&labels, metrics.dns_steered.sum(cluster.slot, 0));
+        }
+    }
+
+    let event = |event: DnsEvent| metrics.dns_events.sum(0, event as u32);
+    let mut dropped = page.counter(
+        "windrose_dns_dropped_total",
+        "DNS packets without an answer, by reason.",
+    );
+    dropped.count(&[("reason", "ignored")], event(DnsEvent::Dropped));
+    dropped.count(&[("reason", "malformed")], event(DnsEvent::Malformed));
+    dropped.count(&[("reason", "send_failed")], event(DnsEvent::SendFailed));
+    page.counter(
+        "windrose_dns_truncated_total",
+        "DNS answers that told the client to come by TCP.",
+    )
+    .count(&[], event(DnsEvent::Truncated));
+    page.counter(
+        "windrose_dns_tcp_connections_total",
+        "DNS connections accepted over TCP.",
+    )
+    .count(&[], event(DnsEvent::TcpConnection));
+}
+
+/// Counts by rcode; rcodes without a name of their own are one.
+fn by_rcode(row: &[u64]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    let named = (0..RCODES).take_while(|cell| rcode_label(*cell) != rcode_label(RCODES));
+    let other = named.clone().count();
+    named
+        .map(|cell| (rcode_label(cell), row[cell as usize]))
+        .chain([(rcode_label(RCODES), row[other..].iter().sum())])
+}
+
+fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
+    let mut row = Vec::new();
+    let mut requests = page.counter(
+        "windrose_http_requests_total",
+        "HTTP requests answered, by the group that answered; codes without a label of their own are counted by class.",
+    );
+    for (labels, group) in groups(snapshot) {
+        let [app, version, cluster] = labels;
+        metrics.http_requests.row(group.slot, &mut row);
+        for (cell, count) in (0..).zip(&row) {
+            if *count > 0 || cell == code_cell(200) {
+                requests.count(&[app, version, cluster, ("code", code_label(cell))], *count);
+            }
+        }
+    }
+    let mut durations = page.duration(
+        "windrose_http_request_duration_seconds",
+        "Time from the request head to the last byte of the response.",
+    );
+    for (labels, group) in groups(snapshot) {
+        metrics.http_duration.row(group.slot, &mut row);
+        if row.iter().any(|cell| *cell > 0) {
+            durations.histogram(&labels, &row);
+        }
+    }
+    for (name, help, event) in [
+        (
+            "windrose_http_retries_total",
+            "Further attempts after this group failed one.",
+            GroupEvent::Retry,
+        ),
+        (
+            "windrose_http_moved_cluster_total",
+            "Requests that this group could not serve and that went to another cluster.",
+            GroupEvent::MovedCluster,
+        ),
+        (
+            "windrose_http_connect_failures_total",
+            "Connections to endpoints of this group that could not be made.",
+            GroupEvent::ConnectFailure,
+        ),
+        (
+            "windrose_http_retries_refused_total",
+            "Further attempts that the retry budget refused.",
+            GroupEvent::RetryRefused,
+        ),
+    ] {
+        let mut family = page.counter(name, help);
+        for (labels, group) in groups(snapshot) {
+            family.count(&labels, metrics.group_events.sum(group.slot, event as u32));
+        }
+    }
+    connections(page, metrics);
+}
+
+fn connections(page: &mut Page, metrics: &Metrics) {
+    let event = |event: HttpEvent| metrics.http_events.sum(0, event as u32);
+    // Threads are summed one after the other, so a close may be seen before its open.
+    let open = |now: HttpEvent| event(now).cast_signed().max(0).cast_unsigned();
+    let mut accepted = page.counter(
+        "windrose_http_connections_total",
+        "HTTP connections opened, by side.",
+    );
+    accepted.count(&[("side", "client")], event(HttpEvent::ClientConnection));
+    accepted.count(
+        &[("side", "upstream")],
+        event(HttpEvent::UpstreamConnection),
+    );
+    let mut now = page.gauge(
+        "windrose_http_connections_open",
+        "HTTP connections open now, by side.",
+    );
+    now.count(&[("side", "client")], open(HttpEvent::ClientsOpen));
+    now.count(&[("side", "upstream")], open(HttpEvent::UpstreamsOpen));
+    let mut rejected = page.counter(
+        "windrose_http_rejected_total",
+        "HTTP requests answered by Windrose itself, by reason.",
+    );
+    for (reason, which) in [
+        ("bad_request", HttpEvent::BadRequest),
+        ("head_timeout", HttpEvent::HeadTimeout),
+        ("no_app", HttpEvent::NoApp),
+        ("no_endpoint", HttpEvent::NoEndpoint),
+    ] {
+        rejected.count(&[("reason", reason)], event(which));
+    }
+    let mut aborted = page.counter(
+        "windrose_http_aborted_total",
+        "HTTP responses that did not reach their end, by who left.",
+    );
+    aborted.count(&[("by", "client")], event(HttpEvent::ClientGone));
+    aborted.count(&[("by", "upstream")], event(HttpEvent::BrokenResponse));
+}
+
+fn apps(page: &mut Page, snapshot: &Snapshot) {
+    let mut verdicts = page.gauge(
+        "windrose_cluster_verdict",
+        "Health of an app in a cluster: 1 up, 0.5 degraded, 0.25 draining, 0 down, -1 unknown.",
+    );
+    for_clusters(snapshot, |labels, entry, at| {
+        verdicts.sample(labels, verdict(entry.status.clusters[at].verdict));
+    });
+    let mut usable = page.gauge(
+        "windrose_cluster_usable",
+        "1 when new traffic of the app may go to the cluster.",
+    );
+    for_clusters(snapshot, |labels, entry, at| {
+        usable.count(labels, u64::from(entry.status.clusters[at].usable));
+    });
+    let mut shares = page.gauge(
+        "windrose_cluster_share_ratio",
+        "The share of its traffic that the cluster may take, 0 to 1.",
+    );
+    for_clusters(snapshot, |labels, entry, at| {
+        let share = entry.status.clusters[at].share;
+        shares.sample(labels, f64::from(share.hundredths()) / 10_000.0);
+    });
+    let mut endpoints = page.gauge("windrose_endpoints", "Endpoints by state.");
+    for (_, entry) in snapshot.table.apps() {
+        let counts = look::endpoints(entry);
+        for (cluster, count) in entry.plan.clusters.iter().zip(counts) {
+            let app = ("app", entry.plan.name.as_str());
+            let cluster = ("cluster", cluster.name.as_str());
+            for (state, n) in [
+                ("up", count.up),
+                ("down", count.down),
+                ("unknown", count.unknown),
+            ] {
+                endpoints.count(&[app, cluster, ("state", state)], u64::from(n));
+            }
+        }
+    }
+}
+
+fn verdict(verdict: Verdict) -> f64 {
+    match verdict {
+        Verdict::Up => 1.0,
+        Verdict::Degraded => 0.5,
+        Verdict::Draining => 0.25,
+        Verdict::Down => 0.0,
+        Verdict::Unknown => -1.0,
+    }
+}
+
+fn for_clusters(snapshot: &Snapshot, mut each: impl FnMut(&[(&str, &str)], &AppEntry, usize)) {
+    for (_, entry) in snapshot.table.apps() {
+        let known = entry.status.clusters.len();
+        for (at, cluster) in entry.plan.clusters.iter().enumerate().take(known) {
+            let labels = [
+                ("app", entry.plan.name.as_str()),
+                ("cluster", cluster.name.as_str()),
+            ];
+            each(&labels, entry, at);
+        }
+    }
+}
+
+type Labels<'s> = [(&'static str, &'s str); 3];
+
+/// Every group that has endpoints, with its labels.
+fn groups(snapshot: &Snapshot) -> impl Iterator<Item = (Labels<'_>, &Group)> {
+    snapshot.table.apps().flat_map(|(_, entry)| {
+        let plan = &entry.plan;
+        plan.versions.iter().flat_map(move |version| {
+            plan.clusters
+                .iter()
+                .zip(&version.groups)
+                .filter(|(_, group)| !group.endpoints.is_empty())
+                .map(move |(cluster, group)| {
+                    let labels = [
+                        ("app", plan.name.as_str()),
+                        ("version", version.name.as_str()),
+                        ("cluster", cluster.name.as_str()),
+                    ];
+                    (labels, group)
+                })
+        })
+    })
+}

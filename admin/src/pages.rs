@@ -1,0 +1,182 @@
+//! Which page answers which request.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use windrose_control::Snapshot;
+use windrose_telemetry::exposition;
+
+use crate::{State, look, metrics, text};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const INDEX: &str = "\
+/healthz  200 while the process is alive
+/metrics  numbers for Prometheus
+/readyz   200 once the first round of probes is over
+/status   what the node concludes, as JSON; ?format=text for people
+";
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    Index,
+    Healthz,
+    Readyz,
+    Metrics,
+    StatusJson,
+    StatusText,
+    NotFound,
+    MethodNotAllowed,
+    BadFormat,
+}
+
+impl Page {
+    /// What a request asks for.
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let page = match request.uri().path() {
+            "/" => Self::Index,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            "/metrics" => Self::Metrics,
+            "/status" => status_format(request),
+            _ => Self::NotFound,
+        };
+        match *request.method() {
+            _ if page == Self::NotFound => page,
+            Method::GET | Method::HEAD => page,
+            _ => Self::MethodNotAllowed,
+        }
+    }
+
+    /// Whether it may take long with many apps, and so must not hold up `/healthz`.
+    pub(crate) fn is_large(self) -> bool {
+        matches!(self, Self::Metrics | Self::StatusJson | Self::StatusText)
+    }
+
+    /// The answer.
+    pub(crate) fn reply(self, path: &str, state: &State) -> Response<Full<Bytes>> {
+        let snapshot = Arc::clone(&state.snapshots.borrow());
+        match self {
+            Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
+            Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
+            Self::Readyz => readyz(&snapshot),
+            Self::Metrics => reply(
+                StatusCode::OK,
+                exposition::CONTENT_TYPE,
+                metrics::page(&snapshot, &state.metrics, &state.identity),
+            ),
+            Self::StatusJson => {
+                let status = look::look(&snapshot, &state.identity, SystemTime::now());
+                match serde_json::to_string(&status) {
+                    Ok(json) => reply(StatusCode::OK, JSON, json + "\n"),
+                    Err(error) => reply(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        TEXT,
+                        format!("status cannot be written: {error}\n"),
+                    ),
+                }
+            }
+            Self::StatusText => {
+                let status = look::look(&snapshot, &state.identity, SystemTime::now());
+                reply(StatusCode::OK, TEXT, text::render(&status))
+            }
+            Self::NotFound => reply(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                format!("no page {path}; there are:\n{INDEX}"),
+            ),
+            Self::MethodNotAllowed => {
+                let body = "only GET and HEAD; nothing can be changed here\n".to_owned();
+                let mut reply = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, body);
+                reply
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                reply
+            }
+            Self::BadFormat => reply(
+                StatusCode::BAD_REQUEST,
+                TEXT,
+                "format is json or text\n".to_owned(),
+            ),
+        }
+    }
+}
+
+fn readyz(snapshot: &Snapshot) -> Response<Full<Bytes>> {
+    if snapshot.ready.ready {
+        return reply(StatusCode::OK, TEXT, "ready\n".to_owned());
+    }
+    let mut body = "not ready: no probe result yet for\n".to_owned();
+    for target in &snapshot.ready.missing {
+        body.push_str(target);
+        body.push('\n');
+    }
+    reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, body)
+}
+
+/// `?format=` decides; without it, an `Accept` that begins with `text/plain`.
+fn status_format<B>(request: &Request<B>) -> Page {
+    let query = request.uri().query().unwrap_or_default();
+    let format = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("format="));
+    match format {
+        Some("json") => Page::StatusJson,
+        Some("text") => Page::StatusText,
+        Some(_) => Page::BadFormat,
+        None => {
+            let accept = request.headers().get(ACCEPT);
+            let plain = accept.is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+            if plain {
+                Page::StatusText
+            } else {
+                Page::StatusJson
+            }
+        }
+    }
+}
+
+pub(crate) fn reply(code: StatusCode, media: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = code;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(method: &str, target: &str, accept: &str) -> Page {
+        let request = Request::builder().method(method).uri(target);
+        Page::of(&request.header(ACCEPT, accept).body(()).unwrap())
+    }
+
+    #[test]
+    fn a_target_and_an_accept_choose_the_page() {
+        for (method, target, accept, expected) in [
+            ("GET", "/", "*/*", Page::Index),
+            ("HEAD", "/healthz", "*/*", Page::Healthz),
+            ("GET", "/readyz?x=1", "*/*", Page::Readyz),
+            ("GET", "/metrics", "text/plain", Page::Metrics),
+            ("GET", "/status", "*/*", Page::StatusJson),
+            ("GET", "/status", "text/plain;q=1", Page::StatusText),
+            ("GET", "/status?format=json", "text/plain", Page::StatusJson),
+            ("GET", "/status?a=b&format=text", "*/*", Page::StatusText),
+            ("GET", "/status?format=xml", "*/*", Page::BadFormat),
+            ("GET", "/statuz", "*/*", Page::NotFound),
+            ("POST", "/statuz", "*/*", Page::NotFound),
+            ("POST", "/status", "*/*", Page::MethodNotAllowed),
+            ("DELETE", "/healthz", "*/*", Page::MethodNotAllowed),
+        ] {
+            assert_eq!(page(method, target, accept), expected, "{method} {target}");
+        }
+    }
+}

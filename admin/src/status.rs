@@ -1,0 +1,126 @@
+//! What `/status` says: the types of its JSON, for the node that writes it and the client that reads
+//! it. Field names are the interface; units are in the names. A reader ignores fields it does not
+//! know, so that a newer node can be asked by an older client as long as `schema` is the same.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The `schema` of [`NodeStatus`].
+pub const SCHEMA: u32 = 1;
+
+/// A node, as it sees itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When this was written.
+    pub at: Timestamp,
+    /// Name of the node.
+    pub node: String,
+    /// Of Windrose.
+    pub version: String,
+    /// It was built from.
+    pub commit: String,
+    /// Seconds since the process started.
+    pub uptime_s: u64,
+    /// Whether the first round of probes is over, or its grace.
+    pub ready: bool,
+    /// `app/cluster` without a probe result so far.
+    pub missing: Vec<String>,
+    /// Of the published Table.
+    pub stamp: Stamp,
+    /// Of the published Table: equal on nodes that answer alike.
+    pub digest: String,
+    /// The latest change of the configuration.
+    pub reload: Reload,
+    /// By name.
+    pub apps: Vec<AppStatus>,
+    /// The latest changes of mind, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+/// The order of what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Counts leaders.
+    pub term: u64,
+    /// Counts publications of one leader.
+    pub epoch: u64,
+    /// The configuration it was made from.
+    pub revision: u64,
+}
+
+/// How the latest change of the configuration went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// Whether it was taken.
+    pub ok: bool,
+    /// When.
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub error: Option<String>,
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// Its name.
+    pub name: String,
+    /// TTL of its steered answers now.
+    pub ttl_s: u32,
+    /// By name.
+    pub clusters: Vec<ClusterStatus>,
+}
+
+/// An app in one cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterStatus {
+    /// Name of the cluster.
+    pub name: String,
+    /// `up`, `degraded`, `draining`, `down` or `unknown`.
+    pub verdict: String,
+    /// Whether new traffic may go there.
+    pub usable: bool,
+    /// The share of its traffic it may take.
+    pub share_percent: f64,
+    /// Why.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How many endpoints are how.
+    pub endpoints: Endpoints,
+}
+
+/// Endpoints by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// Take traffic.
+    pub up: u32,
+    /// Take none while others are up.
+    pub down: u32,
+    /// Not enough was seen yet.
+    pub unknown: u32,
+}
+
+/// A change of mind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// When.
+    pub at: Timestamp,
+    /// The publication that carries it.
+    pub stamp: Stamp,
+    /// About this app.
+    pub app: String,
+    /// In this cluster; none: in all of them together.
+    pub cluster: Option<String>,
+    /// The verdict before.
+    pub from: String,
+    /// The verdict since.
+    pub to: String,
+    /// Whether new traffic may go there now.
+    pub usable: bool,
+    /// The share of its traffic it may take now.
+    pub share_percent: f64,
+    /// Why.
+    pub cause: String,
+}

@@ -1,0 +1,261 @@
+//! A node's status for people: one line per app and cluster.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use crate::status::{ClusterStatus, Decision, NodeStatus};
+
+/// Decisions shown; the JSON has them all.
+const DECISIONS: usize = 10;
+
+/// The text of `windrose status` and of `/status?format=text`.
+pub fn render(status: &NodeStatus) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = head(&mut text, status);
+    clusters(&mut text, status);
+    decisions(&mut text, status);
+    text
+}
+
+fn head(text: &mut String, status: &NodeStatus) -> std::fmt::Result {
+    let stamp = status.stamp;
+    writeln!(
+        text,
+        "node {}  windrose {} ({})  up {}",
+        status.node,
+        status.version,
+        status.commit,
+        age(status.uptime_s)
+    )?;
+    writeln!(
+        text,
+        "table {}.{}.{}  digest {}",
+        stamp.term, stamp.epoch, stamp.revision, status.digest
+    )?;
+    if !status.ready {
+        let missing = status.missing.join(", ");
+        writeln!(text, "not ready, waiting for the first probe of: {missing}")?;
+    }
+    if !status.reload.ok {
+        let ago = ago(status.at, status.reload.at);
+        let why = status.reload.error.as_deref().unwrap_or("no reason given");
+        writeln!(
+            text,
+            "configuration refused {ago} ago, the old one serves: {why}"
+        )?;
+    }
+    Ok(())
+}
+
+fn clusters(text: &mut String, status: &NodeStatus) {
+    let mut rows = vec![
+        [
+            "APP", "CLUSTER", "VERDICT", "USABLE", "SHARE", "UP", "TTL", "SINCE", "CAUSE",
+        ]
+        .map(str::to_owned),
+    ];
+    for app in &status.apps {
+        for cluster in &app.clusters {
+            rows.push([
+                app.name.clone(),
+                cluster.name.clone(),
+                cluster.verdict.clone(),
+                if cluster.usable { "yes" } else { "no" }.to_owned(),
+                format!("{} %", cluster.share_percent),
+                up(cluster),
+                format!("{} s", app.ttl_s),
+                ago(status.at, cluster.since),
+                cluster.cause.clone(),
+            ]);
+        }
+    }
+    text.push('\n');
+    table(text, &rows);
+}
+
+fn up(cluster: &ClusterStatus) -> String {
+    let endpoints = cluster.endpoints;
+    let all = endpoints.up + endpoints.down + endpoints.unknown;
+    format!("{}/{all}", endpoints.up)
+}
+
+fn decisions(text: &mut String, status: &NodeStatus) {
+    if status.decisions.is_empty() {
+        return;
+    }
+    text.push_str("\nlatest decisions\n");
+    let from = status.decisions.len().saturating_sub(DECISIONS);
+    let rows: Vec<_> = status.decisions[from..]
+        .iter()
+        .map(|decision| decision_row(status.at, decision))
+        .collect();
+    table(text, &rows);
+}
+
+fn decision_row(now: Timestamp, decision: &Decision) -> [String; 5] {
+    let about = match &decision.cluster {
+        Some(cluster) => format!("{}/{cluster}", decision.app),
+        None => decision.app.clone(),
+    };
+    let usable = if decision.usable {
+        "usable"
+    } else {
+        "not usable"
+    };
+    [
+        format!("{} ago", ago(now, decision.at)),
+        about,
+        format!("{} -> {}", decision.from, decision.to),
+        format!("{usable}, {} %", decision.share_percent),
+        decision.cause.clone(),
+    ]
+}
+
+/// Columns as wide as their widest cell, two blanks between.
+fn table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(then.as_second());
+    age(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// The two largest units.
+fn age(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, _) => format!("{minutes}m{rest:02}s"),
+        (0, _, _) => format!("{hours}h{minutes:02}m"),
+        _ => format!("{days}d{hours:02}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{AppStatus, Endpoints, Reload, Stamp};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn cluster(name: &str, verdict: &str, usable: bool, share: f64, cause: &str) -> ClusterStatus {
+        ClusterStatus {
+            name: name.to_owned(),
+            verdict: verdict.to_owned(),
+            usable,
+            share_percent: share,
+            cause: cause.to_owned(),
+            since: at(-75),
+            endpoints: Endpoints {
+                up: u32::from(usable) * 2,
+                down: 0,
+                unknown: 0,
+            },
+        }
+    }
+
+    fn sample() -> NodeStatus {
+        let stamp = Stamp {
+            term: 1,
+            epoch: 7,
+            revision: 2,
+        };
+        NodeStatus {
+            schema: 1,
+            at: at(0),
+            node: "n1".to_owned(),
+            version: "0.1.0".to_owned(),
+            commit: "abc".to_owned(),
+            uptime_s: 7_500,
+            ready: true,
+            missing: Vec::new(),
+            stamp,
+            digest: "00ff".to_owned(),
+            reload: Reload {
+                ok: true,
+                at: at(-100),
+                error: None,
+            },
+            apps: vec![AppStatus {
+                name: "shop".to_owned(),
+                ttl_s: 5,
+                clusters: vec![
+                    cluster("frankfurt", "up", true, 100.0, "2 of 2 endpoints up"),
+                    cluster("singapore", "up", false, 12.5, "ramping up, at 12.5 %"),
+                ],
+            }],
+            decisions: vec![Decision {
+                at: at(-75),
+                stamp,
+                app: "shop".to_owned(),
+                cluster: Some("singapore".to_owned()),
+                from: "down".to_owned(),
+                to: "up".to_owned(),
+                usable: false,
+                share_percent: 0.0,
+                cause: "up again".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_status_is_an_aligned_table() {
+        insta::assert_snapshot!(render(&sample()), @r"
+        node n1  windrose 0.1.0 (abc)  up 2h05m
+        table 1.7.2  digest 00ff
+
+        APP   CLUSTER    VERDICT  USABLE  SHARE   UP   TTL  SINCE  CAUSE
+        shop  frankfurt  up       yes     100 %   2/2  5 s  1m15s  2 of 2 endpoints up
+        shop  singapore  up       no      12.5 %  0/0  5 s  1m15s  ramping up, at 12.5 %
+
+        latest decisions
+        1m15s ago  shop/singapore  down -> up  not usable, 0 %  up again
+        ");
+    }
+
+    #[test]
+    fn what_is_missing_and_what_was_refused_stands_on_top() {
+        let mut status = sample();
+        status.ready = false;
+        status.missing = vec!["shop/frankfurt".to_owned()];
+        status.reload.ok = false;
+        status.reload.error = Some("unknown key hostz".to_owned());
+        let text = render(&status);
+        assert!(text.contains("not ready, waiting for the first probe of: shop/frankfurt\n"));
+        assert!(
+            text.contains(
+                "configuration refused 1m40s ago, the old one serves: unknown key hostz\n"
+            )
+        );
+    }
+
+    #[test]
+    fn ages_have_two_units() {
+        let ages = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 200_000].map(age);
+        assert_eq!(
+            ages,
+            [
+                "0s", "59s", "1m00s", "59m59s", "1h00m", "23h59m", "1d00h", "2d07h"
+            ]
+        );
+    }
+}
