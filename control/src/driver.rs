@@ -1,14 +1,43 @@
-//! Performs the effects of the controller: the one place of this crate that reads clocks, opens
-//! sockets and writes files.
+//! Performs the effects of the controller on one thread with a runtime of its own: the one place of
+//! this crate that reads clocks, opens sockets and writes files.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the driver is where time comes from"
+)]
+
+use std::future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use windrose_model::Model;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use windrose_model::{Model, Now, Report, WallTime};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::Metrics;
 
-use crate::{Handle, Options};
+use self::journal::Journal;
+use self::publish::{Finished, Publishing};
+use crate::event::{Effect, Event, JobId, Level};
+use crate::handle::Command;
+use crate::probe::{Outcome, ProbeId};
+use crate::{Controller, Handle, Options, Snapshot};
+
+mod journal;
+mod probing;
+mod publish;
+
+/// Reports that wait; more are dropped and counted by who sends them.
+const REPORTS: usize = 4_096;
+/// Events handled before the controller may publish.
+const BATCH: usize = 4_096;
+/// Between two looks at old Tables, while there are any.
+const SWEEP: Duration = Duration::from_millis(100);
+/// Decisions of one batch that go to the log; the journal has them all.
+const LOGGED: usize = 20;
 
 /// Compiles and publishes a first Table, in which nothing is known yet, and starts the control
 /// thread.
@@ -16,10 +45,292 @@ use crate::{Handle, Options};
 /// # Errors
 /// No thread, no runtime, or no journal in `data_dir`.
 pub fn start(
-    _model: Arc<Model>,
-    _data: Arc<Data>,
-    _options: Options,
-    _metrics: Arc<Metrics>,
+    model: Arc<Model>,
+    data: Arc<Data>,
+    options: Options,
+    metrics: Arc<Metrics>,
 ) -> io::Result<(Handle, Source)> {
-    Err(io::Error::other("control is being written"))
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_name("windrose-compile")
+        .build()?;
+    let journal = options.data_dir.as_deref().map(Journal::open).transpose()?;
+    let now = read_clocks();
+    let controller = Controller::new(now, model, data, &options);
+    let (publishing, source) = Publishing::begin(&controller.inputs(), metrics);
+    let (commands, commands_in) = mpsc::unbounded_channel();
+    let (reports, reports_in) = mpsc::channel(REPORTS);
+    let (probed, probed_in) = mpsc::unbounded_channel();
+    let (finished, finished_in) = mpsc::unbounded_channel();
+    let first = snapshot(&controller, &publishing, now.wall, 0);
+    let (snapshots, snapshots_out) = watch::channel(Arc::new(first));
+    let driver = Driver {
+        controller,
+        publishing,
+        journal,
+        snapshots,
+        started: now.wall,
+        probed,
+        finished,
+        effects: Vec::new(),
+    };
+    let inbox = Inbox {
+        commands: commands_in,
+        reports: reports_in,
+        probed: probed_in,
+        finished: finished_in,
+    };
+    let thread = thread::Builder::new()
+        .name(String::from("windrose-control"))
+        .spawn(move || run(runtime, driver, inbox))?;
+    let handle = Handle {
+        commands,
+        reports,
+        snapshots: snapshots_out,
+        thread: Arc::new(Mutex::new(Some(thread))),
+    };
+    Ok((handle, source))
+}
+
+/// Everything that can happen, as it arrives.
+struct Inbox {
+    commands: mpsc::UnboundedReceiver<Command>,
+    reports: mpsc::Receiver<Report>,
+    probed: mpsc::UnboundedReceiver<(ProbeId, Outcome)>,
+    finished: mpsc::UnboundedReceiver<(JobId, Finished)>,
+}
+
+/// The same, one at a time.
+enum Arrival {
+    Command(Command),
+    Finished(JobId, Finished),
+    Event(Event),
+    Sweep,
+}
+
+struct Driver {
+    controller: Controller,
+    publishing: Publishing,
+    journal: Option<Journal>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    started: WallTime,
+    probed: mpsc::UnboundedSender<(ProbeId, Outcome)>,
+    finished: mpsc::UnboundedSender<(JobId, Finished)>,
+    effects: Vec<Effect>,
+}
+
+fn run(runtime: Runtime, mut driver: Driver, mut inbox: Inbox) {
+    runtime.block_on(driver.serve(&mut inbox));
+    // A compile under way is of no use to anyone any more.
+    runtime.shutdown_background();
+}
+
+impl Driver {
+    async fn serve(&mut self, inbox: &mut Inbox) {
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wakeup = self.controller.next_wakeup();
+            let crowded = self.publishing.alive() > 1;
+            let first = tokio::select! {
+                biased;
+                arrival = inbox.next() => arrival,
+                () = until(wakeup) => Arrival::Event(Event::Wakeup),
+                _ = sweep.tick(), if crowded => Arrival::Sweep,
+            };
+            let mut arrival = Some(first);
+            for _ in 0..BATCH {
+                let Some(next) = arrival else { break };
+                if self.take(next).is_stop() {
+                    return;
+                }
+                arrival = inbox.try_next();
+            }
+            if let Some(last) = arrival
+                && self.take(last).is_stop()
+            {
+                return;
+            }
+            let now = read_clocks();
+            if self
+                .controller
+                .next_wakeup()
+                .is_some_and(|at| at <= now.mono)
+            {
+                self.controller
+                    .handle(now, Event::Wakeup, &mut self.effects);
+            }
+            self.perform();
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) -> Flow {
+        let event = match arrival {
+            Arrival::Command(Command::Stop) => return Flow::Stop,
+            Arrival::Command(Command::Apply(model, data)) => Event::ApplyModel(model, data),
+            Arrival::Command(Command::ReloadFailed(error)) => Event::ReloadFailed(error),
+            Arrival::Event(event) => event,
+            Arrival::Finished(job, finished) => {
+                if let Some((job, inputs)) = self.publishing.keep(finished) {
+                    self.publishing.compute(job, inputs, self.finished.clone());
+                }
+                Event::Computed(job)
+            }
+            Arrival::Sweep => {
+                self.publishing.sweep();
+                return Flow::On;
+            }
+        };
+        let now = read_clocks();
+        self.controller.handle(now, event, &mut self.effects);
+        Flow::On
+    }
+
+    fn perform(&mut self) {
+        let mut changed = false;
+        let mut decisions = 0;
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Probe(order) => {
+                    probing::begin(order, self.publishing.metrics(), self.probed.clone());
+                }
+                Effect::Compute(job, inputs) => {
+                    self.publishing.compute(job, inputs, self.finished.clone());
+                }
+                Effect::Publish(inputs) => {
+                    self.publishing.publish(&inputs);
+                    changed = true;
+                }
+                Effect::Journal(decision) => {
+                    decisions += 1;
+                    if decisions <= LOGGED {
+                        log_decision(&decision);
+                    }
+                    if let Some(journal) = &mut self.journal {
+                        journal.write(decision);
+                    }
+                }
+                Effect::Log(level, text) => log(level, &text),
+                Effect::Ready => {
+                    let missing = self.controller.readiness().missing;
+                    if missing.is_empty() {
+                        tracing::info!("first round of probes is over");
+                    } else {
+                        let missing = missing.join(", ");
+                        tracing::warn!(missing, "first round of probes is not over, its grace is");
+                    }
+                }
+                Effect::Inform => changed = true,
+            }
+        }
+        if decisions > LOGGED {
+            tracing::info!("{} more decisions are in the journal", decisions - LOGGED);
+        }
+        if changed {
+            let ok = self.controller.reload().ok;
+            let scalars = &self.publishing.metrics().scalars;
+            scalars.config_reload_success.set(u64::from(ok));
+            let lost = self.journal.as_ref().map_or(0, Journal::lost);
+            let next = snapshot(&self.controller, &self.publishing, self.started, lost);
+            self.snapshots.send_replace(Arc::new(next));
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    Stop,
+}
+
+impl Flow {
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
+impl Inbox {
+    /// Ends never: that every handle is gone does not stop control.
+    async fn next(&mut self) -> Arrival {
+        tokio::select! {
+            biased;
+            Some(command) = self.commands.recv() => Arrival::Command(command),
+            Some((job, finished)) = self.finished.recv() => Arrival::Finished(job, finished),
+            Some((id, outcome)) = self.probed.recv() => Arrival::Event(Event::Probed(id, outcome)),
+            Some(report) = self.reports.recv() => Arrival::Event(Event::Report(report)),
+            else => future::pending().await,
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Arrival> {
+        if let Ok(command) = self.commands.try_recv() {
+            return Some(Arrival::Command(command));
+        }
+        if let Ok((job, finished)) = self.finished.try_recv() {
+            return Some(Arrival::Finished(job, finished));
+        }
+        if let Ok((id, outcome)) = self.probed.try_recv() {
+            return Some(Arrival::Event(Event::Probed(id, outcome)));
+        }
+        let report = self.reports.try_recv().ok()?;
+        Some(Arrival::Event(Event::Report(report)))
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => future::pending().await,
+    }
+}
+
+fn snapshot(
+    controller: &Controller,
+    publishing: &Publishing,
+    started: WallTime,
+    journal_lost: u64,
+) -> Snapshot {
+    let inputs = controller.inputs();
+    Snapshot {
+        model: inputs.model,
+        status: inputs.status,
+        table: publishing.table(),
+        started,
+        ready: controller.readiness(),
+        reload: controller.reload().clone(),
+        decisions: controller.decisions().cloned().collect(),
+        journal_lost,
+    }
+}
+
+fn log(level: Level, text: &str) {
+    match level {
+        Level::Info => tracing::info!("{text}"),
+        Level::Warn => tracing::warn!("{text}"),
+        Level::Error => tracing::error!("{text}"),
+    }
+}
+
+fn log_decision(decision: &crate::Decision) {
+    tracing::info!(
+        app = decision.app.as_str(),
+        cluster = decision.cluster.as_ref().map_or("*", |name| name.as_str()),
+        usable = decision.usable,
+        share = %decision.share,
+        cause = decision.cause,
+        "{} -> {}",
+        decision.from,
+        decision.to,
+    );
+}
+
+fn read_clocks() -> Now {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        mono: Instant::now(),
+        wall: WallTime(u64::try_from(since.as_micros()).unwrap_or(u64::MAX)),
+    }
 }

@@ -1,17 +1,22 @@
 //! The brain of a node: what is probed, what follows from it, and what is published.
 //!
-//! The controller is sans-IO: events in, effects out, time as an argument. It owns the probe
-//! machine and the pure fold. [`start`] runs it on one thread that performs its effects: probes,
+//! [`Controller`] is sans-IO: events in, effects out, time as an argument. It owns the [`probe`]
+//! machine and the pure [`fold`]. [`start`] runs it on one thread that performs its effects: probes,
 //! journal, publication of Tables. The rest of the node talks to that thread through a [`Handle`].
 //!
 //! Deliberately absent: configuration text, sockets that listen, locking of the data directory.
 
+mod controller;
 mod decision;
 mod driver;
+pub mod event;
+pub mod fold;
 mod handle;
 mod options;
+pub mod probe;
 mod snapshot;
 
+pub use controller::Controller;
 pub use decision::Decision;
 pub use driver::start;
 pub use handle::Handle;

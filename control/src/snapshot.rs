@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub reload: Reload,
     /// The latest 100, oldest first.
     pub decisions: Vec<Decision>,
+    /// Journal lines that could not be written.
+    pub journal_lost: u64,
 }
 
 /// Whether the first round of probes is over.

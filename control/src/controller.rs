@@ -1,0 +1,340 @@
+//! The controller, sans-IO: it takes events, keeps what is known and concluded, and says what to do.
+//!
+//! An event costs O(apps touched). Publications are coalesced: changes only mark the Status dirty,
+//! and the next wake-up publishes, at most one per `publish_every`. Deliberately absent: sockets,
+//! files, clocks, threads, and the Table itself.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use windrose_model::{
+    AppId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report, Stamp, Status,
+    WallTime,
+};
+use windrose_routing::Data;
+
+use crate::event::{Effect, Event, Inputs, JobId, Level};
+use crate::fold::{self, Change, Input, Ledger};
+use crate::probe::{Outcome, ProbeId, Prober};
+use crate::{Decision, Options, Readiness, Reload};
+
+mod apply;
+
+/// Decisions that a snapshot shows.
+const DECISIONS: usize = 100;
+/// Names that a snapshot lists as missing.
+const MISSING: usize = 100;
+/// Probes that begin this late are worth a warning, at most one in [`WARN_EVERY`].
+const LATE: Duration = Duration::from_secs(1);
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// The brain of a node.
+pub struct Controller {
+    model: Arc<Model>,
+    data: Arc<Data>,
+    status: Status,
+    ledgers: Vec<Ledger>,
+    prober: Prober,
+    /// Comebacks by when their next step is due.
+    deadlines: BTreeSet<(Instant, AppId)>,
+    deadline_of: Vec<Option<Instant>>,
+    pending: Option<Pending>,
+    jobs: u64,
+    dirty: bool,
+    publish_every: Duration,
+    not_before: Instant,
+    ready: bool,
+    grace: Instant,
+    warned: Option<Instant>,
+    reload: Reload,
+    decisions: VecDeque<Arc<Decision>>,
+}
+
+/// A Model whose Table is being compiled.
+struct Pending {
+    job: JobId,
+    model: Arc<Model>,
+    data: Arc<Data>,
+}
+
+impl Controller {
+    /// A controller that knows nothing yet about what it should watch. Its first Status, to be
+    /// compiled and published before anything else, is [`Controller::inputs`].
+    pub fn new(now: Now, model: Arc<Model>, data: Arc<Data>, options: &Options) -> Self {
+        let nothing = Model::empty();
+        let mut prober = Prober::new(now.mono, options);
+        prober.retarget(now.mono, &nothing, &model);
+        let mut controller = Self {
+            model: Arc::new(nothing),
+            data,
+            status: Status {
+                stamp: Stamp {
+                    term: options.term,
+                    ..Stamp::default()
+                },
+                apps: Vec::new(),
+            },
+            ledgers: Vec::new(),
+            prober,
+            deadlines: BTreeSet::new(),
+            deadline_of: Vec::new(),
+            pending: None,
+            jobs: 0,
+            dirty: false,
+            publish_every: options.publish_every,
+            not_before: now.mono,
+            ready: false,
+            grace: now.mono + options.grace,
+            warned: None,
+            reload: Reload {
+                ok: true,
+                at: now.wall,
+                error: None,
+            },
+            decisions: VecDeque::new(),
+        };
+        controller.adopt(now, model, &mut Vec::new());
+        controller.next_stamp();
+        controller.dirty = false;
+        controller
+    }
+
+    /// Takes one event; what to do is added to `out`, in order.
+    pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Effect>) {
+        match event {
+            Event::Probed(id, outcome) => self.probed(now, id, outcome, out),
+            Event::Report(report) => self.reported(now, report, out),
+            Event::ApplyModel(model, data) => self.apply(now, model, data, out),
+            Event::ReloadFailed(error) => self.refuse(now.wall, error, out),
+            Event::Computed(job) => self.computed(now, job, out),
+            Event::Wakeup => self.wakeup(now, out),
+        }
+    }
+
+    /// When to wake the controller if nothing happens before.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        let publish = self.dirty.then_some(self.not_before);
+        let ready = (!self.ready).then(|| match self.prober.unseen() {
+            0 => self.not_before.min(self.grace),
+            _ => self.grace,
+        });
+        let step = self.deadlines.first().map(|(due, _)| *due);
+        [publish, ready, step, self.prober.next_wakeup()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What the latest publication was, or is to be, compiled from.
+    pub fn inputs(&self) -> Inputs {
+        Inputs {
+            model: Arc::clone(&self.model),
+            status: self.status.clone(),
+            data: Arc::clone(&self.data),
+        }
+    }
+
+    /// Whether the first round is over, and what it still lacks.
+    pub fn readiness(&self) -> Readiness {
+        Readiness {
+            ready: self.ready,
+            missing: self.missing(),
+        }
+    }
+
+    /// How the latest change of the Model went.
+    pub fn reload(&self) -> &Reload {
+        &self.reload
+    }
+
+    /// The latest decisions, oldest first.
+    pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().map(|decision| &**decision)
+    }
+
+    fn probed(&mut self, now: Now, id: ProbeId, outcome: Outcome, out: &mut Vec<Effect>) {
+        if outcome == Outcome::NotMade {
+            let text = "probes cannot be made here: no descriptors, ports or memory left";
+            self.warn(now, out, || text.to_owned());
+        }
+        let mut facts = Vec::new();
+        self.prober
+            .finish(now.mono, id, outcome, |fact| facts.push(fact));
+        self.learn(now, &facts, out);
+        self.probe(now, out);
+    }
+
+    /// Endpoint ids are valid for one revision only; only control concludes that something is up or
+    /// down.
+    fn reported(&mut self, now: Now, report: Report, out: &mut Vec<Effect>) {
+        let Fact::Passive(endpoint, kind) = report.fact else {
+            return;
+        };
+        if report.stamp.revision != self.model.revision() {
+            return;
+        }
+        let mut facts = Vec::new();
+        self.prober
+            .nudge(now.mono, endpoint, kind, |fact| facts.push(fact));
+        self.learn(now, &facts, out);
+        self.probe(now, out);
+    }
+
+    fn refuse(&mut self, at: WallTime, error: String, out: &mut Vec<Effect>) {
+        out.push(Effect::Log(
+            Level::Error,
+            format!("reload refused, the old configuration stays in force: {error}"),
+        ));
+        self.reload = Reload {
+            ok: false,
+            at,
+            error: Some(error),
+        };
+        out.push(Effect::Inform);
+    }
+
+    fn wakeup(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(&(due, app)) = self.deadlines.first()
+            && due <= now.mono
+        {
+            self.fold(now, app, Input::Tick, out);
+        }
+        self.probe(now, out);
+        let first_round_over = !self.ready && (self.prober.unseen() == 0 || self.grace <= now.mono);
+        if self.dirty && (first_round_over || self.not_before <= now.mono) {
+            self.publish(now, out);
+        }
+        if first_round_over {
+            self.ready = true;
+            out.push(Effect::Ready);
+            out.push(Effect::Inform);
+        }
+    }
+
+    fn probe(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let late = self
+            .prober
+            .poll(now.mono, |order| out.push(Effect::Probe(order)));
+        if late > LATE {
+            let late = late.as_secs_f64();
+            self.warn(now, out, || {
+                format!("probes begin {late:.1} s late: the probe budget is used up")
+            });
+        }
+    }
+
+    fn warn(&mut self, now: Now, out: &mut Vec<Effect>, text: impl Fn() -> String) {
+        if self.warned.is_none_or(|at| at + WARN_EVERY <= now.mono) {
+            self.warned = Some(now.mono);
+            out.push(Effect::Log(Level::Warn, text()));
+        }
+    }
+
+    fn learn(&mut self, now: Now, facts: &[Fact], out: &mut Vec<Effect>) {
+        for fact in facts {
+            let (endpoint, state, failure) = match *fact {
+                Fact::EndpointUp(endpoint) => (
+                    endpoint,
+                    EndpointState::Up,
+                    ProbeFailure::Passive(PassiveKind::Connect),
+                ),
+                Fact::EndpointDown(endpoint, failure) => (endpoint, EndpointState::Down, failure),
+                Fact::Passive(..) => continue,
+            };
+            let input = Input::Endpoint(endpoint.index, state, failure);
+            self.fold(now, endpoint.app, input, out);
+        }
+    }
+
+    fn fold(&mut self, now: Now, app: AppId, input: Input, out: &mut Vec<Effect>) {
+        let at = app.0 as usize;
+        let stamp = self.coming();
+        let (model, decisions) = (&self.model, &mut self.decisions);
+        fold::fold(
+            model,
+            app,
+            &mut self.ledgers[at],
+            &mut self.status.apps[at],
+            input,
+            now,
+            |change| {
+                let decision = Arc::new(decision(model, app, stamp, now.wall, change));
+                if decisions.len() == DECISIONS {
+                    decisions.pop_front();
+                }
+                decisions.push_back(Arc::clone(&decision));
+                out.push(Effect::Journal(decision));
+            },
+        );
+        self.dirty = true;
+        let next = self.ledgers[at].next();
+        let before = std::mem::replace(&mut self.deadline_of[at], next);
+        if before != next {
+            if let Some(before) = before {
+                self.deadlines.remove(&(before, app));
+            }
+            self.deadlines.extend(next.map(|next| (next, app)));
+        }
+    }
+
+    fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.next_stamp();
+        self.dirty = false;
+        self.not_before = now.mono + self.publish_every;
+        out.push(Effect::Publish(self.inputs()));
+    }
+
+    /// The stamp of the next publication.
+    fn coming(&self) -> Stamp {
+        Stamp {
+            epoch: self.status.stamp.epoch + 1,
+            revision: self.model.revision(),
+            ..self.status.stamp
+        }
+    }
+
+    fn next_stamp(&mut self) {
+        self.status.stamp = self.coming();
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.prober.unseen() == 0 {
+            return missing;
+        }
+        for (app, name, _) in self.model.app_ids() {
+            let clusters = self.model.clusters_of(app);
+            let mut lacks = vec![false; clusters.len()];
+            for (index, endpoint) in (0..).zip(self.model.endpoints(app)) {
+                let id = windrose_model::EndpointId { app, index };
+                lacks[usize::from(endpoint.cluster)] |= !self.prober.has_seen(id);
+            }
+            for (cluster, _) in clusters.iter().zip(lacks).filter(|(_, lacks)| *lacks) {
+                missing.push(format!("{name}/{}", self.model.cluster(*cluster).0));
+                if missing.len() == MISSING {
+                    return missing;
+                }
+            }
+        }
+        missing
+    }
+}
+
+fn decision(model: &Model, app: AppId, stamp: Stamp, at: WallTime, change: Change) -> Decision {
+    let cluster = change.cluster.and_then(|local| {
+        let id = model.clusters_of(app).get(usize::from(local))?;
+        Some(model.cluster(*id).0.clone())
+    });
+    Decision {
+        at,
+        stamp,
+        app: model.app(app).0.clone(),
+        cluster,
+        from: change.from,
+        to: change.to,
+        usable: change.usable,
+        share: change.share,
+        cause: change.cause,
+    }
+}

@@ -1,0 +1,295 @@
+//! `journal.jsonl`: one line per decision, written by a thread of its own so that a slow disk slows
+//! nobody down. Rotated and bounded; a disk that fails is logged once and counted, never fatal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use serde::Serialize;
+use windrose_model::WallTime;
+
+use crate::Decision;
+
+/// A file is put aside when it has this size.
+const FILE_OCTETS: u64 = 16 << 20;
+/// Files in all.
+const FILES: u32 = 4;
+/// Lines that wait for the disk; more are lost, and counted.
+const WAITING: usize = 65_536;
+
+/// The writing end.
+pub(super) struct Journal {
+    lines: Option<SyncSender<Arc<Decision>>>,
+    lost: Arc<AtomicU64>,
+    full: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens the journal in a directory, which is made if it is not there.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let writer = Writer::open(dir.join("journal.jsonl"), FILE_OCTETS)?;
+        let lost = Arc::clone(&writer.lost);
+        let (lines, waiting) = sync_channel(WAITING);
+        let thread = thread::Builder::new()
+            .name(String::from("windrose-journal"))
+            .spawn(move || writer.run(&waiting))?;
+        Ok(Self {
+            lines: Some(lines),
+            lost,
+            full: false,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn write(&mut self, decision: Arc<Decision>) {
+        let taken = self
+            .lines
+            .as_ref()
+            .is_some_and(|lines| lines.try_send(decision).is_ok());
+        if !taken {
+            self.lost.fetch_add(1, Relaxed);
+            if !self.full {
+                tracing::error!("the journal's disk is too slow: lines are lost");
+            }
+        }
+        self.full = !taken;
+    }
+
+    /// Lines that were not written.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
+    }
+}
+
+impl Drop for Journal {
+    /// Writes out what waits.
+    fn drop(&mut self) {
+        self.lines = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    most: u64,
+    failing: bool,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn open(path: PathBuf, most: u64) -> io::Result<Self> {
+        let file = append_to(&path)?;
+        let size = file.metadata()?.len();
+        Ok(Self {
+            path,
+            file,
+            size,
+            most,
+            failing: false,
+            lost: Arc::default(),
+        })
+    }
+
+    /// Writes batches of what waits, until the other end is gone.
+    fn run(mut self, waiting: &Receiver<Arc<Decision>>) {
+        let mut batch = Vec::new();
+        while let Ok(first) = waiting.recv() {
+            batch.clear();
+            let mut lines = 0;
+            for decision in std::iter::once(first).chain(waiting.try_iter().take(1_023)) {
+                put_line(&mut batch, &decision);
+                lines += 1;
+            }
+            self.write(&batch, lines);
+        }
+    }
+
+    fn write(&mut self, batch: &[u8], lines: u64) {
+        match self.try_write(batch) {
+            Ok(()) => self.failing = false,
+            Err(error) => {
+                self.lost.fetch_add(lines, Relaxed);
+                if !self.failing {
+                    let path = self.path.display();
+                    tracing::error!("cannot write {path}: {error}; decisions are lost");
+                }
+                self.failing = true;
+            }
+        }
+    }
+
+    fn try_write(&mut self, batch: &[u8]) -> io::Result<()> {
+        if self.size > 0 && self.size + octets(batch) > self.most {
+            self.rotate()?;
+        }
+        if self.failing {
+            // What failed may have left half a line.
+            self.file.write_all(b"\n")?;
+        }
+        self.file.write_all(batch)?;
+        self.size += octets(batch);
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for n in (1..FILES - 1).rev() {
+            let _ = fs::rename(self.aside(n), self.aside(n + 1));
+        }
+        fs::rename(&self.path, self.aside(1))?;
+        self.file = append_to(&self.path)?;
+        self.size = 0;
+        Ok(())
+    }
+
+    fn aside(&self, n: u32) -> PathBuf {
+        self.path.with_extension(format!("jsonl.{n}"))
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn octets(batch: &[u8]) -> u64 {
+    u64::try_from(batch.len()).unwrap_or(u64::MAX)
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    stamp: String,
+    app: &'a str,
+    cluster: Option<&'a str>,
+    from: &'a str,
+    to: &'a str,
+    usable: bool,
+    share_percent: f64,
+    cause: &'a str,
+}
+
+fn put_line(batch: &mut Vec<u8>, decision: &Decision) {
+    let line = Line {
+        at: rfc3339(decision.at),
+        stamp: decision.stamp.to_string(),
+        app: decision.app.as_str(),
+        cluster: decision.cluster.as_ref().map(|name| name.as_str()),
+        from: decision.from.as_str(),
+        to: decision.to.as_str(),
+        usable: decision.usable,
+        share_percent: f64::from(decision.share.hundredths()) / 100.0,
+        cause: &decision.cause,
+    };
+    // Writing to memory, from strings and numbers, does not fail.
+    if serde_json::to_writer(&mut *batch, &line).is_ok() {
+        batch.push(b'\n');
+    }
+}
+
+/// A time as in RFC 3339, in UTC with microseconds. The calendar is Hinnant's `civil_from_days`,
+/// for years from 1970 on.
+fn rfc3339(at: WallTime) -> String {
+    let (seconds, micros) = (at.0 / 1_000_000, at.0 % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = year + era * 400 + carry;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windrose_model::{Name, Percent, Stamp, Verdict};
+
+    fn decision() -> Decision {
+        Decision {
+            at: WallTime(1_700_000_000_250_000),
+            stamp: Stamp::default(),
+            app: Name::new("web").unwrap(),
+            cluster: Some(Name::new("eu").unwrap()),
+            from: Verdict::Up,
+            to: Verdict::Down,
+            usable: false,
+            share: Percent::ZERO,
+            cause: String::from("0 of 2 endpoints up, last failure: \"quoted\""),
+        }
+    }
+
+    #[test]
+    fn a_line_is_json_with_its_cause() {
+        let mut batch = Vec::new();
+        put_line(&mut batch, &decision());
+        assert_eq!(
+            String::from_utf8(batch).unwrap(),
+            "{\"at\":\"2023-11-14T22:13:20.250000Z\",\"stamp\":\"0.0.0\",\"app\":\"web\",\
+             \"cluster\":\"eu\",\"from\":\"up\",\"to\":\"down\",\"usable\":false,\
+             \"share_percent\":0.0,\
+             \"cause\":\"0 of 2 endpoints up, last failure: \\\"quoted\\\"\"}\n"
+        );
+    }
+
+    #[test]
+    fn times_are_in_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (1_709_251_199, "2024-02-29T23:59:59.000000Z"),
+            (4_102_444_800, "2100-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(rfc3339(WallTime(seconds * 1_000_000)), expected);
+        }
+    }
+
+    #[test]
+    fn a_journal_is_rotated_and_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut writer = Writer::open(path.clone(), 10).unwrap();
+        for line in [
+            "one1\n", "two2\n", "three\n", "four4\n", "five5\n", "six66\n",
+        ] {
+            writer.write(line.as_bytes(), 1);
+        }
+        let names = ["", ".1", ".2", ".3", ".4"];
+        let read = |n: &str| fs::read_to_string(dir.path().join(format!("journal.jsonl{n}"))).ok();
+        let files: Vec<_> = names.into_iter().map(read).collect();
+        let expected = ["six66\n", "five5\n", "four4\n", "three\n"];
+        assert_eq!(files[..4], expected.map(|text| Some(text.to_owned())));
+        assert_eq!(files[4], None);
+        assert_eq!(writer.lost.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_counted_and_not_fatal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path().join("journal.jsonl"), 10).unwrap();
+        writer.file = File::open(dir.path().join("journal.jsonl")).unwrap(); // read-only
+        writer.write(b"one\n", 1);
+        writer.write(b"two\n", 1);
+        assert_eq!(writer.lost.load(Relaxed), 2);
+        writer.file = append_to(&writer.path).unwrap();
+        writer.write(b"three\n", 1);
+        let text = fs::read_to_string(&writer.path).unwrap();
+        assert_eq!(text, "\nthree\n");
+    }
+}

@@ -1,0 +1,168 @@
+//! Performs one probe: a TCP connect, or a connect and one GET, within one timeout.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use windrose_model::ProbeFailure;
+use windrose_telemetry::{Metrics, ProbeOutcome};
+
+use crate::probe::{CheckKind, Order, Outcome, ProbeId};
+
+/// A response head may be this large.
+const HEAD_OCTETS: usize = 32 << 10;
+/// So much of a body is read, so that a server may end in peace.
+const BODY_OCTETS: usize = 64 << 10;
+
+/// Begins a probe; how it ends is sent to `done`.
+pub(super) fn begin(
+    order: Order,
+    metrics: &Arc<Metrics>,
+    done: mpsc::UnboundedSender<(ProbeId, Outcome)>,
+) {
+    let metrics = Arc::clone(metrics);
+    tokio::spawn(async move {
+        let outcome = timeout(order.check.timeout, perform(&order))
+            .await
+            .unwrap_or(Outcome::Failed(ProbeFailure::Timeout));
+        if let Some(outcome) = counted(outcome) {
+            metrics.scalars.probes(outcome).increment();
+        }
+        let _ = done.send((order.id, outcome));
+    });
+}
+
+async fn perform(order: &Order) -> Outcome {
+    let stream = match connect(order.address).await {
+        Ok(stream) => stream,
+        Err(error) => return of_io(&error),
+    };
+    match &order.check.kind {
+        CheckKind::Tcp => Outcome::Healthy,
+        CheckKind::Http { path, host, status } => match get(stream, path, host).await {
+            Ok(code) if status.iter().any(|(a, b)| (*a..=*b).contains(&code)) => Outcome::Healthy,
+            Ok(code) => Outcome::Failed(ProbeFailure::Status(code)),
+            Err(failure) => Outcome::Failed(failure),
+        },
+    }
+}
+
+/// On loopback a connect to a free port of the ephemeral range may meet itself; nobody listens
+/// there.
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    if stream.local_addr()? == address {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+/// The status of one GET, its body read to the end or to a bound.
+async fn get(stream: TcpStream, path: &str, host: &str) -> Result<u16, ProbeFailure> {
+    let request = Request::get(path)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, "windrose-probe")
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| ProbeFailure::Garbage)?;
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_OCTETS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| of_hyper(&e))?;
+    let exchange = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| of_hyper(&e))?;
+        let code = response.status().as_u16();
+        read_some(response.into_body()).await?;
+        Ok(code)
+    };
+    let mut connection = std::pin::pin!(connection);
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        biased;
+        result = &mut exchange => result,
+        ended = &mut connection => match ended {
+            // The connection may end before the exchange has looked at its last piece.
+            Ok(()) => exchange.await,
+            Err(error) => Err(of_hyper(&error)),
+        },
+    }
+}
+
+async fn read_some(mut body: Incoming) -> Result<(), ProbeFailure> {
+    let mut left = BODY_OCTETS;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| of_hyper(&e))?;
+        let read = frame.data_ref().map_or(0, Bytes::len);
+        if read >= left {
+            return Ok(());
+        }
+        left -= read;
+    }
+    Ok(())
+}
+
+fn of_hyper(error: &hyper::Error) -> ProbeFailure {
+    if error.is_parse() {
+        return ProbeFailure::Garbage;
+    }
+    let io = error.source().and_then(|e| e.downcast_ref::<io::Error>());
+    match io.map(of_io) {
+        Some(Outcome::Failed(failure)) => failure,
+        _ => ProbeFailure::Reset,
+    }
+}
+
+fn of_io(error: &io::Error) -> Outcome {
+    use io::ErrorKind as Kind;
+    let failure = match error.kind() {
+        Kind::ConnectionRefused => ProbeFailure::Refused,
+        Kind::TimedOut => ProbeFailure::Timeout,
+        Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::BrokenPipe
+        | Kind::UnexpectedEof
+        | Kind::NotConnected => ProbeFailure::Reset,
+        Kind::OutOfMemory | Kind::AddrNotAvailable | Kind::AddrInUse => return Outcome::NotMade,
+        _ if is_shortage(error) => return Outcome::NotMade,
+        _ => ProbeFailure::Unreachable,
+    };
+    Outcome::Failed(failure)
+}
+
+/// No descriptors or no buffers left on this node; the numbers are Linux's.
+fn is_shortage(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+}
+
+fn counted(outcome: Outcome) -> Option<ProbeOutcome> {
+    Some(match outcome {
+        Outcome::Healthy => ProbeOutcome::Success,
+        Outcome::NotMade => return None,
+        Outcome::Failed(failure) => match failure {
+            ProbeFailure::Refused => ProbeOutcome::Refused,
+            ProbeFailure::Unreachable => ProbeOutcome::Unreachable,
+            ProbeFailure::Timeout => ProbeOutcome::Timeout,
+            ProbeFailure::Reset => ProbeOutcome::Reset,
+            ProbeFailure::Garbage => ProbeOutcome::Garbage,
+            ProbeFailure::Status(_) => ProbeOutcome::Status,
+            ProbeFailure::Passive(_) => return None,
+        },
+    })
+}

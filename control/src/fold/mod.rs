@@ -1,0 +1,329 @@
+//! What follows from what was seen: endpoint states make the health of a cluster, health and the
+//! operator's word make verdict, `usable` and share. Pure and total; one app at a time.
+//!
+//! A [`Ledger`] remembers what a Status does not show: tallies, and where each cluster is on its
+//! way back. Deliberately absent: probes, clocks, publication.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use windrose_model::{
+    App, AppId, AppStatus, Cause, Cluster, ClusterStatus, EndpointState, Failback, Model, Now,
+    Percent, ProbeFailure, Verdict, WhenAllDown,
+};
+
+use self::comeback::{Comeback, Phase};
+use self::tally::Tally;
+
+mod adopt;
+mod comeback;
+mod tally;
+mod ttl;
+
+pub(crate) use self::adopt::{Before, adopt};
+
+/// What fold remembers about one app beyond its Status.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// By endpoint index.
+    seats: Arc<[Seat]>,
+    /// By local cluster number.
+    clusters: Vec<Account>,
+}
+
+/// Where an endpoint stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seat {
+    cluster: u8,
+    /// Whether it counts for the health of its cluster: endpoints of versions that no split sends
+    /// anything to count only where nothing else runs.
+    counts: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Account {
+    tally: Tally,
+    health: Verdict,
+    last: ProbeFailure,
+    comeback: Comeback,
+}
+
+/// What is folded into a Status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// An endpoint, by index, has a new state. The failure is the latest, if it is down.
+    Endpoint(u16, EndpointState, ProbeFailure),
+    /// Time has passed, or the operator's word has changed.
+    Tick,
+}
+
+/// A change that operators want to know of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Local number; none: the clusters of the app together.
+    pub cluster: Option<u8>,
+    /// Before.
+    pub from: Verdict,
+    /// Since.
+    pub to: Verdict,
+    /// Whether new traffic may go there now.
+    pub usable: bool,
+    /// The share it may take now.
+    pub share: Percent,
+    /// Why.
+    pub cause: String,
+}
+
+impl Ledger {
+    /// When the next step of some cluster's comeback is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.clusters.iter().filter_map(|c| c.comeback.next()).min()
+    }
+}
+
+/// Folds one input into the Status of one app of `model`. The `Arc` is written to only if something
+/// changes, so that compiling finds changed apps by pointer.
+pub fn fold(
+    model: &Model,
+    app: AppId,
+    ledger: &mut Ledger,
+    status: &mut Arc<AppStatus>,
+    input: Input,
+    now: Now,
+    mut changed: impl FnMut(Change),
+) {
+    if let Input::Endpoint(index, state, failure) = input {
+        enter(ledger, status, index, state, failure);
+    }
+    let wanted = &model.app(app).1;
+    let members = Members {
+        model,
+        ids: model.clusters_of(app),
+    };
+    walk(ledger, members, wanted.failback, now);
+    conclude(ledger, members, wanted, status, now, &mut changed);
+}
+
+/// The clusters of an app by local number.
+#[derive(Clone, Copy)]
+struct Members<'m> {
+    model: &'m Model,
+    ids: &'m [windrose_model::ClusterId],
+}
+
+impl<'m> Members<'m> {
+    fn get(self, local: usize) -> &'m Cluster {
+        &self.model.cluster(self.ids[local]).1
+    }
+
+    /// Whether the operator lets traffic in.
+    fn admits(self, local: usize) -> bool {
+        let cluster = self.get(local);
+        !cluster.drain && cluster.dial > Percent::ZERO
+    }
+}
+
+fn enter(
+    ledger: &mut Ledger,
+    status: &mut Arc<AppStatus>,
+    index: u16,
+    state: EndpointState,
+    failure: ProbeFailure,
+) {
+    let at = usize::from(index);
+    let (Some(&before), Some(seat)) = (status.endpoints.get(at), ledger.seats.get(at)) else {
+        return;
+    };
+    if before == state {
+        return;
+    }
+    Arc::make_mut(status).endpoints[at] = state;
+    if !seat.counts {
+        return;
+    }
+    let account = &mut ledger.clusters[usize::from(seat.cluster)];
+    account.tally.leave(before);
+    account.tally.enter(state);
+    if state == EndpointState::Down {
+        account.last = failure;
+    }
+}
+
+/// Moves every cluster along its way back.
+fn walk(ledger: &mut Ledger, members: Members<'_>, rules: Failback, now: Now) {
+    for account in &mut ledger.clusters {
+        let health = account.tally.health(account.health);
+        let ready = account.tally.ready();
+        match (account.health, health) {
+            (Verdict::Down, Verdict::Down) => {}
+            (_, Verdict::Down) => account.comeback.fall(now, rules),
+            (Verdict::Down, Verdict::Unknown) => account.comeback.release(),
+            (Verdict::Down, _) => account.comeback.rise(now, rules, ready),
+            _ => account.comeback.advance(now, rules, ready),
+        }
+        account.health = health;
+    }
+    release_the_last(ledger, members);
+}
+
+/// Hold-down and ramp protect clusters that have others beside them: when nothing else is usable,
+/// what is up is used at once.
+fn release_the_last(ledger: &mut Ledger, members: Members<'_>) {
+    let is_used =
+        |account: &Account| matches!(account.comeback.phase(), Phase::Steady | Phase::Ramp { .. });
+    let admitted = || (0..ledger.clusters.len()).filter(|local| members.admits(*local));
+    let used = admitted().filter(|local| is_used(&ledger.clusters[*local]));
+    let (count, first) = used.fold((0, None), |(n, first), local| {
+        (n + 1, first.or(Some(local)))
+    });
+    match (count, first) {
+        (0, _) => {
+            for (local, account) in ledger.clusters.iter_mut().enumerate() {
+                if members.admits(local) && account.health != Verdict::Down {
+                    account.comeback.release();
+                }
+            }
+        }
+        (1, Some(only)) => ledger.clusters[only].comeback.release(),
+        _ => {}
+    }
+}
+
+/// Writes what follows into the Status, and tells what changed.
+fn conclude(
+    ledger: &Ledger,
+    members: Members<'_>,
+    app: &App,
+    status: &mut Arc<AppStatus>,
+    now: Now,
+    changed: &mut impl FnMut(Change),
+) {
+    let before = whole(&status.clusters);
+    for (local, account) in ledger.clusters.iter().enumerate() {
+        let old = &status.clusters[local];
+        let mut new = entry(account, members.get(local), now);
+        let turned = (new.verdict, new.usable) != (old.verdict, old.usable);
+        if !turned {
+            new.since = old.since;
+        }
+        if new == *old {
+            continue;
+        }
+        let ramping = |cause| matches!(cause, Cause::Ramp { .. });
+        let stepped = ramping(old.cause) && ramping(new.cause);
+        if turned || (new.share != old.share && !stepped) {
+            changed(Change {
+                cluster: u8::try_from(local).ok(),
+                from: old.verdict,
+                to: new.verdict,
+                usable: new.usable,
+                share: new.share,
+                cause: new.cause.to_string(),
+            });
+        }
+        Arc::make_mut(status).clusters[local] = new;
+    }
+    let after = whole(&status.clusters);
+    if (before == Verdict::Down) != (after == Verdict::Down) {
+        changed(together(app, &status.clusters, before, after));
+    }
+    remember(ledger, members, app, status);
+}
+
+/// What one cluster is to the app now.
+fn entry(account: &Account, cluster: &Cluster, now: Now) -> ClusterStatus {
+    let ready = account.tally.ready();
+    let (ramp, back) = match account.comeback.phase() {
+        Phase::Steady => (Percent::FULL, None),
+        Phase::Down => (Percent::ZERO, None),
+        Phase::Held { wall, .. } => (Percent::ZERO, Some(Cause::HoldDown { until: wall })),
+        Phase::Ramp { share, .. } => {
+            let share = share.min(ready);
+            (share, Some(Cause::Ramp { share }))
+        }
+    };
+    let health = match account.health {
+        Verdict::Unknown => Cause::Starting,
+        Verdict::Down => Cause::EndpointsDown {
+            of: account.tally.of,
+            last: account.last,
+        },
+        _ => Cause::EndpointsUp {
+            up: account.tally.up,
+            of: account.tally.of,
+        },
+    };
+    let (verdict, share, cause) = if cluster.drain {
+        (Verdict::Draining, Percent::ZERO, Cause::Drained)
+    } else if account.health == Verdict::Down {
+        (Verdict::Down, Percent::ZERO, health)
+    } else if cluster.dial == Percent::ZERO {
+        (account.health, Percent::ZERO, Cause::DialedOff)
+    } else {
+        (
+            account.health,
+            cluster.dial.of(ramp),
+            back.unwrap_or(health),
+        )
+    };
+    ClusterStatus {
+        verdict,
+        usable: share > Percent::ZERO,
+        share,
+        cause,
+        since: now.wall,
+    }
+}
+
+/// An app in a word: down when nothing is usable, up when everything is.
+fn whole(clusters: &[ClusterStatus]) -> Verdict {
+    match clusters.iter().filter(|c| c.usable).count() {
+        0 if !clusters.is_empty() => Verdict::Down,
+        usable if usable == clusters.len() => Verdict::Up,
+        _ => Verdict::Degraded,
+    }
+}
+
+fn together(app: &App, clusters: &[ClusterStatus], from: Verdict, to: Verdict) -> Change {
+    let usable = clusters.iter().filter(|c| c.usable).count();
+    let cause = match (usable, &app.when_all_down) {
+        (0, WhenAllDown::LastKnown) => String::from("no cluster is usable: last_known holds"),
+        (0, WhenAllDown::All) => String::from("no cluster is usable: all are answered"),
+        (0, WhenAllDown::Fallback(name)) => format!("no cluster is usable: fallback to {name}"),
+        (0, WhenAllDown::Servfail) => String::from("no cluster is usable: servfail"),
+        (0, WhenAllDown::Nodata) => String::from("no cluster is usable: nodata"),
+        (usable, _) => format!("{usable} of {} clusters usable", clusters.len()),
+    };
+    Change {
+        cluster: None,
+        from,
+        to,
+        usable: usable > 0,
+        share: if usable > 0 {
+            Percent::FULL
+        } else {
+            Percent::ZERO
+        },
+        cause,
+    }
+}
+
+/// Keeps `last_known` and the TTL.
+fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<AppStatus>) {
+    let mask = |wanted: &dyn Fn(usize) -> bool| -> u16 {
+        (0..status.clusters.len())
+            .filter(|local| wanted(*local))
+            .fold(0, |mask, local| mask | 1 << local)
+    };
+    let last_known = match mask(&|local| status.clusters[local].usable) {
+        0 => status.last_known & mask(&|local| members.admits(local)),
+        usable => usable,
+    };
+    let down = ledger.clusters.iter().any(|c| c.health == Verdict::Down);
+    let ttl = ttl::derived(app, down);
+    if (last_known, ttl) != (status.last_known, status.ttl) {
+        let status = Arc::make_mut(status);
+        status.last_known = last_known;
+        status.ttl = ttl;
+    }
+}
