@@ -1,1 +1,14 @@
-fn main() {}
+//! Windrose: one binary, many verbs. What they do lies in `cli`; how a node is put together in
+//! `node`.
+
+mod cli;
+mod demo;
+mod node;
+mod reload;
+mod signals;
+mod sockets;
+mod what_if;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,64 @@
+//! `check`: diagnostics on stderr, one line on stdout.
+
+use std::path::Path;
+
+use serde_json::json;
+use windrose_config::{Loaded, Report};
+use windrose_model::Revision;
+
+use super::args::{Check, Output};
+use super::failure::{Exit, Failure};
+use super::print;
+use crate::node::geo;
+
+pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
+    let loaded = load(&args.config, output)?;
+    // A database that cannot be read is found here, not by the node.
+    geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    match output {
+        Output::Text => print::line(windrose_config::summary(&loaded)),
+        Output::Json => {
+            let mut object = loaded.warning_report().to_json();
+            if let Some(object) = object.as_object_mut() {
+                let model = &loaded.model;
+                object.insert("apps".to_owned(), json!(model.apps().len()));
+                object.insert("clusters".to_owned(), json!(model.clusters().len()));
+                object.insert("zones".to_owned(), json!(model.zones().len()));
+            }
+            print::json(&object);
+        }
+    }
+    Ok(())
+}
+
+/// Loads a configuration for any verb; tells everything that is wrong with it.
+pub(super) fn load(path: &Path, output: Output) -> Result<Loaded, Failure> {
+    windrose_config::load(path, Revision(1), None)
+        .inspect(|loaded| {
+            if output == Output::Text && !loaded.warnings.is_empty() {
+                print::aside(loaded.warning_report());
+            }
+        })
+        .map_err(|report| refused(&report, output))
+}
+
+/// With `-o json` the object on stdout holds every diagnostic, and stderr says that there are some.
+fn refused(report: &Report, output: Output) -> Failure {
+    let count = report.diagnostics.len() + report.more;
+    let problems = if count == 1 { "problem" } else { "problems" };
+    let failure = Failure::new(
+        Exit::Usage,
+        "configuration",
+        format!("the configuration has {count} {problems}"),
+    );
+    match output {
+        Output::Text => {
+            print::aside(report);
+            failure
+        }
+        Output::Json => {
+            print::json(&report.to_json());
+            failure
+        }
+    }
+}

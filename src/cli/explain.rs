@@ -1,0 +1,191 @@
+//! `explain`: a trace of the code that answers, on a Table compiled from a file, with no node.
+//! Everything counts as usable but what `--down` names.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+use windrose_model::{DnsName, RecordType};
+use windrose_routing::{Table, explain};
+
+use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
+use super::failure::{Exit, Failure};
+use super::nearest::nearest;
+use super::values::Client;
+use super::{check, print};
+use crate::node::geo;
+use crate::what_if;
+
+pub(super) fn run(args: &Explain, output: Output) -> Result<(), Failure> {
+    match args {
+        Explain::Dns(args) => dns(args, output),
+        Explain::Http(args) => http(args, output),
+    }
+}
+
+fn dns(args: &ExplainDns, output: Output) -> Result<(), Failure> {
+    let name = DnsName::parse(&args.name)
+        .map_err(|e| Failure::new(Exit::Usage, "bad-name", format!("{}: {e}", args.name)))?;
+    let rtype: RecordType = args.rtype.parse().map_err(|()| {
+        Failure::new(
+            Exit::Usage,
+            "bad-type",
+            format!("{} is no type that is served", args.rtype),
+        )
+        .help("use A, AAAA, NS, SOA, CNAME, MX or TXT")
+    })?;
+    let table = imagine(&args.world, output)?;
+    let trace = explain::dns(
+        &table,
+        &name,
+        rtype,
+        masked(args.world.client),
+        args.world.draw,
+    );
+    match output {
+        Output::Text => print::text(&trace),
+        Output::Json => print::json(&json!({
+            "schema": 1,
+            "name": trace.question.0.to_string(),
+            "type": trace.question.1,
+            "client": trace.client,
+            "down": args.world.down,
+            "steps": trace.steps,
+            "rcode": trace.rcode,
+            "clusters": trace.clusters,
+            "records": trace.records,
+            "scope_prefix": trace.scope,
+        })),
+    }
+    Ok(())
+}
+
+fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
+    let (host, path) = host_and_path(&args.url).ok_or_else(|| {
+        Failure::new(Exit::Usage, "bad-url", format!("{} is no URL", args.url))
+            .help("write it like http://shop.example.com/cart")
+    })?;
+    let table = imagine(&args.world, output)?;
+    let trace = explain::http(&table, &host, &path, args.world.client.ip, args.world.draw);
+    match output {
+        Output::Text => print::text(&trace),
+        Output::Json => print::json(&json!({
+            "schema": 1,
+            "host": trace.request.0,
+            "path": trace.request.1,
+            "client": trace.client,
+            "down": args.world.down,
+            "steps": trace.steps,
+            "app": trace.app,
+            "version": trace.version,
+            "cluster": trace.cluster,
+            "endpoints": trace.endpoints,
+        })),
+    }
+    Ok(())
+}
+
+/// The Table of the question's world.
+fn imagine(world: &World, output: Output) -> Result<Table, Failure> {
+    let loaded = check::load(&world.config, output)?;
+    for down in &world.down {
+        if loaded.model.cluster_id(down).is_none() {
+            return Err(unknown_cluster(
+                down,
+                loaded
+                    .model
+                    .clusters()
+                    .iter()
+                    .map(|(name, _)| name.as_str()),
+            ));
+        }
+    }
+    let data = geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    Ok(what_if::table(&loaded.model, &data, &world.down))
+}
+
+/// For every verb that takes the name of a cluster.
+pub(super) fn unknown_cluster<'a>(
+    wrong: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Failure {
+    let names: Vec<_> = names.into_iter().collect();
+    let failure = Failure::new(
+        Exit::Usage,
+        "unknown-cluster",
+        format!("there is no cluster {wrong}"),
+    );
+    match nearest(wrong, names.iter().copied()) {
+        Some(name) => failure.help(format!("did you mean {name}?")),
+        None => failure.help(format!("there are {}", names.join(", "))),
+    }
+}
+
+/// What a resolver tells of a client is its prefix; the rest is zero.
+fn masked(client: Client) -> IpAddr {
+    match client.ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX
+                .checked_shl(32 - u32::from(client.prefix))
+                .unwrap_or(0);
+            IpAddr::from((u32::from(ip) & mask).to_be_bytes())
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX
+                .checked_shl(128 - u32::from(client.prefix))
+                .unwrap_or(0);
+            IpAddr::from((u128::from(ip) & mask).to_be_bytes())
+        }
+    }
+}
+
+/// Host without port, in lower case, and the path without its query.
+fn host_and_path(url: &str) -> Option<(String, String)> {
+    let rest = match url.split_once("://") {
+        Some(("http" | "https", rest)) => rest,
+        Some(_) => return None,
+        None => url,
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let path = path.split(['?', '#']).next().unwrap_or("/");
+    let host = authority.split(':').next().unwrap_or_default();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    (!host.is_empty()).then(|| (host, path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_a_host_and_a_path() {
+        for (url, host, path) in [
+            (
+                "http://Shop.example.com:8080/a/b?c=d",
+                "shop.example.com",
+                "/a/b",
+            ),
+            ("https://shop.example.com", "shop.example.com", "/"),
+            ("shop.example.com/a", "shop.example.com", "/a"),
+        ] {
+            assert_eq!(
+                host_and_path(url),
+                Some((host.to_owned(), path.to_owned())),
+                "{url}"
+            );
+        }
+        assert_eq!(host_and_path("ftp://a/"), None);
+        assert_eq!(host_and_path("http:///a"), None);
+    }
+
+    #[test]
+    fn a_prefix_hides_the_rest_of_an_address() {
+        let at = |text| masked(super::super::values::client(text).unwrap()).to_string();
+        assert_eq!(at("192.0.2.77/24"), "192.0.2.0");
+        assert_eq!(at("192.0.2.77"), "192.0.2.77");
+        assert_eq!(at("192.0.2.77/0"), "0.0.0.0");
+        assert_eq!(at("2001:db8:1:2ff::1/56"), "2001:db8:1:200::");
+    }
+}

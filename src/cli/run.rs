@@ -1,0 +1,162 @@
+//! `run`: a node until it is told to end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use windrose_config::{Listeners, Loaded};
+
+use super::args::{Output, Run};
+use super::failure::{Exit, Failure};
+use super::{check, print};
+use crate::node::data_dir::DataDirError;
+use crate::node::{Node, StartError, geo};
+use crate::reload::{Reloader, Running, Watch};
+use crate::signals::Signals;
+
+pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
+    let loaded = check::load(&args.config, output)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
+    runtime.block_on(live(args, &loaded, output))
+}
+
+async fn live(args: &Run, loaded: &Loaded, output: Output) -> Result<(), Failure> {
+    let began = Instant::now();
+    let no_signals = |e| Failure::new(Exit::No, "no-signals", e);
+    let mut signals = Signals::new().map_err(no_signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
+    let data = geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    let model = Arc::new(loaded.model.clone());
+    let mut config = loaded.node.clone();
+    config.listeners = listeners(args, config.listeners);
+    if let Some(data_dir) = &args.data_dir {
+        config.data_dir.clone_from(data_dir);
+    }
+    let mut node = Node::prepare(&config, Arc::clone(&model), Arc::clone(&data), args.grace)
+        .map_err(start_failure)?;
+    say_listeners(&node.bound, output);
+    let running = Running {
+        model,
+        data,
+        handle: node.handle.clone(),
+    };
+    let mut reloader = Reloader::new(args.config.clone(), loaded, running);
+    let mut changes = watch(args.config.clone());
+    tokio::select! {
+        served = node.serve() => served.map_err(start_failure)?,
+        () = signals.end() => {
+            node.stop(args.grace);
+            return Ok(());
+        }
+    }
+    tracing::info!(
+        node = %config.name,
+        dns = %list(&node.bound.dns),
+        http = %list(&node.bound.http),
+        after_s = began.elapsed().as_secs_f64(),
+        "ready"
+    );
+    loop {
+        tokio::select! {
+            () = signals.end() => break,
+            _ = hangup.recv() => reloader.reload("SIGHUP"),
+            Some(()) = changes.recv() => reloader.reload("file changed"),
+        }
+    }
+    tracing::info!(grace_s = args.grace.as_secs_f64(), "stopping");
+    // Joining threads blocks; a second signal must still end the process at once.
+    let stopping = tokio::task::spawn_blocking({
+        let grace = args.grace;
+        move || node.stop(grace)
+    });
+    tokio::select! {
+        _ = stopping => tracing::info!("stopped"),
+        () = signals.end() => tracing::warn!("stopped at once by a second signal"),
+    }
+    Ok(())
+}
+
+/// A message for each settled change. Without a watch there is still SIGHUP.
+fn watch(path: PathBuf) -> mpsc::Receiver<()> {
+    let (send, changes) = mpsc::channel(1);
+    match Watch::new(&path) {
+        Ok(mut watch) => {
+            tokio::spawn(async move {
+                loop {
+                    watch.changed().await;
+                    if send.send(()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Err(e) => tracing::warn!(
+            file = %path.display(),
+            "cannot watch the configuration, only SIGHUP reloads it: {e}"
+        ),
+    }
+    changes
+}
+
+/// Flags win over the file, each for its own listener.
+fn listeners(args: &Run, file: Listeners) -> Listeners {
+    let or = |flags: &Vec<_>, file| {
+        if flags.is_empty() {
+            file
+        } else {
+            flags.clone()
+        }
+    };
+    Listeners {
+        dns: or(&args.listen_dns, file.dns),
+        http: or(&args.listen_http, file.http),
+        admin: args.listen_admin.or(file.admin),
+    }
+}
+
+fn say_listeners(bound: &Listeners, output: Output) {
+    match output {
+        Output::Text => {
+            for (name, addresses) in [("dns", &bound.dns), ("http", &bound.http)] {
+                for address in addresses {
+                    print::line(format!("listening {name} {address}"));
+                }
+            }
+            if let Some(address) = bound.admin {
+                print::line(format!("listening admin {address}"));
+            }
+        }
+        Output::Json => print::json(&json!({
+            "schema": 1,
+            "listeners": {"dns": bound.dns, "http": bound.http, "admin": bound.admin},
+        })),
+    }
+}
+
+fn list(addresses: &[std::net::SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(",")
+}
+
+pub(super) fn start_failure(error: StartError) -> Failure {
+    let message = error.to_string();
+    match error {
+        StartError::Listener(e) => Failure::new(Exit::Usage, e.code(), message).help(e.help()),
+        StartError::DataDir(DataDirError::Locked { .. }) => {
+            Failure::new(Exit::Usage, "data-dir-locked", message).help(
+                "stop the other one, or give this one a `node.data_dir` or `--data-dir` of its own",
+            )
+        }
+        StartError::DataDir(DataDirError::Io { .. }) => {
+            Failure::new(Exit::Usage, "data-dir-unusable", message)
+                .help("set `node.data_dir` or `--data-dir` to a folder that this user may write")
+        }
+        StartError::Thread { .. } => Failure::new(Exit::No, "cannot-start", message),
+    }
+}

@@ -1,0 +1,288 @@
+//! Assembly of a node: folder, data, sockets, control, threads; and their orderly end.
+//!
+//! The order matters: ports are bound first, so that a busy one is told at once; control runs its
+//! first round of probes; only then do the data-path threads begin to serve. Nothing is decided
+//! here.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use windrose_config::{Listeners, NodeConfig};
+use windrose_control::{Handle, Options};
+use windrose_dns::TcpLimits;
+use windrose_model::Model;
+use windrose_proxy::{Settings, Shared};
+use windrose_routing::{Data, Source};
+use windrose_telemetry::Metrics;
+
+use crate::sockets::{self, OpenError, Sockets};
+
+pub(crate) mod data_dir;
+pub(crate) mod geo;
+mod threads;
+
+use data_dir::{DataDir, DataDirError};
+use threads::Threads;
+
+/// Beyond the grace of exchanges: what closing and joining takes.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// A node that serves, or is about to.
+pub(crate) struct Node {
+    /// What it listens on, ports chosen.
+    pub(crate) bound: Listeners,
+    pub(crate) handle: Handle,
+    pub(crate) metrics: Arc<Metrics>,
+    source: Source,
+    settings: Arc<Settings>,
+    sockets: Option<Sockets>,
+    threads: Threads,
+    stop: Stop,
+    // Unlocked last.
+    _data_dir: DataDir,
+}
+
+/// Tells the threads to end: tasks by the channel, the UDP loops by the flag.
+struct Stop {
+    flag: Arc<AtomicBool>,
+    serve: watch::Sender<bool>,
+    admin: watch::Sender<bool>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Listener(#[from] OpenError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("cannot start {part}: {source}")]
+    Thread {
+        part: &'static str,
+        source: io::Error,
+    },
+}
+
+impl Node {
+    /// Locks the folder, binds all ports, starts control and the admin server. Serves no client
+    /// yet.
+    pub(crate) fn prepare(
+        config: &NodeConfig,
+        model: Arc<Model>,
+        data: Arc<Data>,
+        grace: Duration,
+    ) -> Result<Self, StartError> {
+        let threads = config.threads.unwrap_or_else(cores);
+        let mut sockets = sockets::open(&config.listeners, threads)?;
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let metrics = Metrics::new();
+        let options = control_options(data_dir.path(), data_dir.next_term()?);
+        let (handle, source) = windrose_control::start(model, data, options, Arc::clone(&metrics))
+            .map_err(|source| StartError::Thread {
+                part: "control",
+                source,
+            })?;
+        let mut node = Self {
+            bound: sockets.bound.clone(),
+            handle,
+            metrics,
+            source,
+            settings: Arc::new(proxy_settings(config, grace)),
+            threads: Threads::new(),
+            stop: Stop {
+                flag: Arc::default(),
+                serve: watch::channel(false).0,
+                admin: watch::channel(false).0,
+            },
+            _data_dir: data_dir,
+            sockets: None,
+        };
+        if let Some(listener) = sockets.admin.take() {
+            node.start_admin(listener, config)?;
+        }
+        node.sockets = Some(sockets);
+        Ok(node)
+    }
+
+    /// Waits for the first round of probes, then serves.
+    pub(crate) async fn serve(&mut self) -> Result<(), StartError> {
+        self.handle.first_round().await;
+        let Some(sockets) = self.sockets.take() else {
+            return Ok(());
+        };
+        self.start_dns(sockets.dns_udp, sockets.dns_tcp)?;
+        self.start_proxy(sockets.http)
+    }
+
+    /// Stops accepting, lets exchanges finish for `grace`, then ends.
+    pub(crate) fn stop(self, grace: Duration) {
+        self.stop.flag.store(true, Ordering::Relaxed);
+        self.stop.serve.send_replace(true);
+        // Admin answers while the last exchanges finish; control outlives the data path.
+        self.stop.admin.send_replace(true);
+        let left = self.threads.join(grace + END_LIMIT);
+        if left > 0 {
+            tracing::warn!(
+                threads = left,
+                "ended with exchanges open: the grace is over"
+            );
+        }
+        self.handle.stop();
+    }
+
+    fn start_dns(
+        &mut self,
+        udp: Vec<std::net::UdpSocket>,
+        tcp: Vec<std::net::TcpListener>,
+    ) -> Result<(), StartError> {
+        for (i, socket) in udp.into_iter().enumerate() {
+            let reader = self.source.reader();
+            let metrics = Arc::clone(&self.metrics);
+            let stop = Arc::clone(&self.stop.flag);
+            self.start("dns", format!("dns-udp-{i}"), move || {
+                let counters = windrose_dns::Counters::new(&metrics);
+                let served = windrose_dns::serve_udp(&socket, reader, &counters, seed(), &stop);
+                if let Err(e) = served {
+                    tracing::error!("a DNS thread ended: {e}");
+                }
+            })?;
+        }
+        if tcp.is_empty() {
+            return Ok(());
+        }
+        let (source, metrics) = (self.source.clone(), Arc::clone(&self.metrics));
+        let stop = self.stop.serve.subscribe();
+        self.start_async("dns", "dns-tcp".to_owned(), move || async move {
+            let served: Vec<_> = tcp
+                .into_iter()
+                .map(|listener| {
+                    tokio::task::spawn_local(windrose_dns::serve_tcp(
+                        listener,
+                        source.clone(),
+                        Arc::clone(&metrics),
+                        seed(),
+                        TcpLimits::default(),
+                        told(stop.clone()),
+                    ))
+                })
+                .collect();
+            for task in served {
+                task.await.map_err(io::Error::other)??;
+            }
+            Ok(())
+        })
+    }
+
+    fn start_proxy(&mut self, http: Vec<Vec<std::net::TcpListener>>) -> Result<(), StartError> {
+        let shared = Arc::new(Shared::new());
+        for (i, listeners) in http.into_iter().enumerate() {
+            if listeners.is_empty() {
+                continue;
+            }
+            let (source, shared) = (self.source.clone(), Arc::clone(&shared));
+            let (reports, metrics) = (self.handle.reports(), Arc::clone(&self.metrics));
+            let settings = Arc::clone(&self.settings);
+            let stop = told(self.stop.serve.subscribe());
+            self.start_async("proxy", format!("proxy-{i}"), move || {
+                let seed = seed();
+                windrose_proxy::serve(
+                    listeners, source, shared, reports, metrics, settings, seed, stop,
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn start_admin(
+        &mut self,
+        listener: std::net::TcpListener,
+        config: &NodeConfig,
+    ) -> Result<(), StartError> {
+        let state = windrose_admin::State {
+            snapshots: self.handle.watch(),
+            metrics: Arc::clone(&self.metrics),
+            identity: Arc::new(windrose_admin::Identity {
+                node: config.name.to_string(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: env!("WINDROSE_COMMIT").to_owned(),
+                started: std::time::SystemTime::now(),
+            }),
+        };
+        let stop = told(self.stop.admin.subscribe());
+        self.start_async("admin", "admin".to_owned(), move || {
+            windrose_admin::serve(listener, state, stop)
+        })
+    }
+
+    fn start(
+        &mut self,
+        part: &'static str,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        self.threads
+            .start(name, body)
+            .map_err(|source| StartError::Thread { part, source })
+    }
+
+    /// A thread with a runtime of its own. What it serves is made there: it need not be `Send`.
+    fn start_async<F>(
+        &mut self,
+        part: &'static str,
+        name: String,
+        serve: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<(), StartError>
+    where
+        F: Future<Output = io::Result<()>>,
+    {
+        let runtime = threads::runtime().map_err(|source| StartError::Thread { part, source })?;
+        self.start(part, name, move || {
+            let served = LocalSet::new().block_on(&runtime, async { serve().await });
+            if let Err(e) = served {
+                tracing::error!("{part} ended: {e}");
+            }
+        })
+    }
+}
+
+/// One data-path thread per core.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn control_options(data_dir: &Path, term: u64) -> Options {
+    Options {
+        seed: seed(),
+        term,
+        data_dir: Some(data_dir.to_owned()),
+        ..Options::default()
+    }
+}
+
+fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
+    Settings {
+        forwarded_trust: config.forwarded_trust.clone(),
+        max_head_bytes: config.http_limits.max_head_bytes,
+        max_fields: config.http_limits.max_fields,
+        head_timeout: config.http_limits.head_timeout,
+        idle_timeout: config.http_limits.idle_timeout,
+        grace,
+        ..Settings::default()
+    }
+}
+
+/// A number by chance: the standard library's hash keys are the process's dice.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Ends when the node is told to stop.
+async fn told(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,139 @@
+//! From a changed file to a Model in force, or to a refusal that says why; a bad configuration
+//! never replaces a good one.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use windrose_config::{GeoSource, Loaded, NodeConfig};
+use windrose_control::Handle;
+use windrose_model::{Model, Revision};
+use windrose_routing::Data;
+
+use crate::node::geo::{self, GeoLoadError};
+
+mod watch;
+
+pub(crate) use watch::Watch;
+
+/// What is in force, and where new ones come from.
+pub(crate) struct Reloader {
+    path: PathBuf,
+    node: NodeConfig,
+    geo: GeoSource,
+    data: Arc<Data>,
+    model: Arc<Model>,
+    /// The last that was tried.
+    revision: Revision,
+    handle: Handle,
+}
+
+/// Why a new configuration is not in force.
+enum Refused {
+    /// As the report of `check`.
+    Wrong(windrose_config::Report),
+    /// These keys take effect at start only.
+    RestartNeeded(Vec<&'static str>),
+    Geo(GeoLoadError),
+}
+
+impl Reloader {
+    pub(crate) fn new(path: PathBuf, loaded: &Loaded, running: Running) -> Self {
+        Self {
+            path,
+            node: loaded.node.clone(),
+            geo: loaded.geo.clone(),
+            revision: running.model.revision(),
+            data: running.data,
+            model: running.model,
+            handle: running.handle,
+        }
+    }
+
+    /// Reads again what the path holds now. Told once, here: an INFO or an ERROR.
+    pub(crate) fn reload(&mut self, why: &'static str) {
+        match self.take() {
+            Ok(summary) => tracing::info!(
+                file = %self.path.display(),
+                revision = self.revision.0,
+                why,
+                "configuration taken: {summary}"
+            ),
+            Err(refused) => {
+                let text = refused.to_string();
+                tracing::error!(
+                    file = %self.path.display(),
+                    why,
+                    "configuration refused, the old one serves on: {text}"
+                );
+                self.handle.reload_failed(text);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<String, Refused> {
+        let revision = Revision(self.revision.0 + 1);
+        let loaded = windrose_config::load(&self.path, revision, Some(&self.model))
+            .map_err(Refused::Wrong)?;
+        let changed = changed_for_good(&self.node, &loaded.node);
+        if !changed.is_empty() {
+            return Err(Refused::RestartNeeded(changed));
+        }
+        let keep = loaded.geo == self.geo && !matches!(loaded.geo, GeoSource::File(_));
+        if !keep {
+            self.data = geo::load(&loaded.geo).map_err(Refused::Geo)?;
+            self.geo.clone_from(&loaded.geo);
+        }
+        let summary = windrose_config::summary(&loaded);
+        self.revision = revision;
+        self.model = Arc::new(loaded.model);
+        self.handle
+            .apply(Arc::clone(&self.model), Arc::clone(&self.data));
+        Ok(summary)
+    }
+}
+
+/// What a node runs with.
+pub(crate) struct Running {
+    pub(crate) model: Arc<Model>,
+    pub(crate) data: Arc<Data>,
+    pub(crate) handle: Handle,
+}
+
+/// The keys that differ and take effect at start only.
+fn changed_for_good(old: &NodeConfig, new: &NodeConfig) -> Vec<&'static str> {
+    let keys = [
+        ("node.name", old.name != new.name),
+        ("node.region", old.region != new.region),
+        ("node.home", old.home != new.home),
+        ("node.data_dir", old.data_dir != new.data_dir),
+        ("node.threads", old.threads != new.threads),
+        (
+            "node.trusted_proxies",
+            old.forwarded_trust != new.forwarded_trust,
+        ),
+        ("node.http", old.http_limits != new.http_limits),
+        ("listeners.dns", old.listeners.dns != new.listeners.dns),
+        ("listeners.http", old.listeners.http != new.listeners.http),
+        (
+            "listeners.admin",
+            old.listeners.admin != new.listeners.admin,
+        ),
+    ];
+    let differ = keys.into_iter().filter(|(_, differs)| *differs);
+    differ.map(|(key, _)| key).collect()
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(report) => write!(f, "{report}"),
+            Self::RestartNeeded(keys) => write!(
+                f,
+                "restart-needed: {} changed and takes effect at start only; restart the node, or take the change back",
+                keys.join(", ")
+            ),
+            Self::Geo(e) => e.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Says when a configuration may have changed: a file or a directory, edited in place, replaced by
+//! a rename, or swapped as Kubernetes does with the `..data` link of a ConfigMap.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+/// Quiet for this long means that the writer is done …
+const QUIET: Duration = Duration::from_millis(200);
+/// … and this long is waited for quiet at most.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A watch on one path.
+pub(crate) struct Watch {
+    path: PathBuf,
+    events: mpsc::Receiver<()>,
+    /// Of the content that was seen last.
+    fingerprint: u64,
+    // Watches as long as it lives.
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    /// Watches the folders in which the path and what it links to stand; a file itself cannot be
+    /// watched across a rename.
+    pub(crate) fn new(path: &Path) -> notify::Result<Self> {
+        // One place is enough: what is told is that something happened.
+        let (send, events) = mpsc::channel(1);
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|e| is_change(&e.kind)) {
+                    let _ = send.try_send(());
+                }
+            })?;
+        for folder in folders(path) {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            events,
+            fingerprint: fingerprint(path),
+            _watcher: watcher,
+        })
+    }
+
+    /// Returns when the content differs from what was seen last and nobody writes any more. Safe to
+    /// drop and call again.
+    pub(crate) async fn changed(&mut self) {
+        loop {
+            if self.events.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            let last = Instant::now() + LONGEST;
+            while let Ok(Some(())) =
+                timeout_at(last.min(Instant::now() + QUIET), self.events.recv()).await
+            {}
+            let now = fingerprint(&self.path);
+            if now != self.fingerprint {
+                self.fingerprint = now;
+                return;
+            }
+        }
+    }
+}
+
+/// Reading counts for nothing: we read ourselves.
+fn is_change(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Access(access) => *access == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let folder = |p: &Path| {
+        if p.is_dir() {
+            return p.to_owned();
+        }
+        match p.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    };
+    let mut folders = vec![folder(path)];
+    // A link to elsewhere, whose target is edited in place.
+    if let Ok(target) = path.canonicalize() {
+        folders.push(folder(&target));
+    }
+    folders.dedup();
+    folders
+}
+
+/// Names and contents of all that would be read.
+fn fingerprint(path: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let yaml = |p: &PathBuf| p.extension().is_some_and(|e| e == "yaml");
+        files = entries.map(|e| e.path()).filter(yaml).collect();
+        files.sort();
+    }
+    for file in files {
+        file.hash(&mut hasher);
+        // Unreadable is a state like any other.
+        std::fs::read(&file).ok().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    async fn sees(watch: &mut Watch) -> bool {
+        tokio::time::timeout(Duration::from_secs(10), watch.changed())
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_edit_a_rename_and_a_config_map_swap_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = folder.path();
+        for (name, text) in [("..1", "a"), ("..2", "b")] {
+            fs::create_dir(mount.join(name)).unwrap();
+            fs::write(mount.join(name).join("windrose.yaml"), text).unwrap();
+        }
+        symlink("..1", mount.join("..data")).unwrap();
+        let file = mount.join("windrose.yaml");
+        symlink("..data/windrose.yaml", &file).unwrap();
+
+        let mut watch = Watch::new(&file).unwrap();
+        symlink("..2", mount.join("..data_tmp")).unwrap();
+        fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+        assert!(sees(&mut watch).await, "swap of ..data");
+
+        let plain = mount.join("plain.yaml");
+        fs::write(&plain, "a").unwrap();
+        let mut watch = Watch::new(&plain).unwrap();
+        fs::write(&plain, "b").unwrap();
+        assert!(sees(&mut watch).await, "edit");
+        fs::write(mount.join("new"), "c").unwrap();
+        fs::rename(mount.join("new"), &plain).unwrap();
+        assert!(sees(&mut watch).await, "rename");
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_watched_for_its_yaml_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = Watch::new(folder.path()).unwrap();
+        fs::write(folder.path().join("apps.yaml"), "a").unwrap();
+        assert!(sees(&mut watch).await);
+    }
+}
