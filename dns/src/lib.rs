@@ -5,14 +5,22 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod counters;
+mod dice;
 mod message;
 mod query;
 mod respond;
 mod slow;
 mod subnet;
+mod tcp;
+mod udp;
 
 pub use answer::{MIN_ROOM, Reply, Transport, answer, malformed};
+pub use counters::Counters;
 pub use message::{Rcode, UDP_SIZE};
 pub use query::{Edns, Head, Malformed, Parsed, Query, Scratch, parse};
 pub use respond::respond;
+pub use slow::respond as respond_slowly;
 pub use subnet::{Subnet, SubnetError};
+pub use tcp::{TcpLimits, serve_tcp};
+pub use udp::serve_udp;

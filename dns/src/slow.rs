@@ -15,8 +15,9 @@ use crate::message::Rcode;
 use crate::query::{self, Edns, HEADER, Head, Query, Scratch};
 use crate::subnet::Subnet;
 
-/// Answers one message; `None` if it gets no answer.
-pub(crate) fn respond(
+/// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
+/// hickory-proto: the second opinion in tests. `None` if it gets no answer.
+pub fn respond(
     table: &Table,
     packet: &[u8],
     source: IpAddr,

@@ -1,0 +1,118 @@
+//! Cost of a query without the network: `measure answer N` answers N queries of each kind in a
+//! loop, `measure udp N` serves N queries over loopback. For callgrind and `perf stat`; prints
+//! nanoseconds where the clock is wanted.
+
+#[path = "../tests/world/mod.rs"]
+mod world;
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
+use windrose_routing::{Publisher, Table};
+use windrose_telemetry::Metrics;
+use world::{Ask, ip, table};
+
+#[allow(clippy::print_stdout, reason = "that is what it is for")]
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let mode = words.get(1).map_or("answer", String::as_str);
+    let count: u32 = words
+        .get(2)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1_000_000);
+    let kinds = [
+        ("static", Ask::new("mail.example.com", 1)),
+        ("static edns", Ask::new("mail.example.com", 1).edns(1232)),
+        ("nxdomain", Ask::new("nothing.example.com", 1).edns(1232)),
+        ("steered", Ask::new("shop.example.com", 1).edns(1232)),
+        (
+            "steered subnet",
+            Ask::new("shop.example.com", 1).subnet("198.51.100.0/24"),
+        ),
+        ("alias", Ask::new("toapp.example.com", 1).edns(1232)),
+    ];
+    let table = table();
+    let only = words.get(3).map(String::as_str);
+    let kinds: Vec<_> = kinds
+        .iter()
+        .filter(|(kind, _)| only.is_none_or(|o| o == *kind))
+        .collect();
+    if mode == "udp" {
+        let wires: Vec<_> = kinds.iter().map(|(_, ask)| ask.wire()).collect();
+        udp(
+            table,
+            &wires,
+            count,
+            words.get(4).map_or("127.0.0.1", String::as_str),
+        );
+        return;
+    }
+    for (kind, ask) in kinds {
+        let wire = ask.wire();
+        let start = Instant::now();
+        let octets = answers(&table, &wire, count);
+        let each = start.elapsed().as_secs_f64() * 1e9 / f64::from(count);
+        println!(
+            "{kind:16} {each:6.1} ns, {} octets",
+            octets / u64::from(count)
+        );
+    }
+}
+
+/// The loop that callgrind collects from.
+#[inline(never)]
+fn answers(table: &Table, wire: &[u8], count: u32) -> u64 {
+    let mut scratch = Scratch::new();
+    let mut out = [0; 1232];
+    let mut octets = 0;
+    for draw in 0..u64::from(count) {
+        let wire = std::hint::black_box(wire);
+        if let Some(reply) = respond(
+            table,
+            wire,
+            &mut scratch,
+            ip_of_resolver(),
+            draw,
+            Transport::Udp,
+            &mut out,
+        ) {
+            octets += reply.len as u64;
+        }
+    }
+    octets
+}
+
+fn ip_of_resolver() -> std::net::IpAddr {
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(8, 8, 8, 8))
+}
+
+fn udp(table: Table, wires: &[Vec<u8>], count: u32, bind: &str) {
+    let socket = UdpSocket::bind((ip(bind), 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let (_publisher, source) = Publisher::new(table);
+    let stop = Arc::new(AtomicBool::new(false));
+    let metrics = Metrics::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve_udp(&socket, source.reader(), &Counters::new(&metrics), 7, &stop));
+        let client = UdpSocket::bind((ip("127.0.0.1"), 0)).unwrap();
+        client.connect((ip("127.0.0.1"), address.port())).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        let mut reply = [0; 1500];
+        let window = 32;
+        let mut wires = wires.iter().cycle();
+        for _ in 0..count / window {
+            for wire in wires.by_ref().take(window as usize) {
+                client.send(wire).unwrap();
+            }
+            for _ in 0..window {
+                client.recv(&mut reply).unwrap();
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,213 @@
+//! DNS over TCP (RFC 7766): hickory frames the messages and times the silence, the same
+//! [`respond`] answers them.
+//!
+//! The accept loop is ours: hickory's takes any number of connections, and its request handler
+//! would encode every answer a second time.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hickory_proto::op::SerialMessage;
+use hickory_server::net::DnsStreamHandle;
+use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
+use hickory_server::net::tcp::TcpStream as Framed;
+use hickory_server::server::TimeoutStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use windrose_routing::Source;
+use windrose_telemetry::{DnsEvent, Metrics};
+
+use crate::answer::Transport;
+use crate::counters::Counters;
+use crate::dice::Dice;
+use crate::query::Scratch;
+use crate::respond::respond;
+
+/// What TCP clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct TcpLimits {
+    /// Open connections; one more closes the one that has been silent longest (RFC 7766 section
+    /// 6.2.3 lets a server do so at any time).
+    pub connections: usize,
+    /// A connection on which no whole message came, or none could be sent, for this long is closed.
+    pub idle: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            idle: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Replies that may wait for a client to read them; then we stop reading from it.
+const WAITING_REPLIES: usize = 1;
+
+/// Answers connections until `stop` is done. Runs on any tokio runtime with I/O and time.
+///
+/// # Errors
+/// When the listener cannot be used at all; not afterwards.
+pub async fn serve_tcp(
+    listener: std::net::TcpListener,
+    source: Source,
+    metrics: Arc<Metrics>,
+    seed: u64,
+    limits: TcpLimits,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let desk = Arc::new(Desk {
+        source,
+        state: Mutex::new(State {
+            counters: Counters::new(&metrics),
+            dice: Dice::new(seed),
+            out: vec![0; usize::from(u16::MAX)].into(),
+        }),
+        turns: AtomicU64::new(0),
+    });
+    let mut connections = Connections::default();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            Some(ended) = connections.tasks.join_next_with_id() => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                connections.open.remove(&id);
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => connections.add(&desk, stream, peer, limits),
+                // Out of descriptors, or a client that left at once: the next one may do better.
+                Err(error) => {
+                    tracing::debug!(%error, "accepting a DNS connection failed");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            },
+        }
+    }
+}
+
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    open: HashMap<Id, Open>,
+}
+
+struct Open {
+    abort: AbortHandle,
+    last_turn: Arc<AtomicU64>,
+}
+
+impl Connections {
+    fn add(&mut self, desk: &Arc<Desk>, stream: TcpStream, peer: SocketAddr, limits: TcpLimits) {
+        if self.open.len() >= limits.connections {
+            self.close_oldest();
+        }
+        desk.accepted();
+        let last_turn = Arc::new(AtomicU64::new(desk.turn()));
+        let task = converse(
+            Arc::clone(desk),
+            stream,
+            peer,
+            limits.idle,
+            Arc::clone(&last_turn),
+        );
+        let abort = self.tasks.spawn(task);
+        self.open.insert(abort.id(), Open { abort, last_turn });
+    }
+
+    fn close_oldest(&mut self) {
+        let turn = |open: &Open| open.last_turn.load(Ordering::Relaxed);
+        let oldest = self.open.iter().min_by_key(|(_, open)| turn(open));
+        if let Some(id) = oldest.map(|(id, _)| *id)
+            && let Some(open) = self.open.remove(&id)
+        {
+            open.abort.abort();
+        }
+    }
+}
+
+/// What all connections share.
+struct Desk {
+    source: Source,
+    state: Mutex<State>,
+    /// Counts messages, so that "silent longest" needs no clock.
+    turns: AtomicU64,
+}
+
+struct State {
+    counters: Counters,
+    dice: Dice,
+    /// The largest message; copied from, never kept.
+    out: Box<[u8]>,
+}
+
+impl Desk {
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn accepted(&self) {
+        self.state().counters.event(DnsEvent::TcpConnection);
+    }
+
+    /// The answer to one message; `None` to what is none.
+    fn answer(&self, message: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
+        let table = self.source.load();
+        let mut scratch = Scratch::new();
+        let mut state = self.state();
+        let draw = state.dice.draw();
+        let State { counters, out, .. } = &mut *state;
+        let source = peer.ip();
+        let reply = respond(
+            &table,
+            message,
+            &mut scratch,
+            source,
+            draw,
+            Transport::Tcp,
+            out,
+        );
+        counters.count(reply.as_ref());
+        Some(out.get(..reply?.len)?.to_vec())
+    }
+
+    /// Nothing is left half done in it: a panic elsewhere does not matter.
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection: messages in order, one after the other, until it ends, falls silent, or says
+/// what no client says.
+async fn converse(
+    desk: Arc<Desk>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    idle: Duration,
+    last_turn: Arc<AtomicU64>,
+) {
+    // Small answers must not wait for more (RFC 7766 section 8); without it they only come later.
+    let _ = stream.set_nodelay(true);
+    let stream = AsyncIoTokioAsStd(stream);
+    let (framed, mut replies) = Framed::from_stream_with_buffer_size(stream, peer, WAITING_REPLIES);
+    let mut messages = TimeoutStream::new(framed, idle);
+    while let Some(Ok(message)) = messages.next().await {
+        last_turn.store(desk.turn(), Ordering::Relaxed);
+        let Some(reply) = desk.answer(message.bytes(), peer) else {
+            return;
+        };
+        if replies.send(SerialMessage::new(reply, peer)).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! HOT. DNS over UDP: one thread per socket, blocking, in batches where the system has them.
+
+#[cfg(target_os = "linux")]
+mod batch;
+#[cfg(any(test, not(target_os = "linux")))]
+mod plain;
+
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use windrose_routing::Reader;
+
+use crate::counters::Counters;
+use crate::dice::Dice;
+
+/// Longest time without a look at the stop flag, and without letting go of an old Table.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Room for one query. What is longer is cut, and then malformed.
+const QUERY_ROOM: usize = 1_280;
+
+/// Answers on `socket` until `stop` is set: the body of one thread. A socket that is bound to the
+/// unspecified address answers from the address it was asked on.
+///
+/// # Errors
+/// When the socket refuses its options; not afterwards.
+pub fn serve_udp(
+    socket: &UdpSocket,
+    reader: Reader,
+    counters: &Counters,
+    seed: u64,
+    stop: &Arc<AtomicBool>,
+) -> io::Result<()> {
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(LOOK_AROUND))?;
+    socket.set_write_timeout(Some(LOOK_AROUND))?;
+    let worker = Worker {
+        socket,
+        reader,
+        counters,
+        dice: Dice::new(seed),
+        stop,
+    };
+    #[cfg(target_os = "linux")]
+    return batch::run(worker);
+    #[cfg(not(target_os = "linux"))]
+    return plain::run(worker);
+}
+
+/// What a thread works with.
+struct Worker<'w> {
+    socket: &'w UdpSocket,
+    reader: Reader,
+    counters: &'w Counters,
+    dice: Dice,
+    stop: &'w AtomicBool,
+}
+
+impl Worker<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// After an error that is no timeout and no echo of an earlier datagram (out of memory, say), the
+/// next attempt waits, so that a lasting error does not burn the core.
+#[cold]
+fn pause(error: &io::Error) {
+    tracing::warn!(%error, "receiving DNS queries failed, trying again");
+    std::thread::sleep(LOOK_AROUND);
+}

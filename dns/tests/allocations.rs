@@ -1,0 +1,55 @@
+//! The fast path allocates nothing. A binary of its own: the counting allocator is global.
+
+mod world;
+
+use windrose_dns::{Scratch, Transport, respond};
+use world::{Ask, ip, table};
+
+#[test]
+fn a_query_on_the_fast_path_allocates_nothing() {
+    let table = table();
+    let mut out = [0; 1232];
+    let mut scratch = Scratch::new();
+    let long = format!("{}.example.com", "x".repeat(63));
+    for ask in [
+        Ask::new("www.example.com", 1),
+        Ask::new("WWW.example.COM", 28).edns(1232),
+        Ask::new("example.com", 6),
+        Ask::new("nothing.example.com", 1).edns(4096),
+        Ask::new(&long, 1),
+        Ask::new("any.wild.example.com", 16),
+        Ask::new("www.example.org", 1),
+        Ask::new("c0.example.com", 1).edns(1232),
+        Ask::new("loop-a.example.com", 1),
+        Ask::new("shop.example.com", 1),
+        Ask::new("x.shop.example.com", 1).subnet("10.1.2.0/24"),
+        Ask::new("shop.example.com", 28).subnet("2001:db8:1::/56"),
+        Ask::new("shop.example.com", 1).subnet("192.168.0.0/16"),
+        Ask::new("sticky.example.com", 1).subnet("203.0.113.0/24"),
+        Ask::new("plain.example.com", 255),
+        Ask::new("last.example.com", 1),
+        Ask::new("silent.example.com", 1),
+        Ask::new("crowd.example.com", 1),
+        Ask::new("example.com", 252),
+        Ask::new("shop.example.com", 1).option(8, &[0, 1, 33, 0]),
+        Ask::new("shop.example.com", 1).option(10, &[1, 2, 3, 4, 5, 6, 7, 8]),
+    ] {
+        let wire = ask.wire();
+        let source = ip("8.8.8.8");
+        let counted = allocation_counter::measure(|| {
+            for draw in 0..100 {
+                let reply = respond(
+                    &table,
+                    &wire,
+                    &mut scratch,
+                    source,
+                    draw,
+                    Transport::Udp,
+                    &mut out,
+                );
+                assert!(reply.is_some_and(|reply| reply.len >= 12));
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{ask:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The UDP threads on loopback.
+
+mod world;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use windrose_dns::{Counters, serve_udp};
+use windrose_routing::Publisher;
+use windrose_telemetry::{DnsEvent, Metrics, NO_ZONE};
+use world::{Ask, ip, table};
+
+/// Serves on `bind` while `talk` runs; returns what was counted.
+fn serving(bind: &str, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
+    let socket = UdpSocket::bind((ip(bind), 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let (_publisher, source) = Publisher::new(table());
+    let stop = Arc::new(AtomicBool::new(false));
+    let metrics = Metrics::new();
+    std::thread::scope(|scope| {
+        let counters = Counters::new(&metrics);
+        let (socket, source, flag) = (&socket, &source, &stop);
+        let server = scope.spawn(move || serve_udp(socket, source.reader(), &counters, 7, flag));
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talk(address)));
+        stop.store(true, Ordering::Relaxed);
+        server.join().unwrap().unwrap();
+        done.unwrap();
+    });
+    metrics
+}
+
+fn client(address: SocketAddr) -> UdpSocket {
+    let any = if address.is_ipv4() {
+        "127.0.0.1:0"
+    } else {
+        "[::1]:0"
+    };
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.connect(address).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    socket
+}
+
+fn exchange(socket: &UdpSocket, query: &[u8]) -> Vec<u8> {
+    socket.send(query).unwrap();
+    let mut reply = [0; 2_000];
+    let len = socket.recv(&mut reply).unwrap();
+    reply[..len].to_vec()
+}
+
+#[test]
+fn many_queries_at_once_are_all_answered_and_counted() {
+    let metrics = serving("127.0.0.1", |address| {
+        let socket = client(address);
+        for round in 0..20_u16 {
+            for i in 0..50 {
+                let id = round * 50 + i;
+                let ask = Ask {
+                    id,
+                    ..Ask::new("www.example.com", 1)
+                };
+                socket.send(&ask.wire()).unwrap();
+            }
+            let mut ids: Vec<u16> = (0..50)
+                .map(|_| {
+                    let mut reply = [0; 512];
+                    let len = socket.recv(&mut reply).unwrap();
+                    assert_eq!(len, 65, "two A records");
+                    u16::from_be_bytes([reply[0], reply[1]])
+                })
+                .collect();
+            ids.sort_unstable();
+            assert_eq!(ids, (round * 50..round * 50 + 50).collect::<Vec<_>>());
+        }
+        exchange(&socket, &Ask::new("www.example.org", 1).wire());
+        exchange(
+            &socket,
+            &Ask::new("shop.example.com", 1).subnet("10.9.9.0/24").wire(),
+        );
+        exchange(&socket, &Ask::new("crowd.example.com", 1).wire());
+    });
+    let sum = |rcode| {
+        (0..8)
+            .map(|slot| metrics.dns_queries.sum(slot, rcode))
+            .sum::<u64>()
+    };
+    assert_eq!(sum(0), 1_002);
+    assert_eq!(metrics.dns_queries.sum(NO_ZONE, 5), 1);
+    assert_eq!(
+        (0..64)
+            .map(|slot| metrics.dns_steered.sum(slot, 0))
+            .sum::<u64>(),
+        1
+    );
+    assert_eq!(metrics.dns_events.sum(0, DnsEvent::Truncated as u32), 1);
+}
+
+#[test]
+fn empty_short_long_and_garbage_datagrams_do_no_harm() {
+    let metrics = serving("127.0.0.1", |address| {
+        let socket = client(address);
+        let good = Ask::new("www.example.com", 1).wire();
+        socket.send(&[]).unwrap();
+        socket.send(&[0; 11]).unwrap();
+        let mut response = good.clone();
+        response[2] |= 0x80;
+        socket.send(&response).unwrap();
+        let long = [good.clone(), vec![7; 8_000]].concat();
+        assert_eq!(exchange(&socket, &long)[3] & 15, 1, "FORMERR");
+        assert_eq!(exchange(&socket, &[0x20; 40])[3] & 15, 4, "NOTIMP");
+        assert_eq!(exchange(&socket, &good).len(), 65);
+    });
+    assert_eq!(metrics.dns_events.sum(0, DnsEvent::Dropped as u32), 3);
+}
+
+#[test]
+fn a_client_that_vanished_does_not_stop_the_others() {
+    serving("127.0.0.1", |address| {
+        for _ in 0..100 {
+            // The reply meets a closed port; its ICMP error comes back to the server.
+            client(address)
+                .send(&Ask::new("www.example.com", 1).wire())
+                .unwrap();
+        }
+        assert_eq!(
+            exchange(&client(address), &Ask::new("www.example.com", 1).wire()).len(),
+            65
+        );
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_wildcard_socket_answers_from_the_address_it_was_asked_on() {
+    serving("0.0.0.0", |address| {
+        // A connected client takes only what comes from there.
+        for host in ["127.0.0.2", "127.0.0.3", "127.0.0.2"] {
+            let socket = client((ip(host), address.port()).into());
+            assert_eq!(
+                exchange(&socket, &Ask::new("www.example.com", 1).wire()).len(),
+                65
+            );
+        }
+        // Mixed in one batch, too.
+        let clients: Vec<_> = (2..12)
+            .map(|n| client((ip(&format!("127.0.0.{n}")), address.port()).into()))
+            .collect();
+        for _ in 0..3 {
+            for socket in &clients {
+                socket.send(&Ask::new("www.example.com", 1).wire()).unwrap();
+            }
+        }
+        for socket in clients.iter().cycle().take(30) {
+            assert_eq!(socket.recv(&mut [0; 512]).unwrap(), 65);
+        }
+    });
+}
+
+#[test]
+fn both_families_of_a_dual_stack_socket_are_answered() {
+    let dual = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+    if dual.bind(&SocketAddr::from((ip("::1"), 0)).into()).is_err() {
+        return; // a machine without IPv6
+    }
+    serving("::", |address| {
+        // The IPv4 client is steered as 127.0.0.1, in no rule; so is ::1.
+        for host in ["::1", "127.0.0.2"] {
+            let socket = client((ip(host), address.port()).into());
+            assert_eq!(
+                exchange(&socket, &Ask::new("www.example.com", 1).wire()).len(),
+                65,
+                "{host}"
+            );
+        }
+    });
+    serving("::1", |address| {
+        assert_eq!(
+            exchange(&client(address), &Ask::new("www.example.com", 1).wire()).len(),
+            65
+        );
+    });
+}
