@@ -6,6 +6,8 @@ use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping, Rule, Shape};
 
 mod app;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 use app::APP;

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::files;
 use crate::node::{GeoSource, NodeConfig};
 use crate::place::Places;
-use crate::problem::{diagnostics, report};
+use crate::problem::{Problem, SHOWN, diagnostics, report};
 use crate::read;
 use crate::source::Sources;
 use crate::warn;
@@ -103,6 +103,10 @@ fn load_sources(
     };
     let checked = check::check(&root);
     problems.extend(checked.problems);
+    if problems.iter().filter(|p| p.is_error()).count() > SHOWN {
+        // What follows from so many mistakes would not be shown anyway.
+        return Err(report(problems, sources));
+    }
     let read = read::read(&root, &sources);
     problems.extend(read.found.problems);
     let tainted: Vec<_> = checked
@@ -124,7 +128,7 @@ fn load_sources(
     };
     let invalid = wrong.into_iter().chain(read.found.invalid);
     problems.extend(invalid.filter_map(|i| places.problem(Severity::Error, i)));
-    let refused = problems.iter().any(|p| p.severity == Severity::Error);
+    let refused = problems.iter().any(Problem::is_error);
     let Some(model) = model.filter(|_| !refused) else {
         return Err(report(problems, sources));
     };

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Related, Report, Severity};
 use crate::source::{Sources, Span};
 
 /// How many diagnostics a report shows.
-const SHOWN: usize = 100;
+pub(crate) const SHOWN: usize = 100;
 
 /// Something wrong or suspicious at a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,10 @@ impl Problem {
         }
     }
 
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     fn placed(self, sources: &Sources) -> Diagnostic {
         let (line, column) = sources.line_and_column(self.span.source, self.span.start);
         Diagnostic {
@@ -82,7 +86,8 @@ impl Problem {
     }
 }
 
-/// Sorted by place, each once, at most a hundred; the number of those left out.
+/// Sorted by place, each once, at most a hundred, errors before warnings when there are more; and
+/// how many are left out.
 pub(crate) fn diagnostics(
     mut problems: Vec<Problem>,
     sources: &Sources,
@@ -90,7 +95,11 @@ pub(crate) fn diagnostics(
     problems.sort_by_key(|p| (p.span, p.severity));
     let mut seen = BTreeSet::new();
     problems.retain(|p| seen.insert((p.span, p.code, p.message.clone())));
-    let more = problems.len().saturating_sub(SHOWN);
+    let all = problems.len();
+    if all > SHOWN && problems.iter().any(Problem::is_error) {
+        problems.retain(Problem::is_error);
+    }
+    let more = all.saturating_sub(SHOWN.min(problems.len()));
     problems.truncate(SHOWN);
     (
         problems.into_iter().map(|p| p.placed(sources)).collect(),

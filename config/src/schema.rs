@@ -13,3 +13,6 @@ pub fn schema() -> Value {
     schema["title"] = json!("Windrose configuration");
     schema
 }
+
+#[cfg(test)]
+mod tests;

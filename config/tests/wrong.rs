@@ -7,6 +7,10 @@ use windrose_config::load;
 use windrose_model::Revision;
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "one variable refreshes the golden files"
+)]
 fn every_wrong_configuration_is_told_so_at_its_place() {
     let bless = std::env::var_os("WINDROSE_BLESS").is_some();
     let mut cases: Vec<PathBuf> = Path::new("tests/wrong")
