@@ -2,7 +2,7 @@
 //!
 //! *Fall* counts failures accumulated since the last `rise` successes in a row, as gdnsd does, so
 //! that a target failing 30 % of the time goes down instead of bouncing. *Rise* counts successes in
-//! a row.
+//! a row; each further fall doubles how many it takes, so that such a target stays down.
 
 use windrose_model::EndpointState;
 
@@ -21,7 +21,14 @@ pub struct Counter {
     state: EndpointState,
     failures: u8,
     successes: u8,
+    /// Falls that are not yet forgotten.
+    flaps: u8,
 }
+
+/// A return takes up to so many times `rise`, as a power of two.
+const MOST_DOUBLINGS: u8 = 3;
+/// One flap is forgotten after so many successes in a row, or after `rise` if that is more.
+const FORGET: u8 = 60;
 
 impl Counter {
     /// Nothing was seen yet.
@@ -33,6 +40,7 @@ impl Counter {
             state,
             failures: 0,
             successes: 0,
+            flaps: 0,
         }
     }
 
@@ -56,9 +64,13 @@ impl Counter {
         if self.successes >= limits.rise {
             self.failures = 0;
         }
+        if self.state == EndpointState::Up && self.successes >= FORGET.max(limits.rise) {
+            self.flaps = self.flaps.saturating_sub(1);
+            self.successes = 0;
+        }
         let up = match self.state {
             EndpointState::Unknown => true,
-            EndpointState::Down => self.successes >= limits.rise,
+            EndpointState::Down => self.successes >= self.to_return(limits),
             EndpointState::Up => false,
         };
         up.then(|| self.enter(EndpointState::Up))
@@ -68,7 +80,16 @@ impl Counter {
         self.successes = 0;
         self.failures = self.failures.saturating_add(1);
         let down = self.state != EndpointState::Down && self.failures >= limits.fall;
+        if down {
+            self.flaps = self.flaps.saturating_add(1);
+        }
         down.then(|| self.enter(EndpointState::Down))
+    }
+
+    /// Successes in a row that end this fall.
+    fn to_return(self, limits: Thresholds) -> u8 {
+        let doublings = self.flaps.saturating_sub(1).min(MOST_DOUBLINGS);
+        limits.rise.saturating_mul(1 << doublings)
     }
 
     fn enter(&mut self, state: EndpointState) -> EndpointState {
@@ -129,6 +150,27 @@ mod tests {
     fn a_risen_target_starts_with_a_clean_record() {
         check(IS_DOWN, "----++--", &[(6, Up)]);
         check(IS_DOWN, "++---", &[(2, Up), (5, Down)]);
+    }
+
+    #[test]
+    fn each_further_flap_doubles_what_a_return_takes() {
+        let flap = "---++"; // down by the third, up by the second success of the first return
+        let twice = "---++++";
+        check(
+            IS_UP,
+            &[flap, twice, "---+++++++-"].concat(),
+            &[(3, Down), (5, Up), (8, Down), (12, Up), (15, Down)],
+        );
+    }
+
+    #[test]
+    fn flaps_are_forgotten_by_long_success() {
+        let calm = "+".repeat(60);
+        check(
+            IS_UP,
+            &["---++", &calm, "---++"].concat(),
+            &[(3, Down), (5, Up), (68, Down), (70, Up)],
+        );
     }
 
     #[test]
