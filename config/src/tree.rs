@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
 use crate::problem::Problem;
 use crate::source::{Span, offset};
+
+mod syntax;
 
 /// Nested collections, aliases resolved.
 const DEPTH: usize = 64;
@@ -101,7 +103,7 @@ pub(crate) fn parse(source: u32, text: &str, problems: &mut Vec<Problem>) -> Res
     };
     let options = granit_parser::options! { block_nesting_limit: DEPTH, flow_nesting_limit: DEPTH };
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|e| syntax(source, text, &e))?;
+        let (event, span) = event.map_err(|e| syntax::problem(source, text, &e))?;
         let at = span.byte_range().map_or(0..0, |r| r);
         let span = Span {
             source,
@@ -122,24 +124,6 @@ pub(crate) fn parse(source: u32, text: &str, problems: &mut Vec<Problem>) -> Res
             plain: true,
         },
     }))
-}
-
-fn syntax(source: u32, text: &str, error: &ScanError) -> Problem {
-    let at = error
-        .marker()
-        .byte_offset()
-        .unwrap_or(text.len())
-        .min(text.len());
-    let length = text
-        .get(at..)
-        .and_then(|t| t.chars().next())
-        .map_or(0, char::len_utf8);
-    let span = Span {
-        source,
-        start: offset(at),
-        end: offset(at + length),
-    };
-    Problem::error("syntax", span, error.info())
 }
 
 struct Builder<'p> {
