@@ -109,10 +109,6 @@ impl CompiledSteering {
         &self.rows[view.0 as usize]
     }
 
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
     pub(crate) fn digest(&self) -> u128 {
         self.digest
     }

@@ -1,0 +1,106 @@
+//! From a name to what stands there: RFC 1034 section 4.3.2, RFC 4592.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use support::{app, draft, host, name, no_geo, table, zone};
+use windrose_model::{RData, RecordType, RrSet, Ttl};
+use windrose_routing::{Lookup, Table};
+
+fn world() -> Table {
+    let mut draft = draft();
+    let set = |ip: [u8; 4]| RrSet {
+        ttl: Ttl::new(60).unwrap(),
+        data: vec![RData::A(ip.into())],
+    };
+    let records = &mut draft.zones.get_mut(&host("example.com")).unwrap().records;
+    records.insert(
+        (host("www.example.com"), RecordType::A),
+        set([192, 0, 2, 80]),
+    );
+    records.insert(
+        (host("a.b.c.example.com"), RecordType::A),
+        set([192, 0, 2, 81]),
+    );
+    records.insert(
+        (host("*.wild.example.com"), RecordType::A),
+        set([192, 0, 2, 82]),
+    );
+    records.insert(
+        (host("real.wild.example.com"), RecordType::A),
+        set([192, 0, 2, 83]),
+    );
+    records.insert(
+        (host("hidden.sub.example.com"), RecordType::A),
+        set([192, 0, 2, 84]),
+    );
+    let mut sub = zone();
+    let ns = sub.records.pop_first().unwrap().1;
+    sub.records
+        .insert((host("sub.example.com"), RecordType::Ns), ns);
+    draft.zones.insert(host("sub.example.com"), sub);
+    draft
+        .apps
+        .insert(name("shop"), app("shop.example.com", vec![]));
+    draft.apps.insert(name("apex"), app("example.com", vec![]));
+    draft
+        .apps
+        .insert(name("any"), app("*.any.example.com", vec![]));
+    table(draft, &no_geo()).1
+}
+
+#[test]
+fn names_lead_where_the_rfcs_say() {
+    let table = world();
+    let look = |text: &str| match table.lookup(host(text).wire()) {
+        Lookup::Refused => "refused".to_owned(),
+        Lookup::NxDomain { zone } => format!("nxdomain in {}", zone.apex),
+        Lookup::Node { zone, node } => {
+            let types: Vec<String> = node.sets.iter().map(|s| s.rtype.to_string()).collect();
+            let app = node.app.map_or(String::new(), |id| {
+                format!(" app {}", table.app(id).plan.name)
+            });
+            format!("{}: {}{app}", zone.apex, types.join(","))
+        }
+    };
+    for (name, want) in [
+        ("example.com", "example.com: 6,2 app apex"),
+        ("www.example.com", "example.com: 1"),
+        ("shop.example.com", "example.com:  app shop"),
+        ("nope.example.com", "nxdomain in example.com"),
+        // An empty non-terminal exists (RFC 8020).
+        ("b.c.example.com", "example.com: "),
+        ("x.b.c.example.com", "nxdomain in example.com"),
+        // RFC 4592 section 2.2: a wildcard covers what does not exist, at any depth below it.
+        ("x.wild.example.com", "example.com: 1"),
+        ("x.y.wild.example.com", "example.com: 1"),
+        ("real.wild.example.com", "example.com: 1"),
+        // ... but not below a name that exists (section 3.3.1, closest encloser).
+        ("x.real.wild.example.com", "nxdomain in example.com"),
+        ("wild.example.com", "example.com: "),
+        ("eu.any.example.com", "example.com:  app any"),
+        // A deeper zone of ours occludes what the parent says below it.
+        ("sub.example.com", "sub.example.com: 6,2"),
+        ("hidden.sub.example.com", "nxdomain in sub.example.com"),
+        ("example.org", "refused"),
+        (".", "refused"),
+    ] {
+        assert_eq!(look(name), want, "{name}");
+    }
+}
+
+#[test]
+fn hosts_match_exactly_then_by_the_longest_wildcard() {
+    let table = world();
+    let app = |host: &str| {
+        table
+            .host(host)
+            .map(|id| table.app(id).plan.name.to_string())
+    };
+    assert_eq!(app("shop.example.com").as_deref(), Some("shop"));
+    assert_eq!(app("x.any.example.com").as_deref(), Some("any"));
+    assert_eq!(app("x.y.any.example.com").as_deref(), Some("any"));
+    assert_eq!(app("any.example.com"), None);
+    assert_eq!(app("shop.example.com.evil.org"), None);
+    assert_eq!(app(""), None);
+}
