@@ -1,1 +1,36 @@
-//! (being written)
+//! The HTTP/1.1 data plane: a listener, an engine and upstream pools per thread, over the Table.
+//!
+//! An exchange is validate → route → split → choose cluster → pick endpoint → forward (retry) →
+//! record; `exchange` reads so. Deliberately absent: verdicts (control's), names of metrics
+//! (telemetry's), any wait for control: reports to it go by `try_send`, and what it concludes comes
+//! back in the Table.
+
+mod attempt;
+mod budget;
+mod connection;
+mod course;
+mod draw;
+mod exchange;
+mod flags;
+mod forwarded;
+mod hop;
+mod live;
+mod names;
+mod pick;
+mod record;
+mod refusal;
+mod reply;
+mod serve;
+mod settings;
+mod strict;
+mod survey;
+mod upload;
+mod upstream;
+mod validate;
+mod watch;
+mod wire;
+mod worker;
+
+pub use live::Shared;
+pub use serve::serve;
+pub use settings::Settings;

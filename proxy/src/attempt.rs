@@ -1,0 +1,194 @@
+//! One attempt to have one endpoint answer a request.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use windrose_model::Timeouts;
+
+use crate::connection::Client;
+use crate::course::Failure;
+use crate::upload::{Upload, UploadBody};
+use crate::upstream::{InFlight, UpstreamLink};
+
+/// A request on its way out; it can be sent again as long as its head and body are kept.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) method: Method,
+    uri: Uri,
+    /// `None` while an attempt has the only copy.
+    headers: Option<HeaderMap>,
+    /// `None` for a request without a body.
+    pub(crate) upload: Option<Upload>,
+}
+
+/// A response head, and the connection its body comes from.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) link: UpstreamLink,
+}
+
+impl Outbound {
+    pub(crate) fn new(
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        upload: Option<Upload>,
+    ) -> Self {
+        Self {
+            method,
+            uri: origin_form(uri),
+            headers: Some(headers),
+            upload,
+        }
+    }
+
+    /// Whether another attempt could be made.
+    pub(crate) fn is_replayable(&self) -> bool {
+        self.headers.is_some() && self.upload.as_ref().is_none_or(Upload::is_replayable)
+    }
+
+    /// The request for one attempt; `keep` a copy of the head for another one.
+    fn request(&mut self, keep: bool) -> Request<UploadBody> {
+        let headers = if keep {
+            self.headers.clone()
+        } else {
+            self.headers.take()
+        };
+        let body = self
+            .upload
+            .as_ref()
+            .map_or(UploadBody::Empty, Upload::attempt);
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers.unwrap_or_default();
+        request
+    }
+
+    fn client_failed(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::client_failed)
+    }
+
+    fn upload_pending(&self) -> bool {
+        self.upload
+            .as_ref()
+            .is_some_and(|upload| !upload.is_ended())
+    }
+}
+
+/// Sends the request over an idle connection or a new one and waits for the response head.
+///
+/// `keep`: another attempt may follow this one even after it was sent.
+pub(crate) async fn attempt(
+    client: &Client,
+    in_flight: &InFlight,
+    timeouts: &Timeouts,
+    outbound: &mut Outbound,
+    began: Instant,
+    keep: bool,
+) -> Result<Answer, Failure> {
+    let upstream = in_flight.upstream();
+    let mut now = began;
+    while let Some(link) = upstream.take() {
+        match send(client, link, timeouts, outbound, now, true).await {
+            Ok(answer) => return Ok(answer),
+            // Nothing was sent on a connection that the other side had closed: as if it had not
+            // been in the pool.
+            Err(Failure::NotSent) if outbound.is_replayable() => now = Instant::now(),
+            Err(failure) => return Err(failure),
+        }
+    }
+    let link = connect(client, in_flight, timeouts).await?;
+    send(client, link, timeouts, outbound, Instant::now(), keep).await
+}
+
+async fn connect(
+    client: &Client,
+    in_flight: &InFlight,
+    timeouts: &Timeouts,
+) -> Result<UpstreamLink, Failure> {
+    let worker = &client.worker;
+    client.watch.pause(Instant::now());
+    let connecting =
+        in_flight
+            .upstream()
+            .connect(timeouts.connect, &worker.recorder, &worker.settings);
+    let connecting = pin!(connecting);
+    match client.watch.within(connecting).await {
+        Some(Ok(link)) => Ok(link),
+        Some(Err(_)) => Err(Failure::NotSent),
+        None => Err(Failure::Duration),
+    }
+}
+
+async fn send(
+    client: &Client,
+    mut link: UpstreamLink,
+    timeouts: &Timeouts,
+    outbound: &mut Outbound,
+    now: Instant,
+    keep: bool,
+) -> Result<Answer, Failure> {
+    let watch = &client.watch;
+    let (sent, received) = (link.meter.sent(), link.meter.received());
+    let request = outbound.request(keep);
+    if outbound.upload_pending() {
+        watch.expect_body(now);
+    } else {
+        watch.expect_answer(now, timeouts.first_byte);
+    }
+    let sending = pin!(link.sender.try_send_request(request));
+    let error = match watch.within(sending).await {
+        Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            // We never ask for an upgrade.
+            return Err(Failure::Garbage);
+        }
+        Some(Ok(response)) => return Ok(Answer { response, link }),
+        Some(Err(mut error)) => {
+            if let Some(request) = error.take_message() {
+                outbound.headers = Some(request.into_parts().0.headers);
+            }
+            error.into_error()
+        }
+        None if watch.is_over(Instant::now()) => return Err(Failure::Duration),
+        None if outbound.upload_pending() => return Err(Failure::UploadStalled),
+        None => return Err(Failure::FirstByte),
+    };
+    Err(if outbound.client_failed() {
+        Failure::ClientGone
+    } else if link.meter.sent() == sent {
+        Failure::NotSent
+    } else if error.is_parse() {
+        Failure::Garbage
+    } else if link.reused && link.meter.received() == received {
+        Failure::Stale
+    } else {
+        Failure::Closed
+    })
+}
+
+/// Path and query only: the form that servers expect.
+fn origin_form(uri: Uri) -> Uri {
+    if uri.authority().is_none() {
+        return uri;
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = uri.path_and_query().cloned();
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// A request body as the attempts share it.
+pub(crate) fn upload(client: &Client, body: Incoming, timeouts: &Timeouts) -> Option<Upload> {
+    use http_body::Body;
+    if body.is_end_stream() {
+        return None;
+    }
+    let keep = client.worker.settings.replay_bytes;
+    let watch = Rc::clone(&client.watch);
+    Some(Upload::new(body, watch, timeouts.first_byte, keep))
+}

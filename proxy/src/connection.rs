@@ -1,0 +1,137 @@
+//! One client connection: the engine, its one timer, and its end.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use windrose_telemetry::HttpEvent;
+
+use crate::exchange::exchange;
+use crate::forwarded::Peer;
+use crate::settings::Settings;
+use crate::watch::{Due, Watch};
+use crate::wire::ClientWire;
+use crate::worker::{Stopping, Worker};
+
+/// A client connection as its exchanges see it.
+pub(crate) struct Client {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) watch: Rc<Watch>,
+    pub(crate) peer: Peer,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The engine's settings, made once per thread.
+pub(crate) fn engine(settings: &Settings) -> http1::Builder {
+    let mut engine = http1::Builder::new();
+    engine
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_header_size(settings.max_head_bytes)
+        .max_buf_size(settings.buffer_bytes());
+    if settings.max_fields != 100 {
+        // hyper keeps its default of 100 on the stack; any other number costs an allocation.
+        engine.max_headers(settings.max_fields);
+    }
+    engine
+}
+
+/// A connection as it was accepted.
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// Where it came in.
+    pub(crate) port: u16,
+}
+
+/// Takes a connection in; the future serves it to its end. It counts as open from now on.
+pub(crate) fn serve_client(
+    worker: Rc<Worker>,
+    engine: Rc<http1::Builder>,
+    arrival: Arrival,
+) -> impl Future<Output = ()> {
+    let watch = Rc::new(Watch::new(Instant::now(), &worker.settings));
+    let entered = worker.enter(Rc::clone(&watch));
+    async move {
+        run(worker, engine, arrival, watch).await;
+        drop(entered);
+    }
+}
+
+async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, watch: Rc<Watch>) {
+    let Arrival { stream, peer, port } = arrival;
+    // Responses leave in one write anyway; this spares the last part of a long one a delay.
+    let _ = stream.set_nodelay(true);
+    let client = Rc::new(Client {
+        peer: Peer::new(peer.ip(), port, &worker.settings),
+        watch: Rc::clone(&watch),
+        worker: Rc::clone(&worker),
+    });
+    let wire = TokioIo::new(ClientWire::new(stream, Rc::clone(&watch)));
+    let service = service_fn(move |request| exchange(Rc::clone(&client), request));
+    let mut connection = pin!(engine.serve_connection(wire, service));
+    let mut armed = watch.look();
+    let mut timer = pin!(tokio::time::sleep_until(armed.into()));
+    let mut closing = false;
+    poll_fn(|cx: &mut Context<'_>| {
+        watch.register(cx.waker());
+        match worker.stopping() {
+            Stopping::No => {}
+            Stopping::Graceful => {
+                if !closing {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+            Stopping::Now => return Poll::Ready(()),
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            match watch.fired(Instant::now()) {
+                Due::Wait => {}
+                Due::Idle => return Poll::Ready(()),
+                Due::Head => {
+                    worker.recorder.event(HttpEvent::HeadTimeout);
+                    return Poll::Ready(());
+                }
+            }
+            armed = watch.look();
+            timer.as_mut().reset(armed.into());
+        }
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            if result.is_err_and(|error| error.is_parse()) {
+                worker.recorder.event(HttpEvent::BadRequest);
+            }
+            return Poll::Ready(());
+        }
+        if watch.ignored() {
+            watch.break_off();
+            return Poll::Ready(());
+        }
+        watch.note_head();
+        while watch.look() < armed {
+            armed = watch.look();
+            timer.as_mut().reset(armed.into());
+            if timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}

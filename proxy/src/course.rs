@@ -1,0 +1,388 @@
+//! The way of a request over endpoints and clusters: where to try next, and whether to try again.
+//!
+//! Decides only; `attempt` acts. The rules (DESIGN section 5): an attempt that never reached a
+//! backend costs nothing and may be repeated for any method, once per endpoint, then in the next
+//! cluster. One that may have reached a backend is repeated only for idempotent methods, within the
+//! attempts and the budget, while the body can be sent again.
+
+use std::time::Instant;
+
+use windrose_model::PassiveKind;
+use windrose_routing::{AppEntry, Endpoint, Group, View};
+
+use crate::flags::Flags;
+use crate::pick::pick;
+use crate::refusal::Refusal;
+use crate::worker::Worker;
+
+/// Endpoints tried in one cluster before the next one.
+const PER_CLUSTER: u8 = 3;
+/// Endpoints tried when everything is avoided or down.
+const WITHOUT_HOPE: u8 = 3;
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Before any octet of the request was sent.
+    NotSent,
+    /// A connection that had served before was closed under the request: it says nothing about the
+    /// endpoint, but the request may have been seen.
+    Stale,
+    /// Closed or reset before the response head.
+    Closed,
+    /// Something that is no HTTP response.
+    Garbage,
+    /// No response head in time.
+    FirstByte,
+    /// The time of the whole exchange is up.
+    Duration,
+    /// The client's body stopped moving.
+    UploadStalled,
+    /// The client left.
+    ClientGone,
+}
+
+/// What to do after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Try the next endpoint; if there is none, refuse so.
+    TryOn(Refusal),
+    /// Give up.
+    Refuse(Refusal, Flags),
+    /// Nobody is left to answer.
+    Abandon,
+}
+
+/// What a retry depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chance {
+    pub(crate) idempotent: bool,
+    pub(crate) replayable: bool,
+    pub(crate) attempts_left: u8,
+}
+
+/// The way so far.
+#[derive(Debug)]
+pub(crate) struct Course {
+    view: View,
+    version: u8,
+    key: u64,
+    /// Clusters where nothing is left to try.
+    exhausted: u16,
+    /// Clusters passed over because all their endpoints are avoided or down.
+    passed_over: u16,
+    /// The cluster at hand, and endpoints tried there.
+    here: Option<(u8, u8)>,
+    /// Endpoints tried, by index in the app. Empty, so without memory, unless something failed.
+    tried: Vec<u16>,
+    first_cluster: Option<u8>,
+    without_hope: Option<u8>,
+}
+
+/// An endpoint to try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop<'t> {
+    pub(crate) group: &'t Group,
+    pub(crate) endpoint: &'t Endpoint,
+    pub(crate) cluster: u8,
+}
+
+impl Course {
+    pub(crate) fn new(view: View, version: u8, key: u64) -> Self {
+        Self {
+            view,
+            version,
+            key,
+            exhausted: 0,
+            passed_over: 0,
+            here: None,
+            tried: Vec::new(),
+            first_cluster: None,
+            without_hope: None,
+        }
+    }
+
+    /// The next endpoint to try; `None` when there is none left.
+    pub(crate) fn next<'t>(
+        &mut self,
+        app: &'t AppEntry,
+        worker: &Worker,
+        tick: u64,
+    ) -> Option<Stop<'t>> {
+        let version = app.plan.versions.get(usize::from(self.version))?;
+        loop {
+            let (cluster, count) = match self.here {
+                Some(here) => here,
+                None => match self.choose(app) {
+                    Some(cluster) => (cluster, 0),
+                    None if self.without_hope.is_none() && self.passed_over != 0 => {
+                        self.passed_over = 0;
+                        self.without_hope = Some(WITHOUT_HOPE);
+                        continue;
+                    }
+                    None => return None,
+                },
+            };
+            self.first_cluster.get_or_insert(cluster);
+            let group = version.groups.get(usize::from(cluster))?;
+            let endpoint = if count < PER_CLUSTER {
+                self.pick(app, group, worker, tick)
+            } else {
+                None
+            };
+            if let Some(endpoint) = endpoint {
+                self.here = Some((cluster, count + 1));
+                return Some(Stop {
+                    group,
+                    endpoint,
+                    cluster,
+                });
+            }
+            self.here = None;
+            if count == 0 && self.without_hope.is_none() {
+                self.passed_over |= 1 << cluster;
+            } else {
+                self.exhausted |= 1 << cluster;
+            }
+        }
+    }
+
+    /// An endpoint failed: it is not tried again for this request.
+    pub(crate) fn exclude(&mut self, endpoint: &Endpoint) {
+        self.tried.push(endpoint.index);
+    }
+
+    /// Whether a cluster is not the first choice.
+    pub(crate) fn moved(&self, cluster: u8) -> bool {
+        self.first_cluster.is_some_and(|first| first != cluster)
+    }
+
+    /// Whether any cluster but the first choice was tried.
+    pub(crate) fn flags(&self) -> Flags {
+        match self.here {
+            Some((cluster, _)) if self.moved(cluster) => Flags::OTHER_CLUSTER,
+            _ if self.exhausted.count_ones() > 1 => Flags::OTHER_CLUSTER,
+            _ => Flags::default(),
+        }
+    }
+
+    fn choose(&self, app: &AppEntry) -> Option<u8> {
+        let excluded = self.exhausted | self.passed_over;
+        app.choose_http(self.view, self.version, self.key, excluded)
+    }
+
+    fn pick<'t>(
+        &mut self,
+        app: &AppEntry,
+        group: &'t Group,
+        worker: &Worker,
+        tick: u64,
+    ) -> Option<&'t Endpoint> {
+        let draw = worker.dice.draw();
+        let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
+        let fresh = |e: &Endpoint| !self.tried.contains(&e.index);
+        let up = |e: &Endpoint| app.endpoint_up(e.index);
+        if let Some(left) = self.without_hope {
+            self.without_hope = Some(left.checked_sub(1)?);
+            return pick(&group.endpoints, draw, load, |e| fresh(e) && up(e))
+                .or_else(|| pick(&group.endpoints, draw, load, fresh));
+        }
+        let health = |e: &Endpoint| worker.shared.endpoint(e.slot);
+        let fine = |e: &Endpoint| {
+            fresh(e) && up(e) && health(e).is_none_or(|health| !health.avoided(tick))
+        };
+        loop {
+            let endpoint = pick(&group.endpoints, draw, load, fine)?;
+            // Another thread may be faster to try an endpoint whose time has passed; then it is
+            // avoided again, and no longer fine.
+            if health(endpoint).is_none_or(|health| health.claim(tick)) {
+                return Some(endpoint);
+            }
+        }
+    }
+}
+
+impl Failure {
+    /// What it says about the endpoint, if anything.
+    pub(crate) const fn evidence(self) -> Option<PassiveKind> {
+        match self {
+            Self::NotSent => Some(PassiveKind::Connect),
+            Self::Closed | Self::Garbage => Some(PassiveKind::Reset),
+            Self::FirstByte => Some(PassiveKind::Timeout),
+            Self::Stale | Self::Duration | Self::UploadStalled | Self::ClientGone => None,
+        }
+    }
+
+    /// What the client hears if this was the last attempt.
+    const fn refusal(self) -> Refusal {
+        match self {
+            Self::NotSent => Refusal::Unreachable,
+            Self::Stale | Self::Closed | Self::ClientGone => Refusal::Closed,
+            Self::Garbage => Refusal::Garbage,
+            Self::FirstByte => Refusal::FirstByte,
+            Self::Duration => Refusal::Duration,
+            Self::UploadStalled => Refusal::UploadStalled,
+        }
+    }
+
+    /// What to do now. `charge` asks the budget, and is asked last.
+    pub(crate) fn next(self, chance: Chance, charge: impl FnOnce() -> bool) -> Next {
+        let refusal = self.refusal();
+        match self {
+            Self::ClientGone => Next::Abandon,
+            Self::Duration | Self::UploadStalled => Next::Refuse(refusal, Flags::default()),
+            Self::NotSent if chance.replayable => Next::TryOn(refusal),
+            Self::NotSent => Next::Refuse(refusal, Flags::default()),
+            _ if !chance.idempotent => Next::Refuse(refusal, Flags::default()),
+            _ if chance.attempts_left == 0 => Next::Refuse(refusal, Flags::RETRY_LIMIT),
+            _ if !chance.replayable => Next::Refuse(refusal, Flags::default()),
+            _ if !charge() => Next::Refuse(refusal, Flags::RETRY_LIMIT),
+            _ => Next::TryOn(refusal),
+        }
+    }
+
+    /// Whether a further attempt counts against attempts and budget.
+    pub(crate) const fn is_charged(self) -> bool {
+        !matches!(self, Self::NotSent)
+    }
+}
+
+/// Methods that may be repeated after they may have reached a backend (RFC 9110 section 9.2.2).
+pub(crate) fn is_idempotent(method: &http::Method) -> bool {
+    use http::Method;
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
+
+/// The tick of now, where a decision needs one.
+pub(crate) fn tick(worker: &Worker) -> u64 {
+    worker.shared.tick(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: Chance = Chance {
+        idempotent: true,
+        replayable: true,
+        attempts_left: 1,
+    };
+
+    fn check(failure: Failure, chance: Chance, budget: bool, expected: Next) {
+        let mut asked = false;
+        let next = failure.next(chance, || {
+            asked = true;
+            budget
+        });
+        assert_eq!(next, expected, "{failure:?} {chance:?}");
+        let charged = matches!(next, Next::TryOn(_)) && failure.is_charged();
+        assert!(
+            !charged || asked,
+            "the budget decides before a charged retry"
+        );
+        assert!(
+            failure.is_charged() || !asked,
+            "what costs nothing does not ask"
+        );
+    }
+
+    const CHARGED: [(Failure, Refusal); 4] = [
+        (Failure::Stale, Refusal::Closed),
+        (Failure::Closed, Refusal::Closed),
+        (Failure::Garbage, Refusal::Garbage),
+        (Failure::FirstByte, Refusal::FirstByte),
+    ];
+
+    #[test]
+    fn what_was_never_sent_is_tried_on_for_any_method_and_without_budget() {
+        for idempotent in [true, false] {
+            let chance = Chance {
+                idempotent,
+                replayable: true,
+                attempts_left: 0,
+            };
+            check(
+                Failure::NotSent,
+                chance,
+                false,
+                Next::TryOn(Refusal::Unreachable),
+            );
+        }
+        let consumed = Chance {
+            replayable: false,
+            ..GET
+        };
+        check(
+            Failure::NotSent,
+            consumed,
+            true,
+            Next::Refuse(Refusal::Unreachable, Flags::default()),
+        );
+    }
+
+    #[test]
+    fn what_may_have_reached_a_backend_is_retried_if_idempotent_replayable_and_in_budget() {
+        for (failure, refusal) in CHARGED {
+            check(failure, GET, true, Next::TryOn(refusal));
+            check(
+                failure,
+                GET,
+                false,
+                Next::Refuse(refusal, Flags::RETRY_LIMIT),
+            );
+            let spent = Chance {
+                attempts_left: 0,
+                ..GET
+            };
+            check(
+                failure,
+                spent,
+                true,
+                Next::Refuse(refusal, Flags::RETRY_LIMIT),
+            );
+            let post = Chance {
+                idempotent: false,
+                ..GET
+            };
+            check(failure, post, true, Next::Refuse(refusal, Flags::default()));
+            let consumed = Chance {
+                replayable: false,
+                ..GET
+            };
+            check(
+                failure,
+                consumed,
+                true,
+                Next::Refuse(refusal, Flags::default()),
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_that_left_or_ran_out_of_time_is_not_retried_for() {
+        check(Failure::ClientGone, GET, true, Next::Abandon);
+        for (failure, refusal) in [
+            (Failure::Duration, Refusal::Duration),
+            (Failure::UploadStalled, Refusal::UploadStalled),
+        ] {
+            check(failure, GET, true, Next::Refuse(refusal, Flags::default()));
+        }
+    }
+
+    #[test]
+    fn only_idempotent_methods_may_be_repeated() {
+        let idempotent: Vec<_> = [
+            "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "PURGE",
+        ]
+        .into_iter()
+        .filter(|m| is_idempotent(&m.parse().unwrap()))
+        .collect();
+        assert_eq!(
+            idempotent,
+            ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! One exchange: from a request head to a response head, as a table of contents.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
+use windrose_routing::{AppEntry, prefix_key};
+use windrose_telemetry::{GroupEvent, HttpEvent};
+
+use crate::attempt::{Answer, Outbound, attempt, upload};
+use crate::connection::Client;
+use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
+use crate::flags::Flags;
+use crate::forwarded::request_id;
+use crate::hop;
+use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
+use crate::refusal::Refusal;
+use crate::reply::{Exchange, Reply};
+use crate::survey::{Field, Survey};
+use crate::upstream::InFlight;
+use crate::validate::validate;
+use crate::worker::{TableHandle, Worker, second};
+
+/// The client left before its response began.
+#[derive(Debug, thiserror::Error)]
+#[error("the client left")]
+pub(crate) struct Gone;
+
+/// Where a request goes, under one Table.
+struct Errand {
+    table: TableHandle,
+    app: AppId,
+    course: Course,
+    began: Instant,
+    tick: u64,
+}
+
+/// Serves one request.
+pub(crate) async fn exchange(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Gone> {
+    let began = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let survey = Survey::of(&parts.headers);
+    let errand = match route(&client, &parts, survey, began) {
+        Ok(errand) => errand,
+        Err(refusal) => return Ok(refuse_early(&client, refusal)),
+    };
+    let timeouts = errand.app().plan.app.timeouts;
+    client
+        .watch
+        .begin(began, timeouts.first_byte, timeouts.request);
+    let id = prepare(&client, &mut parts, survey);
+    let upload = upload(&client, body, &timeouts);
+    let outbound = Outbound::new(parts.method, parts.uri, parts.headers, upload);
+    forward(&client, errand, timeouts, outbound, id).await
+}
+
+/// Validates, finds the app, splits between versions; the course will choose cluster and endpoint.
+fn route(
+    client: &Client,
+    parts: &Parts,
+    survey: Survey,
+    began: Instant,
+) -> Result<Errand, Refusal> {
+    let worker = &client.worker;
+    let asked = validate(parts, survey, worker.settings.max_target_bytes)?;
+    let table = worker.table();
+    let app = table.host(&asked.host).ok_or(Refusal::NoApp)?;
+    let entry = table.app(app);
+    let address = client.peer.client(&parts.headers, survey, &worker.settings);
+    let version = entry.version(entry.route(asked.path), worker.dice.draw());
+    let view = entry.view(&table, table.leaf(address));
+    let key = if entry.sticky() {
+        prefix_key(entry.plan.salt, address)
+    } else {
+        worker.dice.draw()
+    };
+    let tick = worker.shared.tick(began);
+    worker.count_request(app_slot(entry), tick);
+    let course = Course::new(view, version, key);
+    Ok(Errand {
+        table,
+        app,
+        course,
+        began,
+        tick,
+    })
+}
+
+/// Makes the head what a backend should see; returns the request id.
+fn prepare(client: &Client, parts: &mut Parts, survey: Survey) -> HeaderValue {
+    hop::strip(&mut parts.headers, survey);
+    if survey.has(Field::Expect) {
+        // The engine answers 100 (Continue) itself when the body is first wanted.
+        parts.headers.remove(header::EXPECT);
+    }
+    if survey.has(Field::Flags) {
+        parts.headers.remove(X_WINDROSE_FLAGS);
+    }
+    let dice = &client.worker.dice;
+    let id = || request_id(dice.draw(), dice.draw());
+    client.peer.write(&mut parts.headers, survey, id)
+}
+
+/// Tries endpoints until one answers or the rules say stop.
+async fn forward(
+    client: &Rc<Client>,
+    mut errand: Errand,
+    timeouts: Timeouts,
+    mut outbound: Outbound,
+    id: HeaderValue,
+) -> Result<Response<Reply>, Gone> {
+    let worker = &client.worker;
+    let idempotent = is_idempotent(&outbound.method);
+    let mut attempts_left = errand.app().plan.app.retry.attempts;
+    let mut last = (Refusal::NoEndpoint, None);
+    let mut now = errand.began;
+    loop {
+        let table = Rc::clone(&errand.table);
+        let app = table.app(errand.app);
+        let Some(stop) = errand.course.next(app, worker, errand.tick) else {
+            let (refusal, group) = last;
+            return Ok(refuse(
+                client,
+                &errand,
+                refusal,
+                Flags::default(),
+                group,
+                &id,
+            ));
+        };
+        let group = stop.group.slot;
+        if let Some(before) = last.1 {
+            note_retry(client, &errand, before, &stop);
+        }
+        let upstream = worker
+            .upstreams
+            .at(stop.endpoint.slot, stop.endpoint.address);
+        let in_flight = upstream.engage();
+        let keep = idempotent && attempts_left > 0;
+        let tried = attempt(client, &in_flight, &timeouts, &mut outbound, now, keep).await;
+        let failure = match tried {
+            Ok(answer) => {
+                note_answer(client, &errand, &stop, answer.response.status().as_u16());
+                let began = errand.began;
+                // From here on nothing holds the Table.
+                drop((errand, table));
+                return Ok(conclude(
+                    client, answer, in_flight, group, began, outbound, id,
+                ));
+            }
+            Err(failure) => failure,
+        };
+        drop(in_flight);
+        note_failure(client, &mut errand, &stop, failure);
+        let chance = Chance {
+            idempotent,
+            replayable: outbound.is_replayable(),
+            attempts_left,
+        };
+        let charge = || {
+            let budget = worker.shared.budget(app_slot(app));
+            budget.is_none_or(|b| b.charge(second(tick(worker)), &app.plan.app.retry))
+        };
+        match failure.next(chance, charge) {
+            Next::TryOn(refusal) => last = (refusal, Some(group)),
+            Next::Refuse(refusal, flags) => {
+                if flags == Flags::RETRY_LIMIT && attempts_left > 0 {
+                    worker.recorder.group(group, GroupEvent::RetryRefused);
+                }
+                return Ok(refuse(client, &errand, refusal, flags, Some(group), &id));
+            }
+            Next::Abandon => {
+                worker.recorder.event(HttpEvent::ClientGone);
+                return Err(Gone);
+            }
+        }
+        attempts_left -= u8::from(failure.is_charged());
+        now = Instant::now();
+        errand.tick = worker.shared.tick(now);
+    }
+}
+
+/// Makes a backend's response ours.
+fn conclude(
+    client: &Rc<Client>,
+    answer: Answer,
+    in_flight: InFlight,
+    group: u32,
+    began: Instant,
+    outbound: Outbound,
+    id: HeaderValue,
+) -> Response<Reply> {
+    let (mut head, incoming) = answer.response.into_parts();
+    let survey = Survey::of(&head.headers);
+    hop::strip(&mut head.headers, survey);
+    head.headers.insert(X_REQUEST_ID, id);
+    client.watch.answered();
+    if let Some(upload) = &outbound.upload {
+        upload.settle();
+    }
+    let mut exchange = Exchange {
+        client: Rc::clone(client),
+        group,
+        status: head.status.as_u16(),
+        began,
+        in_flight,
+        link: Some(answer.link),
+        upload: outbound.upload,
+        settled: false,
+    };
+    let body = if incoming.is_end_stream() {
+        exchange.complete();
+        Reply::Empty
+    } else {
+        Reply::Stream(incoming, exchange)
+    };
+    Response::from_parts(head, body)
+}
+
+fn note_retry(client: &Client, errand: &Errand, before: u32, stop: &Stop<'_>) {
+    let recorder = &client.worker.recorder;
+    recorder.group(before, GroupEvent::Retry);
+    if before != stop.group.slot && errand.course.moved(stop.cluster) {
+        recorder.group(before, GroupEvent::MovedCluster);
+    }
+}
+
+fn note_answer(client: &Client, errand: &Errand, stop: &Stop<'_>, status: u16) {
+    let worker = &client.worker;
+    if let Some(health) = worker.shared.endpoint(stop.endpoint.slot)
+        && health.answered(status)
+    {
+        report(worker, errand, stop, PassiveKind::Status5xx);
+    }
+}
+
+fn note_failure(client: &Client, errand: &mut Errand, stop: &Stop<'_>, failure: Failure) {
+    let worker = &client.worker;
+    if failure == Failure::NotSent {
+        worker
+            .recorder
+            .group(stop.group.slot, GroupEvent::ConnectFailure);
+    }
+    let Some(kind) = failure.evidence() else {
+        return;
+    };
+    errand.course.exclude(stop.endpoint);
+    let Some(health) = worker.shared.endpoint(stop.endpoint.slot) else {
+        return;
+    };
+    if health.failed(tick(worker)) {
+        report(worker, errand, stop, kind);
+    }
+}
+
+fn report(worker: &Worker, errand: &Errand, stop: &Stop<'_>, kind: PassiveKind) {
+    let endpoint = EndpointId {
+        app: errand.app,
+        index: stop.endpoint.index,
+    };
+    worker.report(errand.table.stamp(), endpoint, kind);
+}
+
+/// Answers a request that got as far as an app.
+fn refuse(
+    client: &Client,
+    errand: &Errand,
+    refusal: Refusal,
+    flags: Flags,
+    group: Option<u32>,
+    id: &HeaderValue,
+) -> Response<Reply> {
+    let recorder = &client.worker.recorder;
+    let mut response = refusal.respond(flags.and(errand.course.flags()));
+    response.headers_mut().insert(X_REQUEST_ID, id.clone());
+    let now = Instant::now();
+    match group {
+        Some(group) => {
+            let took = now.saturating_duration_since(errand.began);
+            recorder.ended(group, response.status().as_u16(), took);
+        }
+        None => recorder.event(HttpEvent::NoEndpoint),
+    }
+    client.watch.rest(now);
+    response
+}
+
+/// Answers a request that never found its app.
+fn refuse_early(client: &Client, refusal: Refusal) -> Response<Reply> {
+    let event = match refusal {
+        Refusal::NoApp => HttpEvent::NoApp,
+        _ => HttpEvent::BadRequest,
+    };
+    client.worker.recorder.event(event);
+    client.watch.rest(Instant::now());
+    refusal.respond(Flags::default())
+}
+
+/// A number that is the app's alone for as long as it exists: the slot of its first cluster.
+fn app_slot(app: &AppEntry) -> u32 {
+    app.plan
+        .clusters
+        .first()
+        .map_or(u32::MAX, |cluster| cluster.slot)
+}
+
+impl Errand {
+    fn app(&self) -> &AppEntry {
+        self.table.app(self.app)
+    }
+}

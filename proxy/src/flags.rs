@@ -1,0 +1,70 @@
+//! Why a response is not simply the backend's: Envoy's response flags, and CF of our own.
+
+use std::fmt;
+
+/// A set of flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// No host or app for the request.
+    pub(crate) const NO_ROUTE: Self = Self(1);
+    /// No endpoint to try.
+    pub(crate) const NO_ENDPOINT: Self = Self(1 << 1);
+    /// No connection could be made.
+    pub(crate) const CONNECT_FAILURE: Self = Self(1 << 2);
+    /// A backend was too slow.
+    pub(crate) const TIMEOUT: Self = Self(1 << 3);
+    /// A backend closed or reset before its response head.
+    pub(crate) const CLOSED: Self = Self(1 << 4);
+    /// A backend sent what is no HTTP.
+    pub(crate) const PROTOCOL: Self = Self(1 << 5);
+    /// A further attempt was refused by the budget or the limit of attempts.
+    pub(crate) const RETRY_LIMIT: Self = Self(1 << 6);
+    /// The whole-request timeout ran out.
+    pub(crate) const DURATION: Self = Self(1 << 7);
+    /// The client's body stopped moving.
+    pub(crate) const STREAM_IDLE: Self = Self(1 << 8);
+    /// The request is not acceptable HTTP.
+    pub(crate) const BAD_REQUEST: Self = Self(1 << 9);
+    /// Another cluster than the first choice was tried.
+    pub(crate) const OTHER_CLUSTER: Self = Self(1 << 10);
+
+    const NAMES: [&str; 11] = [
+        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF",
+    ];
+
+    /// Both sets.
+    #[must_use]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = Self::NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 & (1 << bit) != 0);
+        for (n, (_, name)) in set.enumerate() {
+            if n > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_listed_with_commas() {
+        let flags = Flags::CONNECT_FAILURE.and(Flags::OTHER_CLUSTER);
+        assert_eq!(flags.to_string(), "UF,CF");
+        assert_eq!(Flags::default().to_string(), "");
+    }
+}

@@ -1,0 +1,160 @@
+//! HOT
+//!
+//! Hop-by-hop fields (RFC 9110 section 7.6.1): what a connection says to us is not passed on.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::names;
+use crate::survey::{Field, Survey};
+
+/// Removes hop-by-hop fields and what `Connection` lists, both ways. `TE` survives as `trailers`,
+/// so that gRPC-like backends send theirs. Upgrades are not served yet, so `Upgrade` goes too and
+/// the request is an ordinary one.
+pub(crate) fn strip(headers: &mut HeaderMap, survey: Survey) {
+    if survey.has(Field::Connection) {
+        strip_listed(headers);
+        headers.remove(header::CONNECTION);
+    }
+    if survey.has(Field::Te) {
+        let trailers = headers.get_all(header::TE).iter().any(wants_trailers);
+        headers.remove(header::TE);
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+    }
+    for (field, name) in [
+        (Field::TransferEncoding, &header::TRANSFER_ENCODING),
+        (Field::Upgrade, &header::UPGRADE),
+        (Field::ProxyAuthenticate, &header::PROXY_AUTHENTICATE),
+        (Field::ProxyAuthorization, &header::PROXY_AUTHORIZATION),
+        (Field::KeepAlive, &names::KEEP_ALIVE),
+        (Field::ProxyConnection, &names::PROXY_CONNECTION),
+    ] {
+        if survey.has(field) {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes the fields that `Connection` names, except those that say where a message goes and how
+/// long it is: a client must not be able to take these away.
+fn strip_listed(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| {
+            !token.eq_ignore_ascii_case(b"close") && !token.eq_ignore_ascii_case(b"keep-alive")
+        })
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .filter(|name| {
+            ![
+                header::HOST,
+                header::CONTENT_LENGTH,
+                header::CONTENT_TYPE,
+                header::TE,
+            ]
+            .contains(name)
+        })
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
+fn wants_trailers(value: &HeaderValue) -> bool {
+    value
+        .as_bytes()
+        .split(|b| *b == b',')
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields in, fields left.
+    fn check(fields: &[(&'static str, &'static str)], left: &[(&str, &str)]) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let survey = Survey::of(&headers);
+        strip(&mut headers, survey);
+        // Removing fields reorders names, never the lines of one name.
+        let mut got: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
+            .collect();
+        got.sort_by_key(|(name, _)| *name);
+        let mut left = left.to_vec();
+        left.sort_by_key(|(name, _)| *name);
+        assert_eq!(got, left, "{fields:?}");
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_behind() {
+        check(
+            &[
+                ("keep-alive", "timeout=5"),
+                ("proxy-connection", "keep-alive"),
+                ("transfer-encoding", "chunked"),
+                ("upgrade", "h2c"),
+                ("proxy-authenticate", "Basic"),
+                ("proxy-authorization", "Basic x"),
+                ("connection", "close"),
+                ("accept", "*/*"),
+            ],
+            &[("accept", "*/*")],
+        );
+    }
+
+    #[test]
+    fn what_connection_lists_goes_with_it_on_any_of_its_lines() {
+        check(
+            &[
+                ("connection", "x-one, X-Two"),
+                ("connection", "close,x-three ,,"),
+                ("x-one", "1"),
+                ("x-two", "2"),
+                ("x-three", "3"),
+                ("x-four", "4"),
+            ],
+            &[("x-four", "4")],
+        );
+    }
+
+    #[test]
+    fn connection_cannot_take_away_host_or_length() {
+        check(
+            &[
+                ("connection", "host, content-length"),
+                ("host", "a"),
+                ("content-length", "3"),
+            ],
+            &[("host", "a"), ("content-length", "3")],
+        );
+    }
+
+    #[test]
+    fn te_survives_as_trailers_only() {
+        check(&[("te", "gzip, trailers;q=1")], &[]);
+        check(
+            &[
+                ("te", "gzip"),
+                ("te", "deflate, Trailers"),
+                ("connection", "te"),
+            ],
+            &[("te", "trailers")],
+        );
+    }
+
+    #[test]
+    fn other_fields_keep_their_lines() {
+        check(
+            &[("set-cookie", "a"), ("set-cookie", "b"), ("trailer", "x")],
+            &[("set-cookie", "a"), ("set-cookie", "b"), ("trailer", "x")],
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! What a proxy thread counts, by slot; names are resolved when somebody scrapes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use windrose_telemetry::{GroupEvent, HttpEvent, Local, Metrics, code_cell};
+
+/// The writing ends of one thread.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    requests: Local,
+    durations: Local,
+    groups: Local,
+    events: Local,
+    metrics: Arc<Metrics>,
+}
+
+impl Recorder {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            requests: metrics.http_requests.local(),
+            durations: metrics.http_duration.local(),
+            groups: metrics.group_events.local(),
+            events: metrics.http_events.local(),
+            metrics,
+        }
+    }
+
+    /// A request of a group ended.
+    #[inline]
+    pub(crate) fn ended(&self, group: u32, status: u16, took: Duration) {
+        self.requests.add(group, code_cell(status), 1);
+        self.durations.record(group, took);
+    }
+
+    /// Something happened in a group.
+    pub(crate) fn group(&self, group: u32, event: GroupEvent) {
+        self.groups.add(group, event as u32, 1);
+    }
+
+    /// Something happened on this node.
+    pub(crate) fn event(&self, event: HttpEvent) {
+        self.events.add(0, event as u32, 1);
+    }
+
+    /// Something that was open is not any more.
+    pub(crate) fn closed(&self, event: HttpEvent) {
+        self.events.add(0, event as u32, u64::MAX);
+    }
+
+    /// The queue to control was full.
+    pub(crate) fn report_dropped(&self) {
+        self.metrics.scalars.reports_dropped.increment();
+    }
+}

@@ -1,0 +1,122 @@
+//! Every way in which we answer a request ourselves, and the one place that turns it into a
+//! response.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::flags::Flags;
+use crate::names::X_WINDROSE_FLAGS;
+use crate::reply::Reply;
+
+/// Why a request gets an answer of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the request has no Host header")]
+    HostMissing,
+    #[error("the request has more than one Host header")]
+    HostRepeated,
+    #[error("the Host header is not a host name with an optional port")]
+    HostInvalid,
+    #[error("the Host header and the request target name different hosts")]
+    HostDisagrees,
+    #[error("the request has a Content-Length that is repeated or no number")]
+    LengthInvalid,
+    #[error("the request has both Content-Length and Transfer-Encoding")]
+    LengthAndEncoding,
+    #[error("the only Transfer-Encoding understood is chunked")]
+    EncodingUnknown,
+    #[error("the Transfer-Encoding header is repeated")]
+    EncodingRepeated,
+    #[error("the request target is neither a path nor an absolute http URI")]
+    TargetInvalid,
+    #[error("the request target is too long")]
+    TargetTooLong,
+    #[error("the method CONNECT is not served here")]
+    Connect,
+    #[error("no app has this host")]
+    NoApp,
+    #[error("no endpoint serves this app now")]
+    NoEndpoint,
+    #[error("no endpoint could be reached")]
+    Unreachable,
+    #[error("the backend closed the connection before its response")]
+    Closed,
+    #[error("the backend sent an invalid response")]
+    Garbage,
+    #[error("the backend did not answer in time")]
+    FirstByte,
+    #[error("the request took longer than allowed")]
+    Duration,
+    #[error("the request body stopped moving")]
+    UploadStalled,
+}
+
+impl Refusal {
+    /// The status code and the flag of its kind.
+    pub(crate) const fn status(self) -> (StatusCode, Flags) {
+        match self {
+            Self::HostMissing
+            | Self::HostRepeated
+            | Self::HostInvalid
+            | Self::HostDisagrees
+            | Self::LengthInvalid
+            | Self::LengthAndEncoding
+            | Self::EncodingRepeated
+            | Self::TargetInvalid => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
+            Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
+            Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
+            Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
+            Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
+            Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, Flags::CONNECT_FAILURE),
+            Self::Closed => (StatusCode::BAD_GATEWAY, Flags::CLOSED),
+            Self::Garbage => (StatusCode::BAD_GATEWAY, Flags::PROTOCOL),
+            Self::FirstByte => (StatusCode::GATEWAY_TIMEOUT, Flags::TIMEOUT),
+            Self::Duration => (
+                StatusCode::GATEWAY_TIMEOUT,
+                Flags::TIMEOUT.and(Flags::DURATION),
+            ),
+            Self::UploadStalled => (StatusCode::REQUEST_TIMEOUT, Flags::STREAM_IDLE),
+        }
+    }
+
+    /// Whether the connection can no longer be trusted to be in step with its client.
+    const fn closes(self) -> bool {
+        matches!(
+            self,
+            Self::LengthInvalid
+                | Self::LengthAndEncoding
+                | Self::EncodingUnknown
+                | Self::EncodingRepeated
+                | Self::HostRepeated
+                | Self::Connect
+                | Self::UploadStalled
+        )
+    }
+
+    /// The response: a line of text for people, flags for tools.
+    pub(crate) fn respond(self, more: Flags) -> Response<Reply> {
+        let (status, flags) = self.status();
+        let mut response = Response::new(Reply::text(Bytes::from(format!("{self}\n"))));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(flags.and(more).to_string()))
+        {
+            headers.insert(X_WINDROSE_FLAGS, value);
+        }
+        if self == Self::Connect {
+            headers.insert(
+                header::ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"),
+            );
+        }
+        if self.closes() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

@@ -1,0 +1,161 @@
+//! Response bodies: ours, or a backend's on its way to the client with all that ends when it ends.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use windrose_telemetry::HttpEvent;
+
+use crate::connection::Client;
+use crate::upload::Upload;
+use crate::upstream::{InFlight, UpstreamLink};
+
+/// A response body.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Empty,
+    Text(Option<Bytes>),
+    Stream(Incoming, Exchange),
+}
+
+/// Why a response broke off: the client's connection is reset, never ended cleanly.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenResponse {
+    #[error("the backend's response broke off")]
+    Backend(#[source] hyper::Error),
+    #[error("the response did not move in time")]
+    Stalled,
+}
+
+/// What is held while a response body is under way, and settled when it ends.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) client: Rc<Client>,
+    pub(crate) group: u32,
+    pub(crate) status: u16,
+    pub(crate) began: Instant,
+    pub(crate) in_flight: InFlight,
+    pub(crate) link: Option<UpstreamLink>,
+    pub(crate) upload: Option<Upload>,
+    /// The body ended, one way or the other; otherwise the client left.
+    pub(crate) settled: bool,
+}
+
+impl Reply {
+    pub(crate) fn text(text: Bytes) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl Exchange {
+    /// The response is whole: the connection goes back to the pool if both bodies are through.
+    pub(crate) fn complete(&mut self) {
+        let now = Instant::now();
+        self.settle(now);
+        if let Some(link) = self.link.take()
+            && self.upload.as_ref().is_none_or(Upload::is_ended)
+        {
+            let at_most = self.client.worker.settings.upstream_idle_connections;
+            self.in_flight.upstream().put(link, now, at_most);
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.client.watch.break_off();
+        self.client.worker.recorder.event(HttpEvent::BrokenResponse);
+        self.settle(Instant::now());
+        self.link = None;
+    }
+
+    fn settle(&mut self, now: Instant) {
+        self.settled = true;
+        if let Some(upload) = &self.upload
+            && !upload.is_ended()
+        {
+            upload.abandon();
+        }
+        let took = now.saturating_duration_since(self.began);
+        self.client
+            .worker
+            .recorder
+            .ended(self.group, self.status, took);
+        self.client.watch.rest(now);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.client.worker.recorder.event(HttpEvent::ClientGone);
+            self.settle(Instant::now());
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = BrokenResponse;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenResponse>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Stream(incoming, exchange) => poll_stream(incoming, exchange, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty | Self::Text(None) => true,
+            Self::Text(Some(_)) => false,
+            Self::Stream(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty | Self::Text(None) => SizeHint::with_exact(0),
+            Self::Text(Some(text)) => SizeHint::with_exact(text.len() as u64),
+            Self::Stream(incoming, _) => incoming.size_hint(),
+        }
+    }
+}
+
+fn poll_stream(
+    incoming: &mut Incoming,
+    exchange: &mut Exchange,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BrokenResponse>>> {
+    match Pin::new(&mut *incoming).poll_frame(cx) {
+        Poll::Ready(Some(Ok(frame))) => {
+            if incoming.is_end_stream() {
+                exchange.complete();
+            } else {
+                exchange.client.watch.expect_body(Instant::now());
+            }
+            Poll::Ready(Some(Ok(frame)))
+        }
+        Poll::Ready(None) => {
+            if !exchange.settled {
+                exchange.complete();
+            }
+            Poll::Ready(None)
+        }
+        Poll::Ready(Some(Err(error))) => {
+            exchange.break_off();
+            Poll::Ready(Some(Err(BrokenResponse::Backend(error))))
+        }
+        Poll::Pending if exchange.client.watch.take_expired() => {
+            exchange.break_off();
+            Poll::Ready(Some(Err(BrokenResponse::Stalled)))
+        }
+        Poll::Pending => Poll::Pending,
+    }
+}

@@ -1,0 +1,130 @@
+//! The life of one data-path thread: accept, keep house, stop.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+use tracing::warn;
+use windrose_model::Report;
+use windrose_routing::Source;
+use windrose_telemetry::Metrics;
+
+use crate::connection::{Arrival, engine, serve_client};
+use crate::live::Shared;
+use crate::settings::Settings;
+use crate::worker::{Stopping, Worker};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// After an accept error of the system (no descriptors left): doubling between these.
+const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
+const BACK_OFF_MOST: Duration = Duration::from_secs(1);
+
+/// Serves HTTP/1.1 on `listeners` until `stop`, then finishes what is under way within
+/// [`Settings::grace`]. To be run on a `LocalSet` of a current-thread runtime of its own; one call
+/// per thread, each with its own listeners.
+///
+/// # Errors
+/// When a listener cannot be used with the runtime.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the seams of a node, named once, in `src/node.rs`"
+)]
+pub async fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    source: Source,
+    shared: Arc<Shared>,
+    reports: mpsc::Sender<Report>,
+    metrics: Arc<Metrics>,
+    settings: Arc<Settings>,
+    seed: u64,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let grace = settings.grace;
+    let engine = Rc::new(engine(&settings));
+    let worker = Worker::new(&source, shared, reports, metrics, settings, seed);
+    let worker = Rc::new(worker);
+    let mut chores = Vec::with_capacity(listeners.len() + 1);
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let port = listener.local_addr()?.port();
+        let accepting = accept(Rc::clone(&worker), Rc::clone(&engine), listener, port);
+        chores.push(spawn_local(accepting));
+    }
+    chores.push(spawn_local(keep_house(Rc::clone(&worker))));
+    stop.await;
+    for chore in chores {
+        // Aborting an accept loop drops, and so closes, its listener.
+        chore.abort();
+    }
+    worker.stop(Stopping::Graceful);
+    if tokio::time::timeout(grace, all_closed(&worker))
+        .await
+        .is_err()
+    {
+        warn!(
+            connections = worker.open(),
+            "closing connections that did not end within the grace"
+        );
+        worker.stop(Stopping::Now);
+        all_closed(&worker).await;
+    }
+    worker.upstreams.clear();
+    Ok(())
+}
+
+async fn accept(worker: Rc<Worker>, engine: Rc<http1::Builder>, listener: TcpListener, port: u16) {
+    let mut back_off = BACK_OFF_FIRST;
+    loop {
+        while worker.open() >= worker.settings.max_connections {
+            worker.freed.notified().await;
+        }
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                back_off = BACK_OFF_FIRST;
+                let arrival = Arrival { stream, peer, port };
+                spawn_local(serve_client(
+                    Rc::clone(&worker),
+                    Rc::clone(&engine),
+                    arrival,
+                ));
+            }
+            // The client left while it was in the queue.
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                warn!(%error, port, "cannot accept connections, waiting");
+                tokio::time::sleep(back_off).await;
+                back_off = (back_off * 2).min(BACK_OFF_MOST);
+            }
+        }
+    }
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}
+
+async fn keep_house(worker: Rc<Worker>) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        worker.sweep(Instant::now());
+    }
+}
+
+async fn all_closed(worker: &Worker) {
+    while worker.open() > 0 {
+        worker.freed.notified().await;
+    }
+}

@@ -1,0 +1,66 @@
+//! What an operator may set on the data plane as a whole; what differs by app is in the Table.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Limits and timeouts of all listeners of a node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed: load balancers in front of us.
+    pub forwarded_trust: Vec<IpNet>,
+    /// Octets of a request or response head; above: 431.
+    pub max_head_bytes: usize,
+    /// Header fields of a head; above: 431.
+    pub max_fields: usize,
+    /// Octets of a request target; above: 414.
+    pub max_target_bytes: usize,
+    /// From the first octet of a request head to its last.
+    pub head_timeout: Duration,
+    /// A client connection without a request.
+    pub idle_timeout: Duration,
+    /// A body, either way, that does not move.
+    pub stream_timeout: Duration,
+    /// A connection to an endpoint without a request; shorter than usual keep-alives of servers.
+    pub upstream_idle_timeout: Duration,
+    /// Idle connections kept per endpoint and thread.
+    pub upstream_idle_connections: usize,
+    /// Octets of a request body kept for another attempt; a longer body is sent once.
+    pub replay_bytes: usize,
+    /// Client connections per thread; further ones wait in the listener's queue.
+    pub max_connections: usize,
+    /// How long open exchanges may go on after a stop.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            forwarded_trust: Vec::new(),
+            max_head_bytes: 64 * 1024,
+            max_fields: 100,
+            max_target_bytes: 16 * 1024,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            stream_timeout: Duration::from_secs(300),
+            upstream_idle_timeout: Duration::from_secs(60),
+            upstream_idle_connections: 128,
+            replay_bytes: 64 * 1024,
+            max_connections: 16_384,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Settings {
+    /// Octets buffered per connection and direction.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.max_head_bytes.max(128 * 1024)
+    }
+
+    /// Whether what this peer says about others is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.forwarded_trust.iter().any(|net| net.contains(&peer))
+    }
+}

@@ -1,0 +1,247 @@
+//! A request body on its way to a backend: streamed, and kept up to a limit so that another attempt
+//! can begin again.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::watch::Watch;
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    #[error("the client's body broke off")]
+    Client(#[source] hyper::Error),
+    #[error("this attempt was given up")]
+    Superseded,
+}
+
+/// A request body, shared by the attempts to send it. Only the newest attempt gets octets.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload(Rc<RefCell<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` once abandoned.
+    incoming: Option<Incoming>,
+    /// Who waits for the client's next octets.
+    waiting: Option<Waker>,
+    watch: Rc<Watch>,
+    /// Waited for the answer once the body is through.
+    answer: Duration,
+    length: SizeHint,
+    /// Number of the newest attempt.
+    attempt: u32,
+    /// What was read so far; `None` once it exceeded the limit or is not needed any more.
+    kept: Option<Vec<Bytes>>,
+    kept_octets: usize,
+    keep_at_most: usize,
+    trailers: Option<HeaderMap>,
+    begun: bool,
+    ended: bool,
+    client_failed: bool,
+}
+
+impl Upload {
+    pub(crate) fn new(incoming: Incoming, watch: Rc<Watch>, answer: Duration, keep: usize) -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            length: incoming.size_hint(),
+            incoming: Some(incoming),
+            waiting: None,
+            watch,
+            answer,
+            attempt: 0,
+            kept: Some(Vec::new()),
+            kept_octets: 0,
+            keep_at_most: keep,
+            trailers: None,
+            begun: false,
+            ended: false,
+            client_failed: false,
+        })))
+    }
+
+    /// The body for one more attempt, from its beginning. The one before gets no more octets.
+    pub(crate) fn attempt(&self) -> UploadBody {
+        let mut inner = self.0.borrow_mut();
+        inner.attempt += 1;
+        UploadBody::Stream {
+            upload: self.clone(),
+            attempt: inner.attempt,
+            next: 0,
+        }
+    }
+
+    /// Whether another attempt could begin again.
+    pub(crate) fn is_replayable(&self) -> bool {
+        let inner = self.0.borrow();
+        !inner.client_failed && (!inner.begun || inner.kept.is_some())
+    }
+
+    /// No attempt will follow: what was kept is freed.
+    pub(crate) fn settle(&self) {
+        self.0.borrow_mut().kept = None;
+    }
+
+    /// The exchange is over before the body: whoever still sends it stops, and its connection ends.
+    pub(crate) fn abandon(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.attempt += 1;
+        inner.kept = None;
+        inner.incoming = None;
+        if let Some(waker) = inner.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the whole body was read from the client.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.borrow().ended
+    }
+
+    /// Whether the client broke off.
+    pub(crate) fn client_failed(&self) -> bool {
+        self.0.borrow().client_failed
+    }
+}
+
+/// What hyper sends: nothing, or one attempt at a shared body.
+#[derive(Debug)]
+pub(crate) enum UploadBody {
+    Empty,
+    Stream {
+        upload: Upload,
+        attempt: u32,
+        /// Position among the kept pieces.
+        next: usize,
+    },
+}
+
+impl Body for UploadBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Stream {
+                upload,
+                attempt,
+                next,
+            } => upload.0.borrow_mut().poll(*attempt, next, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream { upload, next, .. } => {
+                let inner = upload.0.borrow();
+                inner.ended
+                    && inner.trailers.is_none()
+                    && inner.kept.as_ref().is_none_or(|kept| *next >= kept.len())
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream { upload, .. } => upload.0.borrow().length,
+        }
+    }
+}
+
+impl Inner {
+    fn poll(
+        &mut self,
+        attempt: u32,
+        next: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if attempt != self.attempt {
+            return Poll::Ready(Some(Err(UploadError::Superseded)));
+        }
+        if let Some(piece) = self.kept.as_ref().and_then(|kept| kept.get(*next)) {
+            *next += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        }
+        if self.ended {
+            return Poll::Ready(self.replayed_trailers(next));
+        }
+        self.begun = true;
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(Some(Err(UploadError::Superseded)));
+        };
+        let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                self.waiting = Some(cx.waker().clone());
+                self.watch.expect_body(Instant::now());
+                return Poll::Pending;
+            }
+        };
+        let ends = incoming.is_end_stream();
+        match frame {
+            None => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                self.client_failed = true;
+                Poll::Ready(Some(Err(UploadError::Client(error))))
+            }
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.keep(data, next);
+                }
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.trailers = self.kept.is_some().then(|| trailers.clone());
+                    *next = usize::MAX;
+                    self.end();
+                } else if ends {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    /// The trailers once, at the end of a replay; then nothing.
+    fn replayed_trailers(&self, next: &mut usize) -> Option<Result<Frame<Bytes>, UploadError>> {
+        if *next == usize::MAX {
+            return None;
+        }
+        *next = usize::MAX;
+        let trailers = self.trailers.clone()?;
+        Some(Ok(Frame::trailers(trailers)))
+    }
+
+    fn keep(&mut self, data: &Bytes, next: &mut usize) {
+        self.kept_octets += data.len();
+        if self.kept_octets > self.keep_at_most {
+            self.kept = None;
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(data.clone());
+            *next = kept.len();
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            self.watch.expect_answer(Instant::now(), self.answer);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Endpoints as one thread sees them: requests in flight and a pool of idle connections.
+//!
+//! Pools never cross threads. An idle connection is taken last in, first out, so that the rest can
+//! grow old and be closed.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::record::Recorder;
+use crate::settings::Settings;
+use crate::upload::UploadBody;
+use crate::wire::{Meter, UpstreamWire};
+use windrose_telemetry::HttpEvent;
+
+/// All endpoints that a thread has used, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Upstreams(RefCell<Vec<Option<Rc<Upstream>>>>);
+
+/// One endpoint of one thread.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    in_flight: Cell<u32>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    link: UpstreamLink,
+    since: Instant,
+}
+
+/// A connection to an endpoint, while an exchange has it.
+#[derive(Debug)]
+pub(crate) struct UpstreamLink {
+    pub(crate) sender: SendRequest<UploadBody>,
+    pub(crate) meter: Rc<Meter>,
+    /// It has carried a request before.
+    pub(crate) reused: bool,
+}
+
+impl Upstreams {
+    /// The endpoint of a slot. A slot that now means another address begins anew.
+    pub(crate) fn at(&self, slot: u32, address: SocketAddr) -> Rc<Upstream> {
+        let mut all = self.0.borrow_mut();
+        let at = slot as usize;
+        if at >= all.len() {
+            all.resize_with(at + 1, || None);
+        }
+        match &all[at] {
+            Some(upstream) if upstream.address == address => Rc::clone(upstream),
+            _ => Rc::clone(all[at].insert(Rc::new(Upstream::new(address)))),
+        }
+    }
+
+    /// Requests in flight to the endpoint of a slot.
+    #[inline]
+    pub(crate) fn in_flight(&self, slot: u32) -> u32 {
+        match self.0.borrow().get(slot as usize) {
+            Some(Some(upstream)) => upstream.in_flight.get(),
+            _ => 0,
+        }
+    }
+
+    /// Closes connections that were idle for too long or were closed by the other side, and forgets
+    /// endpoints without any.
+    pub(crate) fn sweep(&self, now: Instant, timeout: Duration) {
+        for place in self.0.borrow_mut().iter_mut() {
+            let Some(upstream) = place else { continue };
+            upstream.idle.borrow_mut().retain(|idle| {
+                !idle.link.sender.is_closed() && now.saturating_duration_since(idle.since) < timeout
+            });
+            if Rc::strong_count(upstream) == 1 && upstream.idle.borrow().is_empty() {
+                *place = None;
+            }
+        }
+    }
+
+    /// Closes all idle connections.
+    pub(crate) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+impl Upstream {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            in_flight: Cell::new(0),
+            idle: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// An idle connection that still stands, if there is one.
+    pub(crate) fn take(&self) -> Option<UpstreamLink> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { link, .. }) = idle.pop() {
+            if !link.sender.is_closed() {
+                return Some(link);
+            }
+        }
+        None
+    }
+
+    /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
+    pub(crate) fn put(&self, mut link: UpstreamLink, now: Instant, at_most: usize) {
+        let mut idle = self.idle.borrow_mut();
+        if !link.sender.is_closed() && idle.len() < at_most {
+            link.reused = true;
+            idle.push(Idle { link, since: now });
+        }
+    }
+
+    /// Counts a request in flight until the guard is dropped.
+    pub(crate) fn engage(self: &Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get() + 1);
+        InFlight(Rc::clone(self))
+    }
+
+    /// Opens a connection within `timeout`; zero is no limit but the system's.
+    pub(crate) async fn connect(
+        &self,
+        timeout: Duration,
+        recorder: &Rc<Recorder>,
+        settings: &Settings,
+    ) -> io::Result<UpstreamLink> {
+        let connecting = TcpStream::connect(self.address);
+        let stream = if timeout.is_zero() {
+            connecting.await?
+        } else {
+            tokio::time::timeout(timeout, connecting)
+                .await
+                .map_err(|_| io::ErrorKind::TimedOut)??
+        };
+        stream.set_nodelay(true)?;
+        let meter = Rc::new(Meter::default());
+        let wire = UpstreamWire::new(stream, Rc::clone(&meter));
+        let (sender, connection) = http1::Builder::new()
+            .max_header_size(settings.max_head_bytes)
+            .max_buf_size(settings.buffer_bytes())
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(io::Error::other)?;
+        recorder.event(HttpEvent::UpstreamConnection);
+        recorder.event(HttpEvent::UpstreamsOpen);
+        let recorder = Rc::clone(recorder);
+        tokio::task::spawn_local(async move {
+            // What went wrong is told to the exchange; an idle connection may end as it likes.
+            let _ = connection.await;
+            recorder.closed(HttpEvent::UpstreamsOpen);
+        });
+        Ok(UpstreamLink {
+            sender,
+            meter,
+            reused: false,
+        })
+    }
+}
+
+/// A request in flight to an endpoint.
+#[derive(Debug)]
+pub(crate) struct InFlight(Rc<Upstream>);
+
+impl InFlight {
+    pub(crate) fn upstream(&self) -> &Rc<Upstream> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get() - 1);
+    }
+}

@@ -1,0 +1,316 @@
+//! The deadlines of one client connection: one timer for idling, heads, bodies and answers.
+//!
+//! A timer per request would cost as much as routing it. Here a connection has one tokio timer that
+//! is armed at or before the earliest moment at which anything could be due, and looks again when
+//! it fires; moving a deadline further away is a store. One exchange is under way at a time
+//! (HTTP/1), so one deadline is enough.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::settings::Settings;
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The first octet of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// Anything within an exchange: the exchange is told and decides.
+    Exchange,
+}
+
+/// What to do when the timer fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing is due yet, or the exchange was told.
+    Wait,
+    /// No request came: close quietly.
+    Idle,
+    /// A head did not arrive in time.
+    Head,
+}
+
+/// The deadlines of one connection, shared by its task, its exchange and its bodies.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    phase: Cell<Phase>,
+    due: Cell<Instant>,
+    /// End of the whole exchange, if limited.
+    end: Cell<Option<Instant>>,
+    /// The task must look again no later than this.
+    look: Cell<Instant>,
+    /// The shortest wait that may begin without the task noticing.
+    step: Cell<Duration>,
+    /// `step` between exchanges.
+    rest_step: Duration,
+    expired: Cell<bool>,
+    /// Octets were read since the phase was left idle.
+    heard: Cell<bool>,
+    /// The response broke off: reset instead of a clean end.
+    broken: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    head_timeout: Duration,
+    idle_timeout: Duration,
+    stream_timeout: Duration,
+}
+
+/// "Off" as a duration that never comes.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+impl Watch {
+    pub(crate) fn new(now: Instant, settings: &Settings) -> Self {
+        let step = settings
+            .idle_timeout
+            .min(settings.head_timeout)
+            .min(settings.stream_timeout);
+        Self {
+            phase: Cell::new(Phase::Idle),
+            due: Cell::new(now + settings.idle_timeout),
+            end: Cell::new(None),
+            look: Cell::new(now + step),
+            step: Cell::new(step),
+            rest_step: step,
+            expired: Cell::new(false),
+            heard: Cell::new(false),
+            broken: Cell::new(false),
+            waker: RefCell::new(None),
+            head_timeout: settings.head_timeout,
+            idle_timeout: settings.idle_timeout,
+            stream_timeout: settings.stream_timeout,
+        }
+    }
+
+    /// An exchange begins. `answer` and `whole` are its timeouts; zero is off.
+    pub(crate) fn begin(&self, now: Instant, answer: Duration, whole: Duration) {
+        let answer = limit(answer);
+        self.phase.set(Phase::Exchange);
+        self.expired.set(false);
+        self.end.set((!whole.is_zero()).then(|| now + whole));
+        self.due_at(now + NEVER);
+        let step = self.step.get().min(answer);
+        let look = (now + step).min(self.due.get());
+        if look < self.look.get() {
+            self.look.set(look);
+        }
+        self.step.set(step);
+    }
+
+    /// The request is with a backend: its answer is due.
+    pub(crate) fn expect_answer(&self, now: Instant, answer: Duration) {
+        self.due_at(now + limit(answer));
+    }
+
+    /// A body moved, or should.
+    pub(crate) fn expect_body(&self, now: Instant) {
+        self.due_at(now + self.stream_timeout);
+    }
+
+    /// The head of the answer is here, at a time that nobody read: the body has at least its own
+    /// timeout from now.
+    pub(crate) fn answered(&self) {
+        self.due_at(self.due.get() + self.stream_timeout);
+    }
+
+    /// Nothing is due until told otherwise, except the whole exchange.
+    pub(crate) fn pause(&self, now: Instant) {
+        self.due_at(now + NEVER);
+    }
+
+    /// The exchange is over.
+    pub(crate) fn rest(&self, now: Instant) {
+        self.phase.set(Phase::Idle);
+        self.heard.set(false);
+        self.end.set(None);
+        self.step.set(self.rest_step);
+        self.due.set(now + self.idle_timeout);
+    }
+
+    /// Octets came from the client.
+    pub(crate) fn hear(&self) {
+        self.heard.set(true);
+    }
+
+    /// The response broke off.
+    pub(crate) fn break_off(&self) {
+        self.broken.set(true);
+    }
+
+    /// Whether to reset the connection instead of closing it.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Whether the whole exchange is out of time.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.end.get().is_some_and(|end| end <= now)
+    }
+
+    /// Whether the deadline passed since it was last asked.
+    pub(crate) fn take_expired(&self) -> bool {
+        self.expired.replace(false)
+    }
+
+    /// Whether an exchange was told of its deadline and did not react: its client does not read.
+    pub(crate) fn ignored(&self) -> bool {
+        self.expired.get()
+    }
+
+    /// After the connection made what progress it could: notes a head that began.
+    pub(crate) fn note_head(&self) {
+        if self.phase.get() == Phase::Idle && self.heard.get() {
+            let now = Instant::now();
+            self.phase.set(Phase::Head);
+            self.due.set(now + self.head_timeout);
+        }
+    }
+
+    /// The timer fired.
+    pub(crate) fn fired(&self, now: Instant) -> Due {
+        let due = self.due.get();
+        self.look.set(due.min(now + self.step.get()));
+        if now < due {
+            return Due::Wait;
+        }
+        match self.phase.get() {
+            Phase::Idle => Due::Idle,
+            Phase::Head => Due::Head,
+            Phase::Exchange => {
+                self.expired.set(true);
+                self.due.set(now + NEVER);
+                self.look.set(now + self.step.get());
+                Due::Wait
+            }
+        }
+    }
+
+    /// When the task must look at the latest.
+    pub(crate) fn look(&self) -> Instant {
+        self.look.get()
+    }
+
+    /// Remembers who to wake.
+    pub(crate) fn register(&self, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut();
+        if slot.as_ref().is_none_or(|w| !w.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Waits for `future`, but not beyond the deadline.
+    pub(crate) async fn within<F: Future + Unpin>(&self, mut future: F) -> Option<F::Output> {
+        std::future::poll_fn(|cx: &mut Context<'_>| {
+            if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if self.take_expired() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn due_at(&self, due: Instant) {
+        self.due.set(self.end.get().map_or(due, |end| end.min(due)));
+    }
+}
+
+fn limit(timeout: Duration) -> Duration {
+    if timeout.is_zero() { NEVER } else { timeout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn watch(now: Instant) -> Watch {
+        Watch::new(
+            now,
+            &Settings {
+                head_timeout: SECOND * 10,
+                idle_timeout: SECOND * 60,
+                stream_timeout: SECOND * 30,
+                ..Settings::default()
+            },
+        )
+    }
+
+    #[test]
+    fn an_idle_connection_is_looked_at_early_and_closed_late() {
+        let t = Instant::now();
+        let watch = watch(t);
+        assert_eq!(watch.look(), t + SECOND * 10);
+        assert_eq!(watch.fired(t + SECOND * 10), Due::Wait);
+        assert_eq!(watch.look(), t + SECOND * 20);
+        assert_eq!(watch.fired(t + SECOND * 60), Due::Idle);
+    }
+
+    #[test]
+    fn an_answer_that_is_due_tells_the_exchange_once() {
+        let t = Instant::now();
+        let watch = watch(t);
+        watch.begin(t, SECOND * 2, Duration::ZERO);
+        watch.expect_answer(t, SECOND * 2);
+        assert_eq!(watch.look(), t + SECOND * 2);
+        assert_eq!(watch.fired(t + SECOND), Due::Wait);
+        assert!(!watch.take_expired());
+        assert_eq!(watch.fired(t + SECOND * 2), Due::Wait);
+        assert!(watch.take_expired());
+        assert!(!watch.take_expired());
+    }
+
+    #[test]
+    fn whatever_is_waited_for_the_whole_exchange_ends_in_time() {
+        let t = Instant::now();
+        let watch = watch(t);
+        watch.begin(t, SECOND * 15, SECOND * 20);
+        watch.expect_body(t + SECOND);
+        watch.fired(t + SECOND * 20);
+        assert!(watch.take_expired());
+        assert!(watch.is_over(t + SECOND * 20));
+    }
+
+    #[test]
+    fn the_timer_is_never_armed_behind_a_deadline() {
+        let t = Instant::now();
+        let watch = watch(t);
+        // A short answer timeout that only begins after a long upload.
+        watch.begin(t, SECOND, Duration::ZERO);
+        watch.expect_body(t);
+        let mut now = t;
+        for _ in 0..5 {
+            now = watch.look();
+            watch.fired(now);
+        }
+        watch.expect_answer(now, SECOND);
+        assert!(watch.look() <= now + SECOND);
+    }
+
+    #[test]
+    fn a_head_has_its_own_deadline_from_its_first_octet() {
+        let t = Instant::now();
+        let watch = watch(t);
+        watch.note_head();
+        assert_eq!(watch.fired(t + SECOND * 11), Due::Wait);
+        watch.hear();
+        watch.note_head();
+        assert_eq!(watch.fired(t + SECOND * 12), Due::Head);
+        watch.rest(t);
+        watch.note_head();
+        assert_eq!(watch.fired(t + SECOND * 12), Due::Wait);
+    }
+}

@@ -1,0 +1,177 @@
+//! Sockets as the engine sees them, with what the engine does not tell: whether octets were sent or
+//! received, and a reset where a clean end would be a lie.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::strict::Guard;
+use crate::watch::Watch;
+
+/// Octets of an upstream connection.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    sent: Cell<u64>,
+    received: Cell<u64>,
+}
+
+impl Meter {
+    /// Octets that the system took.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// Octets that came back.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.get()
+    }
+}
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub(crate) struct UpstreamWire {
+    stream: TcpStream,
+    meter: Rc<Meter>,
+}
+
+impl UpstreamWire {
+    pub(crate) fn new(stream: TcpStream, meter: Rc<Meter>) -> Self {
+        Self { stream, meter }
+    }
+
+    fn count(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(n)) = &result {
+            self.meter.sent.set(self.meter.sent.get() + *n as u64);
+        }
+        result
+    }
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct ClientWire {
+    stream: TcpStream,
+    watch: Rc<Watch>,
+    guard: Guard,
+}
+
+impl ClientWire {
+    pub(crate) fn new(stream: TcpStream, watch: Rc<Watch>) -> Self {
+        Self {
+            stream,
+            watch,
+            guard: Guard::default(),
+        }
+    }
+}
+
+impl Drop for ClientWire {
+    fn drop(&mut self) {
+        if self.watch.is_broken() {
+            // Where the end of the connection is the end of the body (HTTP/1.0), only a reset says
+            // that something is missing.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for ClientWire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.watch.hear();
+            this.guard.inspect(&mut buf.filled_mut()[before..]);
+        }
+        result
+    }
+}
+
+impl AsyncWrite for ClientWire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for UpstreamWire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let octets = (buf.filled().len() - before) as u64;
+        this.meter.received.set(this.meter.received.get() + octets);
+        result
+    }
+}
+
+impl AsyncWrite for UpstreamWire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.count(result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.count(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,181 @@
+//! What one data-path thread owns: its handle of the Table, its pools, its dice, its counters.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Notify, mpsc};
+use windrose_model::{EndpointId, Fact, PassiveKind, Report, Stamp};
+use windrose_routing::{Reader, Source, Table};
+use windrose_telemetry::{HttpEvent, Metrics};
+
+use crate::budget::Requests;
+use crate::draw::Dice;
+use crate::live::Shared;
+use crate::record::Recorder;
+use crate::settings::Settings;
+use crate::upstream::Upstreams;
+use crate::watch::Watch;
+
+/// One thread of the proxy.
+pub(crate) struct Worker {
+    reader: RefCell<Reader>,
+    table: RefCell<TableHandle>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) dice: Dice,
+    pub(crate) shared: Arc<Shared>,
+    reports: mpsc::Sender<Report>,
+    pub(crate) recorder: Rc<Recorder>,
+    pub(crate) settings: Arc<Settings>,
+    /// This thread's part of each app's retry budget, by the app's first steered slot.
+    requests: RefCell<Vec<Option<Arc<Requests>>>>,
+    clients: RefCell<HashMap<u64, Rc<Watch>>>,
+    next_client: Cell<u64>,
+    stopping: Cell<Stopping>,
+    /// A client connection ended.
+    pub(crate) freed: Notify,
+}
+
+/// A Table behind a counter of this thread, so that exchanges touch none that cores share.
+#[allow(
+    clippy::redundant_allocation,
+    reason = "the second counter is the point"
+)]
+pub(crate) type TableHandle = Rc<Arc<Table>>;
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stopping {
+    /// Not asked for.
+    No,
+    /// Exchanges are finished, connections closed behind them.
+    Graceful,
+    /// Everything ends now.
+    Now,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        source: &Source,
+        shared: Arc<Shared>,
+        reports: mpsc::Sender<Report>,
+        metrics: Arc<Metrics>,
+        settings: Arc<Settings>,
+        seed: u64,
+    ) -> Self {
+        let mut reader = source.reader();
+        let table = Rc::new(Arc::clone(reader.load()));
+        Self {
+            reader: RefCell::new(reader),
+            table: RefCell::new(table),
+            upstreams: Upstreams::default(),
+            dice: Dice::new(seed),
+            shared,
+            reports,
+            recorder: Rc::new(Recorder::new(metrics)),
+            settings,
+            requests: RefCell::new(Vec::new()),
+            clients: RefCell::new(HashMap::new()),
+            next_client: Cell::new(0),
+            stopping: Cell::new(Stopping::No),
+            freed: Notify::new(),
+        }
+    }
+
+    /// The published Table: once per exchange.
+    pub(crate) fn table(&self) -> TableHandle {
+        let mut reader = self.reader.borrow_mut();
+        let current = reader.load();
+        let mut held = self.table.borrow_mut();
+        if !Arc::ptr_eq(&held, current) {
+            *held = Rc::new(Arc::clone(current));
+        }
+        Rc::clone(&held)
+    }
+
+    /// Counts a request for the retry budget of an app.
+    pub(crate) fn count_request(&self, app_slot: u32, tick: u64) {
+        let second = second(tick);
+        let mut all = self.requests.borrow_mut();
+        let at = app_slot as usize;
+        if let Some(Some(requests)) = all.get(at) {
+            requests.add(second);
+            return;
+        }
+        let Some(budget) = self.shared.budget(app_slot) else {
+            return;
+        };
+        if at >= all.len() {
+            all.resize_with(at + 1, || None);
+        }
+        all[at].insert(budget.join()).add(second);
+    }
+
+    /// Tells control, if it has room to listen.
+    pub(crate) fn report(&self, stamp: Stamp, endpoint: EndpointId, kind: PassiveKind) -> bool {
+        let fact = Fact::Passive(endpoint, kind);
+        let told = self.reports.try_send(Report { stamp, fact }).is_ok();
+        if !told {
+            self.recorder.report_dropped();
+        }
+        told
+    }
+
+    /// Housekeeping, about once a second: an idle thread pins no old Table and no old connection.
+    pub(crate) fn sweep(&self, now: Instant) {
+        drop(self.table());
+        self.upstreams
+            .sweep(now, self.settings.upstream_idle_timeout);
+    }
+
+    /// A client connection begins; it is woken when the thread stops.
+    pub(crate) fn enter(self: &Rc<Self>, watch: Rc<Watch>) -> Entered {
+        let id = self.next_client.get();
+        self.next_client.set(id + 1);
+        self.clients.borrow_mut().insert(id, watch);
+        self.recorder.event(HttpEvent::ClientConnection);
+        self.recorder.event(HttpEvent::ClientsOpen);
+        Entered {
+            worker: Rc::clone(self),
+            id,
+        }
+    }
+
+    /// Client connections open now.
+    pub(crate) fn open(&self) -> usize {
+        self.clients.borrow().len()
+    }
+
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.stopping.get()
+    }
+
+    /// Takes the stop further and wakes every connection.
+    pub(crate) fn stop(&self, how: Stopping) {
+        self.stopping.set(how);
+        for watch in self.clients.borrow().values() {
+            watch.wake();
+        }
+    }
+}
+
+/// Seconds of a tick.
+pub(crate) fn second(tick: u64) -> u32 {
+    u32::try_from(tick / 1_000).unwrap_or(u32::MAX)
+}
+
+/// An open client connection.
+pub(crate) struct Entered {
+    worker: Rc<Worker>,
+    id: u64,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.worker.clients.borrow_mut().remove(&self.id);
+        self.worker.recorder.closed(HttpEvent::ClientsOpen);
+        self.worker.freed.notify_waiters();
+    }
+}

@@ -1,0 +1,134 @@
+//! Where requests go: hosts, paths, versions, clusters, and always the same as DNS says.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use support::backend::Backend;
+use support::{Node, app, name, run};
+use windrose_model::{Route, Split, Step, Version, Weight};
+use windrose_proxy::Settings;
+use windrose_routing::{DnsChoice, prefix_key};
+
+#[test]
+fn versions_are_split_by_weight_and_routes_by_longest_prefix() {
+    run(async {
+        let (one, two, api) = (
+            Backend::answers("v1").await,
+            Backend::answers("v2").await,
+            Backend::answers("v3").await,
+        );
+        let mut app = app(&[("c1", &[one.address])]);
+        for (version, backend) in [("v2", &two), ("v3", &api)] {
+            let endpoints = BTreeMap::from([(name("c1"), vec![backend.address])]);
+            app.versions.insert(name(version), Version { endpoints });
+        }
+        let split = |parts: &[(&str, u32)]| {
+            Split(
+                parts
+                    .iter()
+                    .map(|(v, w)| (name(v), Weight::new(*w).unwrap()))
+                    .collect(),
+            )
+        };
+        app.split = split(&[("v1", 90), ("v2", 10)]);
+        app.routes = vec![Route {
+            path_prefix: "/api".into(),
+            split: split(&[("v3", 1)]),
+        }];
+        let node = Node::start(app);
+        let mut client = node.client().await;
+        let mut second = 0;
+        for _ in 0..2_000 {
+            second += u32::from(client.get("/").await.field("x-backend") == "v2");
+        }
+        assert!((150..250).contains(&second), "{second} of 2,000 at 10 %");
+        for (path, version) in [("/api", "v3"), ("/api/x", "v3"), ("/api?q", "v3")] {
+            assert_eq!(client.get(path).await.field("x-backend"), version, "{path}");
+        }
+        assert_ne!(client.get("/apix").await.field("x-backend"), "v3");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_sticky_client_gets_the_cluster_that_dns_gives_its_prefix() {
+    run(async {
+        let names = ["c1", "c2", "c3", "c4"];
+        let mut backends = Vec::new();
+        for name in names {
+            backends.push(Backend::answers(name).await);
+        }
+        let clusters: Vec<_> = names
+            .iter()
+            .zip(&backends)
+            .map(|(n, b)| (*n, [b.address]))
+            .collect();
+        let clusters: Vec<_> = clusters.iter().map(|(n, a)| (*n, &a[..])).collect();
+        let mut app = app(&clusters);
+        app.sticky = true;
+        let weights = names.iter().map(|n| (name(n), Weight::ONE)).collect();
+        app.steering = vec![Step::Weighted(weights)];
+        let settings = Settings {
+            forwarded_trust: vec!["127.0.0.1/32".parse().unwrap()],
+            ..Settings::default()
+        };
+        let node = Node::with(app, settings);
+        let table = node.publisher.current();
+        let app = table.app(table.host("app.test").unwrap());
+        let mut used = std::collections::BTreeSet::new();
+        let mut client = node.client().await;
+        for n in 0..100u8 {
+            let address = format!("198.51.{n}.7").parse().unwrap();
+            let view = app.view(table, table.leaf(address));
+            let key = prefix_key(app.plan.salt, address);
+            let DnsChoice::Clusters(picked) = app.choose_dns(view, key) else {
+                panic!("DNS answers");
+            };
+            let expected = app.plan.clusters[usize::from(picked[0])].name.as_str();
+            for last in [7, 200] {
+                client
+                    .send(format!(
+                        "GET / HTTP/1.1\r\nHost: app.test\r\nX-Forwarded-For: 198.51.{n}.{last}\r\n\r\n"
+                    ))
+                    .await;
+                let response = client.response().await;
+                assert_eq!(response.field("x-backend"), expected, "198.51.{n}.{last}");
+                used.insert(expected.to_owned());
+            }
+        }
+        assert_eq!(used.len(), 4, "all clusters have clients");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_new_table_holds_from_the_next_request_on_and_the_old_one_is_let_go() {
+    run(async {
+        let (one, two) = (Backend::answers("one").await, Backend::answers("two").await);
+        let mut node = Node::start(app(&[("c1", &[one.address])]));
+        let mut client = node.client().await;
+        assert_eq!(client.get("/").await.field("x-backend"), "one");
+        let model = support::model(app(&[("c1", &[two.address])]));
+        let slots = windrose_routing::SlotBook::new().assign(&model, 2);
+        let stamp = windrose_model::Stamp {
+            term: 1,
+            epoch: 2,
+            revision: windrose_model::Revision(1),
+        };
+        let status = windrose_model::Status {
+            stamp,
+            apps: Vec::new(),
+        };
+        let data = windrose_routing::Data {
+            geo: std::sync::Arc::new(windrose_routing::geo::GeoDb::empty()),
+        };
+        let table = windrose_routing::compile(&model, &status, &data, &slots, None);
+        node.publisher.publish(table).unwrap();
+        // The slot is the same, the address is not: pooled connections must not be mixed up.
+        assert_eq!(client.get("/").await.field("x-backend"), "two");
+        assert_eq!(node.publisher.sweep(), 1, "nobody holds the old Table");
+        node.stop().await;
+    });
+}
