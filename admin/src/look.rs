@@ -31,6 +31,7 @@ pub(crate) fn look(snapshot: &Snapshot, identity: &Identity, now: SystemTime) ->
             at: timestamp(snapshot.reload.at),
             error: snapshot.reload.error.clone(),
         },
+        journal_lines_lost: snapshot.journal_lost,
         apps: snapshot.table.apps().map(|(_, entry)| app(entry)).collect(),
         decisions: snapshot.decisions.iter().map(decision).collect(),
     }

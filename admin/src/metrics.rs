@@ -66,6 +66,11 @@ fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Iden
     )
     .count(&[], scalars.reports_dropped.get());
     page.counter(
+        "windrose_journal_lost_total",
+        "Journal lines that could not be written.",
+    )
+    .count(&[], snapshot.journal_lost);
+    page.counter(
         "windrose_metrics_dropped_total",
         "Counts that found no place and are in no other metric.",
     )
@@ -113,8 +118,7 @@ fn dns(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
         "windrose_dns_dropped_total",
         "DNS packets without an answer, by reason.",
     );
-    dropped.count(&[("reason", "ignored")], event(DnsEvent::Dropped));
-    dropped.count(&[("reason", "malformed")], event(DnsEvent::Malformed));
+    dropped.count(&[("reason", "no_query")], event(DnsEvent::Dropped));
     dropped.count(&[("reason", "send_failed")], event(DnsEvent::SendFailed));
     page.counter(
         "windrose_dns_truncated_total",

@@ -178,6 +178,7 @@ mod tests {
                 error: None,
             },
             decisions: Vec::new(),
+            journal_lost: 0,
         };
         let (_, snapshots) = watch::channel(Arc::new(snapshot));
         let identity = Identity {

@@ -33,6 +33,8 @@ pub struct NodeStatus {
     pub digest: String,
     /// The latest change of the configuration.
     pub reload: Reload,
+    /// Journal lines that could not be written.
+    pub journal_lines_lost: u64,
     /// By name.
     pub apps: Vec<AppStatus>,
     /// The latest changes of mind, oldest first.

@@ -46,6 +46,10 @@ fn head(text: &mut String, status: &NodeStatus) -> std::fmt::Result {
             "configuration refused {ago} ago, the old one serves: {why}"
         )?;
     }
+    if status.journal_lines_lost > 0 {
+        let lost = status.journal_lines_lost;
+        writeln!(text, "journal: {lost} lines could not be written")?;
+    }
     Ok(())
 }
 
@@ -195,6 +199,7 @@ mod tests {
                 at: at(-100),
                 error: None,
             },
+            journal_lines_lost: 0,
             apps: vec![AppStatus {
                 name: "shop".to_owned(),
                 ttl_s: 5,
@@ -237,9 +242,11 @@ mod tests {
         let mut status = sample();
         status.ready = false;
         status.missing = vec!["shop/frankfurt".to_owned()];
+        status.journal_lines_lost = 2;
         status.reload.ok = false;
         status.reload.error = Some("unknown key hostz".to_owned());
         let text = render(&status);
+        assert!(text.contains("journal: 2 lines could not be written\n"));
         assert!(text.contains("not ready, waiting for the first probe of: shop/frankfurt\n"));
         assert!(
             text.contains(

@@ -102,10 +102,8 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 /// What a DNS thread counts for the whole node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DnsEvent {
-    /// A packet that got no answer by choice: a response, or from port 0.
+    /// A packet that gets no answer: too short for a header, a response, or from port 0.
     Dropped,
-    /// A packet too broken to answer.
-    Malformed,
     /// An answer that did not fit and told the client to come by TCP.
     Truncated,
     /// A TCP connection accepted.
@@ -116,7 +114,7 @@ pub enum DnsEvent {
 
 impl DnsEvent {
     /// How many there are.
-    pub const COUNT: u32 = 5;
+    pub const COUNT: u32 = 4;
 }
 
 /// What a proxy thread counts for the whole node.

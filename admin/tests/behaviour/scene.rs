@@ -294,5 +294,6 @@ fn snapshot() -> Snapshot {
             share: Percent::ZERO,
             cause: "0 of 2 endpoints up, last failure: connection refused".to_owned(),
         }],
+        journal_lost: 0,
     }
 }
