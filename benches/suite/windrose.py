@@ -10,14 +10,14 @@ def dns_static(binary: Path, folder: Path, port: int) -> list:
     return _run(binary, folder, {**_node(folder, dns=port), "zones": _zone()})
 
 
-def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path) -> list:
+def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path, endpoint_port: int) -> list:
     steering = {"geo": {
         "continents": {continent: [cluster] for continent, cluster in scene.CONTINENTS.items()},
         "countries": {country: [cluster] for (_, country), cluster in scene.COUNTRIES.items()},
         "default": [scene.DEFAULT],
     }}
-    # DNS answers the clusters' addresses; the endpoints are never connected to.
-    endpoints = {cluster: ["127.0.0.1:9"] for cluster in scene.CLUSTERS}
+    # DNS answers the clusters' addresses; the endpoints are only probed.
+    endpoints = {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in scene.CLUSTERS}
     app = {"hosts": [scene.APP_HOST], "versions": {"v1": {"endpoints": endpoints}}, "steering": [steering], "answers": 1}
     return _run(binary, folder, {
         **_node(folder, dns=port), "data": {"geo": str(geo_database)}, **_clusters(), "apps": {"shop": app}, "zones": _zone(),

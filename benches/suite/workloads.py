@@ -100,6 +100,8 @@ class DnsSteered(DnsStatic):
     def __init__(self, tools: Tools):
         super().__init__(tools)
         self._database = geo.database(tools.cache)
+        # What Windrose probes: its connections stand in the backlog, nobody accepts them.
+        self._endpoint = socket.create_server(("127.0.0.1", 0), backlog=4096)
 
     def compare(self, runs):
         shares = {
@@ -118,7 +120,7 @@ class DnsSteered(DnsStatic):
         return self.peers[contender](folder, port, self._database)
 
     def _windrose(self, binary, folder, port):
-        return windrose.dns_steered(binary, folder, port, self._database)
+        return windrose.dns_steered(binary, folder, port, self._database, self._endpoint.getsockname()[1])
 
 
 class HttpKeepalive:
