@@ -1,8 +1,8 @@
 //! The page `/metrics`: labels from the Table of this moment, numbers from the counters.
 //!
 //! Label sets are bounded by the configuration. Counters of an app, cluster or version that exists
-//! are shown from zero on; a histogram appears with its first request, codes and rcodes that never
-//! happened do not appear.
+//! are shown from zero on; a group's histogram, retries and failures appear with its first request,
+//! codes and rcodes that never happened do not appear.
 
 use windrose_control::Snapshot;
 use windrose_model::Verdict;
@@ -190,7 +190,11 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
     ] {
         let mut family = page.counter(name, help);
         for (labels, group) in groups(snapshot) {
-            family.count(&labels, metrics.group_events.sum(group.slot, event as u32));
+            let count = metrics.group_events.sum(group.slot, event as u32);
+            metrics.http_requests.row(group.slot, &mut row);
+            if count > 0 || row.iter().any(|cell| *cell > 0) {
+                family.count(&labels, count);
+            }
         }
     }
     connections(page, metrics);

@@ -14,10 +14,13 @@ use crate::process::{Process, seconds_since_epoch};
 /// The media type of [`Page::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Families in the order they were begun.
+/// Families in the order they were begun. Each is written when the next one begins, so that only one
+/// is in memory sample by sample.
 #[derive(Debug, Default)]
 pub struct Page {
-    families: Vec<MetricFamily>,
+    text: Vec<u8>,
+    current: MetricFamily,
+    failed: Option<prometheus::Error>,
 }
 
 /// A family being filled. Label names and order must be the same for all its samples.
@@ -99,22 +102,30 @@ impl Page {
     /// # Errors
     /// Only if a family is malformed, which the methods here do not make.
     pub fn text(mut self) -> Result<String, prometheus::Error> {
-        self.families
-            .retain(|family| !family.get_metric().is_empty());
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.families, &mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        self.flush();
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(String::from_utf8_lossy(&self.text).into_owned()),
+        }
     }
 
     fn family(&mut self, name: &str, help: &str, kind: MetricType) -> Family<'_> {
-        let mut family = MetricFamily::default();
-        family.set_name(name.to_owned());
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        let at = self.families.len();
-        self.families.push(family);
+        self.flush();
+        self.current.set_name(name.to_owned());
+        self.current.set_help(help.to_owned());
+        self.current.set_field_type(kind);
         Family {
-            family: &mut self.families[at],
+            family: &mut self.current,
+        }
+    }
+
+    fn flush(&mut self) {
+        let family = std::mem::take(&mut self.current);
+        if family.get_metric().is_empty() {
+            return;
+        }
+        if let Err(error) = TextEncoder::new().encode(&[family], &mut self.text) {
+            self.failed.get_or_insert(error);
         }
     }
 }
