@@ -49,6 +49,8 @@ pub struct Controller {
     warned: Option<Instant>,
     reload: Reload,
     decisions: VecDeque<Arc<Decision>>,
+    /// Kept for its memory.
+    facts: Vec<Fact>,
 }
 
 /// A Model whose Table is being compiled.
@@ -93,6 +95,7 @@ impl Controller {
                 error: None,
             },
             decisions: VecDeque::new(),
+            facts: Vec::new(),
         };
         controller.adopt(now, model, &mut Vec::new());
         controller.next_stamp();
@@ -158,10 +161,12 @@ impl Controller {
             let text = "probes cannot be made here: no descriptors, ports or memory left";
             self.warn(now, out, || text.to_owned());
         }
-        let mut facts = Vec::new();
+        let mut facts = std::mem::take(&mut self.facts);
         self.prober
             .finish(now.mono, id, outcome, |fact| facts.push(fact));
         self.learn(now, &facts, out);
+        facts.clear();
+        self.facts = facts;
         self.probe(now, out);
     }
 

@@ -98,13 +98,13 @@ struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
     reports: mpsc::Receiver<Report>,
     probed: mpsc::UnboundedReceiver<(ProbeId, Outcome)>,
-    finished: mpsc::UnboundedReceiver<(JobId, Finished)>,
+    finished: mpsc::UnboundedReceiver<(JobId, Box<Finished>)>,
 }
 
 /// The same, one at a time.
 enum Arrival {
     Command(Command),
-    Finished(JobId, Finished),
+    Finished(JobId, Box<Finished>),
     Event(Event),
     Sweep,
 }
@@ -116,7 +116,7 @@ struct Driver {
     snapshots: watch::Sender<Arc<Snapshot>>,
     started: WallTime,
     probed: mpsc::UnboundedSender<(ProbeId, Outcome)>,
-    finished: mpsc::UnboundedSender<(JobId, Finished)>,
+    finished: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
     effects: Vec<Effect>,
 }
 
@@ -172,7 +172,7 @@ impl Driver {
             Arrival::Command(Command::ReloadFailed(error)) => Event::ReloadFailed(error),
             Arrival::Event(event) => event,
             Arrival::Finished(job, finished) => {
-                if let Some((job, inputs)) = self.publishing.keep(finished) {
+                if let Some((job, inputs)) = self.publishing.keep(*finished) {
                     self.publishing.compute(job, inputs, self.finished.clone());
                 }
                 Event::Computed(job)

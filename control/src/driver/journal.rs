@@ -264,7 +264,7 @@ mod tests {
     fn a_journal_is_rotated_and_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
-        let mut writer = Writer::open(path.clone(), 10).unwrap();
+        let mut writer = Writer::open(path, 10).unwrap();
         for line in [
             "one1\n", "two2\n", "three\n", "four4\n", "five5\n", "six66\n",
         ] {

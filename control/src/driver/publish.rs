@@ -91,7 +91,7 @@ impl Publishing {
         &mut self,
         job: JobId,
         inputs: Inputs,
-        done: mpsc::UnboundedSender<(JobId, Finished)>,
+        done: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
     ) {
         let Some(mut book) = self.book.take() else {
             self.waiting = Some((job, inputs));
@@ -115,7 +115,7 @@ impl Publishing {
                 round,
                 book,
             };
-            let _ = done.send((job, finished));
+            let _ = done.send((job, Box::new(finished)));
         });
     }
 

@@ -1,0 +1,249 @@
+//! CPU from an event to the published Table with 10,000 apps and 100,000 endpoints, and what
+//! scheduling 100,000 targets costs. `cargo bench -p windrose-control`; the bar is 10 ms.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measuring program"
+)]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use windrose_control::event::{Effect, Event};
+use windrose_control::probe::{Order, Outcome};
+use windrose_control::{Budget, Controller, Options};
+use windrose_model::{
+    App, Cluster, Coordinates, DnsName, Draft, Model, Name, Now, Percent, ProbeFailure, Region,
+    Revision, Split, Version, WallTime, Weight,
+};
+use windrose_routing::geo::GeoDb;
+use windrose_routing::{Data, Publisher, SlotBook, Slots, Table, compile};
+
+const APPS: u32 = 10_000;
+const CLUSTERS: u8 = 5;
+const PER_CLUSTER: u8 = 2;
+const TIMES: usize = 4;
+
+fn main() {
+    let began = Instant::now();
+    let model = Arc::new(Model::build(draft(), Revision(1), None).unwrap());
+    println!("model                          {:>10.2?}", began.elapsed());
+    let mut node = Node::new(model);
+    let probes = node.round(|_| Outcome::Healthy);
+    println!("first round, {probes} probes  {:>10.2?}", node.spent);
+    let probes = node.round(|_| Outcome::Healthy);
+    let each = node.spent / u32::try_from(probes).unwrap();
+    println!("a quiet round: per probe       {each:>10.2?}");
+    node.fail("one endpoint of 100,000", |address| {
+        address == endpoint(4_711, 3, 1)
+    });
+    node.fail("one cluster of one app", |address| {
+        [endpoint(815, 2, 0), endpoint(815, 2, 1)].contains(&address)
+    });
+    node.fail("one cluster of all 10,000 apps", |address| {
+        cluster_of(address) == 1
+    });
+}
+
+/// A controller and what its driver does to publish, in virtual time.
+struct Node {
+    controller: Controller,
+    publisher: Publisher,
+    slots: Slots,
+    now: Now,
+    orders: Vec<Order>,
+    effects: Vec<Effect>,
+    /// Time of the latest round.
+    spent: Duration,
+    published: usize,
+    decisions: usize,
+}
+
+impl Node {
+    fn new(model: Arc<Model>) -> Self {
+        let now = Now {
+            mono: Instant::now(),
+            wall: WallTime(0),
+        };
+        let options = Options {
+            jitter: false,
+            budget: Budget {
+                in_flight: u32::MAX,
+                per_second: u32::MAX,
+            },
+            ..Options::default()
+        };
+        let data = Arc::new(Data {
+            geo: Arc::new(GeoDb::empty()),
+        });
+        let began = Instant::now();
+        let controller = Controller::new(now, Arc::clone(&model), data, &options);
+        println!("controller                     {:>10.2?}", began.elapsed());
+        let began = Instant::now();
+        let slots = SlotBook::new().assign(&model, 1);
+        println!("slots                          {:>10.2?}", began.elapsed());
+        let began = Instant::now();
+        let inputs = controller.inputs();
+        let table = compile(&model, &inputs.status, &inputs.data, &slots, None);
+        println!("full compile                   {:>10.2?}", began.elapsed());
+        Self {
+            controller,
+            publisher: Publisher::new(table).0,
+            slots,
+            now,
+            orders: Vec::new(),
+            effects: Vec::new(),
+            spent: Duration::ZERO,
+            published: 0,
+            decisions: 0,
+        }
+    }
+
+    /// Begins every probe of a round and answers them all at one time.
+    fn round(&mut self, outcome: impl Fn(SocketAddr) -> Outcome) -> usize {
+        self.now = self.now.after(Duration::from_secs(5));
+        let began = Instant::now();
+        self.event(Event::Wakeup);
+        let orders = std::mem::take(&mut self.orders);
+        let count = orders.len();
+        for order in orders {
+            let outcome = outcome(order.address);
+            self.event(Event::Probed(order.id, outcome));
+        }
+        self.event(Event::Wakeup);
+        self.spent = began.elapsed();
+        count
+    }
+
+    /// Lets some targets fail, several times; prints the least time from the last results to the
+    /// published Table. One thread, nothing waits: the least time is CPU.
+    fn fail(&mut self, what: &str, fails: impl Fn(SocketAddr) -> bool) {
+        let all: Vec<_> = (0..TIMES).map(|_| self.fail_once(&fails)).collect();
+        let (spent, folded, decisions) = all.into_iter().min().unwrap();
+        println!(
+            "{what:<30} {spent:>10.2?}  (of it compile and publish {:.2?}; {decisions} decisions)",
+            spent - folded,
+        );
+    }
+
+    fn fail_once(&mut self, fails: impl Fn(SocketAddr) -> bool) -> (Duration, Duration, usize) {
+        let outcome = |address| match fails(address) {
+            true => Outcome::Failed(ProbeFailure::Refused),
+            false => Outcome::Healthy,
+        };
+        for _ in 0..2 {
+            self.round(outcome);
+        }
+        self.now = self.now.after(Duration::from_secs(5));
+        self.event(Event::Wakeup);
+        let (bad, good): (Vec<_>, Vec<_>) = std::mem::take(&mut self.orders)
+            .into_iter()
+            .partition(|order| fails(order.address));
+        for order in good {
+            self.event(Event::Probed(order.id, Outcome::Healthy));
+        }
+        self.event(Event::Wakeup);
+        self.now = self.now.after(Duration::from_secs(1));
+        (self.published, self.decisions) = (0, 0);
+        let began = Instant::now();
+        for order in bad {
+            self.event(Event::Probed(order.id, outcome(order.address)));
+        }
+        let folded = began.elapsed();
+        self.event(Event::Wakeup);
+        let spent = began.elapsed();
+        assert_eq!(self.published, 1);
+        let decisions = self.decisions;
+        self.heal();
+        (spent, folded, decisions)
+    }
+
+    /// Everything is up again, and its comeback over.
+    fn heal(&mut self) {
+        for _ in 0..24 {
+            self.round(|_| Outcome::Healthy);
+        }
+        self.now = self.now.after(Duration::from_secs(3_600));
+        self.round(|_| Outcome::Healthy);
+        self.now = self.now.after(Duration::from_secs(3_600));
+        self.round(|_| Outcome::Healthy);
+    }
+
+    fn event(&mut self, event: Event) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.controller.handle(self.now, event, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Probe(order) => self.orders.push(order),
+                Effect::Journal(_) => self.decisions += 1,
+                Effect::Publish(inputs) => {
+                    let previous: &Table = self.publisher.current();
+                    let table = compile(
+                        &inputs.model,
+                        &inputs.status,
+                        &inputs.data,
+                        &self.slots,
+                        Some(previous),
+                    );
+                    self.publisher.publish(table).unwrap();
+                    self.publisher.sweep();
+                    self.published += 1;
+                }
+                _ => {}
+            }
+        }
+        self.effects = effects;
+    }
+}
+
+fn endpoint(app: u32, cluster: u8, nth: u8) -> SocketAddr {
+    let [_, _, high, low] = app.to_be_bytes();
+    SocketAddr::from(([10, cluster, high, low], 8_000 + u16::from(nth)))
+}
+
+fn cluster_of(address: SocketAddr) -> u8 {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.octets()[1],
+        IpAddr::V6(_) => u8::MAX,
+    }
+}
+
+fn draft() -> Draft {
+    let name = |text: &str| Name::new(text).unwrap();
+    let mut draft = Draft::default();
+    let region = Region {
+        location: Coordinates::new(50.0, 8.0).unwrap(),
+        country: None,
+    };
+    draft.regions.insert(name("r"), region);
+    for cluster in 0..CLUSTERS {
+        let entry = Cluster {
+            region: name("r"),
+            addresses: vec![[192, 0, 2, cluster].into()],
+            class: None,
+            cost_thousandths: 0,
+            dial: Percent::FULL,
+            drain: false,
+        };
+        draft.clusters.insert(name(&format!("c{cluster}")), entry);
+    }
+    for app in 0..APPS {
+        let endpoints: BTreeMap<_, _> = (0..CLUSTERS)
+            .map(|cluster| {
+                let list = (0..PER_CLUSTER).map(|nth| endpoint(app, cluster, nth));
+                (name(&format!("c{cluster}")), list.collect())
+            })
+            .collect();
+        let entry = App::new(
+            vec![DnsName::parse(&format!("app{app}.example.com")).unwrap()],
+            [(name("v1"), Version { endpoints })].into(),
+            Split([(name("v1"), Weight::ONE)].into()),
+        );
+        draft.apps.insert(name(&format!("app{app}")), entry);
+    }
+    draft
+}

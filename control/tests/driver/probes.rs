@@ -1,0 +1,97 @@
+//! What probes make of backends.
+
+use windrose_model::Verdict::{Down, Unknown, Up};
+use windrose_model::{Cause, Probe, ProbeFailure};
+use windrose_telemetry::ProbeOutcome;
+
+use crate::backend::{OK, answers, backend, nobody, stalls};
+use crate::node::{Node, draft, entry, http, model};
+
+const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it";
+const ENDLESS_HEAD: &str = "HTTP/1.1 200 OK\r\nX: ";
+
+#[tokio::test]
+async fn every_way_to_fail_has_its_cause() {
+    let (_kept, stalling) = stalls();
+    let cases = [
+        ("refuses", nobody(), ProbeFailure::Refused),
+        ("stalls", stalling, ProbeFailure::Timeout),
+        (
+            "garbage",
+            answers("SSH-2.0-OpenSSH\r\n\r\n"),
+            ProbeFailure::Garbage,
+        ),
+        ("closes", backend(drop), ProbeFailure::Reset),
+        ("half", answers(HALF), ProbeFailure::Reset),
+        ("head", answers(ENDLESS_HEAD), ProbeFailure::Reset),
+        (
+            "busy",
+            answers("HTTP/1.1 503 Busy\r\n\r\n"),
+            ProbeFailure::Status(503),
+        ),
+        (
+            "moved",
+            answers("HTTP/1.1 301 Moved\r\n\r\n"),
+            ProbeFailure::Status(301),
+        ),
+    ];
+    let apps: Vec<_> = cases
+        .iter()
+        .map(|(app, address, _)| (*app, http(), std::slice::from_ref(address)))
+        .collect();
+    let node = Node::start(model(draft(&apps), 1, None), None);
+    let all_down = |s: &windrose_control::Snapshot| {
+        cases
+            .iter()
+            .all(|(app, ..)| entry(s, app, 0).verdict == Down)
+    };
+    let snapshot = node.until(all_down).await;
+    for (app, _, last) in cases {
+        let expected = Cause::EndpointsDown { of: 1, last };
+        assert_eq!(entry(&snapshot, app, 0).cause, expected, "{app}");
+    }
+    let scalars = &node.metrics.scalars;
+    assert!(scalars.probes(ProbeOutcome::Garbage).get() >= 2);
+    assert!(scalars.probes(ProbeOutcome::Timeout).get() >= 2);
+}
+
+#[tokio::test]
+async fn what_serves_is_up_by_tcp_and_by_http() {
+    let (_kept, silent) = stalls();
+    let long = answers("HTTP/1.1 204 No Content\r\n\r\n");
+    let node = Node::start(
+        model(
+            draft(&[
+                ("tcp", Probe::Tcp, &[silent]),
+                ("http", http(), &[answers(OK), long]),
+            ]),
+            1,
+            None,
+        ),
+        None,
+    );
+    let snapshot = node.handle.snapshot();
+    assert_eq!(entry(&snapshot, "tcp", 0).verdict, Unknown);
+    node.handle.first_round().await;
+    let snapshot = node.handle.snapshot();
+    for (app, cluster) in [("tcp", 0), ("http", 0), ("http", 1)] {
+        assert_eq!(
+            entry(&snapshot, app, cluster).verdict,
+            Up,
+            "{app} {cluster}"
+        );
+    }
+    assert!(snapshot.ready.ready && snapshot.ready.missing.is_empty());
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_read_to_a_bound() {
+    let endless = backend(|mut stream| {
+        use std::io::Write;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    let node = Node::start(model(draft(&[("web", http(), &[endless])]), 1, None), None);
+    let snapshot = node.until(|s| entry(s, "web", 0).verdict != Unknown).await;
+    assert_eq!(entry(&snapshot, "web", 0).verdict, Up);
+}
