@@ -49,6 +49,8 @@ pub struct Controller {
     warned: Option<Instant>,
     reload: Reload,
     decisions: VecDeque<Arc<Decision>>,
+    /// Decided before anyone listened.
+    unsaid: Vec<Effect>,
     /// Kept for its memory.
     facts: Vec<Fact>,
 }
@@ -95,9 +97,12 @@ impl Controller {
                 error: None,
             },
             decisions: VecDeque::new(),
+            unsaid: Vec::new(),
             facts: Vec::new(),
         };
-        controller.adopt(now, model, &mut Vec::new());
+        let mut unsaid = Vec::new();
+        controller.adopt(now, model, &mut unsaid);
+        controller.unsaid = unsaid;
         controller.next_stamp();
         controller.dirty = false;
         controller
@@ -105,6 +110,7 @@ impl Controller {
 
     /// Takes one event; what to do is added to `out`, in order.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Effect>) {
+        out.append(&mut self.unsaid);
         match event {
             Event::Probed(id, outcome) => self.probed(now, id, outcome, out),
             Event::Report(report) => self.reported(now, report, out),
@@ -309,6 +315,9 @@ impl Controller {
             return missing;
         }
         for (app, name, _) in self.model.app_ids() {
+            if !self.prober.lacks(app) {
+                continue;
+            }
             let clusters = self.model.clusters_of(app);
             let mut lacks = vec![false; clusters.len()];
             for (index, endpoint) in (0..).zip(self.model.endpoints(app)) {

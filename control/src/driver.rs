@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::sleep_until;
 use windrose_model::{Model, Now, Report, WallTime};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::Metrics;
@@ -106,7 +106,6 @@ enum Arrival {
     Command(Command),
     Finished(JobId, Box<Finished>),
     Event(Event),
-    Sweep,
 }
 
 struct Driver {
@@ -128,40 +127,37 @@ fn run(runtime: Runtime, mut driver: Driver, mut inbox: Inbox) {
 
 impl Driver {
     async fn serve(&mut self, inbox: &mut Inbox) {
-        let mut sweep = interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_sweep = Instant::now();
         loop {
-            let wakeup = self.controller.next_wakeup();
-            let crowded = self.publishing.alive() > 1;
-            let first = tokio::select! {
+            let sweep = (self.publishing.alive() > 1).then_some(next_sweep);
+            let wakeup = self.controller.next_wakeup().into_iter().chain(sweep).min();
+            let mut arrival = tokio::select! {
                 biased;
-                arrival = inbox.next() => arrival,
-                () = until(wakeup) => Arrival::Event(Event::Wakeup),
-                _ = sweep.tick(), if crowded => Arrival::Sweep,
+                arrival = inbox.next() => Some(arrival),
+                () = until(wakeup) => None,
             };
-            let mut arrival = Some(first);
             for _ in 0..BATCH {
                 let Some(next) = arrival else { break };
-                if self.take(next).is_stop() {
+                if self.take(next) == Flow::Stop {
                     return;
                 }
                 arrival = inbox.try_next();
             }
             if let Some(last) = arrival
-                && self.take(last).is_stop()
+                && self.take(last) == Flow::Stop
             {
                 return;
             }
             let now = read_clocks();
-            if self
-                .controller
-                .next_wakeup()
-                .is_some_and(|at| at <= now.mono)
-            {
+            if is_due(self.controller.next_wakeup(), now) {
                 self.controller
                     .handle(now, Event::Wakeup, &mut self.effects);
             }
             self.perform();
+            if is_due(sweep, now) {
+                self.publishing.sweep();
+                next_sweep = now.mono + SWEEP;
+            }
         }
     }
 
@@ -176,10 +172,6 @@ impl Driver {
                     self.publishing.compute(job, inputs, self.finished.clone());
                 }
                 Event::Computed(job)
-            }
-            Arrival::Sweep => {
-                self.publishing.sweep();
-                return Flow::On;
             }
         };
         let now = read_clocks();
@@ -244,12 +236,6 @@ enum Flow {
     Stop,
 }
 
-impl Flow {
-    fn is_stop(&self) -> bool {
-        *self == Self::Stop
-    }
-}
-
 impl Inbox {
     /// Ends never: that every handle is gone does not stop control.
     async fn next(&mut self) -> Arrival {
@@ -276,6 +262,10 @@ impl Inbox {
         let report = self.reports.try_recv().ok()?;
         Some(Arrival::Event(Event::Report(report)))
     }
+}
+
+fn is_due(at: Option<Instant>, now: Now) -> bool {
+    at.is_some_and(|at| at <= now.mono)
 }
 
 async fn until(at: Option<Instant>) {

@@ -4,6 +4,7 @@
 //! A [`Ledger`] remembers what a Status does not show: tallies, and where each cluster is on its
 //! way back. Deliberately absent: probes, clocks, publication.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -218,7 +219,7 @@ fn conclude(
                 to: new.verdict,
                 usable: new.usable,
                 share: new.share,
-                cause: new.cause.to_string(),
+                cause: text(&new.cause),
             });
         }
         Arc::make_mut(status).clusters[local] = new;
@@ -228,6 +229,14 @@ fn conclude(
         changed(together(app, &status.clusters, before, after));
     }
     remember(ledger, members, app, status);
+}
+
+/// In one allocation: a site's failure makes thousands at once.
+fn text(cause: &Cause) -> String {
+    let mut text = String::with_capacity(80);
+    // Writing to a string does not fail.
+    let _ = write!(text, "{cause}");
+    text
 }
 
 /// What one cluster is to the app now.

@@ -193,6 +193,15 @@ impl Prober {
         self.unseen
     }
 
+    /// Whether some target of an app has had no result so far.
+    pub fn lacks(&self, app: AppId) -> bool {
+        let targets = self.targets_of.get(app.0 as usize);
+        targets.is_some_and(|targets| {
+            let seen = |id: &u32| self.targets[*id as usize].is(Flag::Seen);
+            !targets.iter().all(seen)
+        })
+    }
+
     /// Whether an endpoint's target has had a result.
     pub fn has_seen(&self, endpoint: EndpointId) -> bool {
         self.target_of(endpoint)

@@ -126,3 +126,24 @@ fn the_budget_holds_and_everyone_gets_a_turn() {
     assert_eq!(world.entry(1).verdict, Up);
     assert!(world.logs[0].contains("late"), "{:?}", world.logs);
 }
+
+#[test]
+fn what_was_not_probed_says_nothing_about_a_target() {
+    let mut world = World::settled(draft(&[("a", 1), ("b", 1)]));
+    world.cluster(0, &Backend::NotMade);
+    let before = world.probes;
+    world.run(40.0);
+    assert_eq!(world.entry(0).verdict, Up);
+    assert!(world.probes - before >= 25, "tried again each second");
+    assert_eq!(world.logs.len(), 1, "{:?}", world.logs);
+}
+
+#[test]
+fn a_cluster_drained_from_the_start_is_written_down() {
+    let mut draft = draft(&[("a", 1), ("b", 1)]);
+    draft.clusters.get_mut("a").unwrap().drain = true;
+    let mut world = World::new(draft);
+    world.run(0.0);
+    assert_eq!(world.decisions(), ["0.000 web/a unknown->draining 0%"]);
+    assert_eq!(world.app().last_known, 0b10);
+}

@@ -7,6 +7,8 @@ mod detection;
 mod failback;
 mod first_round;
 mod intent;
+mod invariants;
 mod passive;
+mod policies;
 mod publication;
 mod script;

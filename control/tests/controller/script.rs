@@ -23,6 +23,8 @@ pub(crate) enum Backend {
     Up,
     Refused,
     BlackHole,
+    /// This node has no descriptors left.
+    NotMade,
     /// `+` and `-` in turn, again and again.
     Pattern(&'static str, Cell<usize>),
 }
@@ -292,6 +294,7 @@ impl World {
         let (after, outcome) = match backend {
             Backend::Up => (quick, Outcome::Healthy),
             Backend::Refused => (quick, refused),
+            Backend::NotMade => (quick, Outcome::NotMade),
             Backend::BlackHole => (order.check.timeout, Outcome::Failed(ProbeFailure::Timeout)),
             Backend::Pattern(results, at) => {
                 let result = results.as_bytes()[at.get() % results.len()];
