@@ -48,6 +48,13 @@ fn model_and_routing_read_no_clock_socket_file_or_dice() {
 }
 
 #[test]
+fn the_workspace_forbids_unsafe_code() {
+    let workspace: toml::Table = crate::tree::read(Path::new("Cargo.toml")).parse().unwrap();
+    let lint = &workspace["workspace"]["lints"]["rust"]["unsafe_code"];
+    assert_eq!(lint.as_str(), Some("forbid"));
+}
+
+#[test]
 fn pure_crates_have_clippy_rules_of_their_own() {
     for room in ["model", "routing", "config"] {
         let rules = crate::tree::read(&Path::new(room).join("clippy.toml"));
