@@ -4,7 +4,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::request::Parts;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
 use hyper::body::Incoming;
 use windrose_model::Timeouts;
 
@@ -18,11 +21,16 @@ use crate::upstream::{InFlight, UpstreamLink};
 pub(crate) struct Outbound {
     pub(crate) method: Method,
     uri: Uri,
-    /// `None` while an attempt has the only copy.
+    /// `None` while an attempt has them.
     headers: Option<HeaderMap>,
+    kept: KeptFields,
     /// `None` for a request without a body.
     pub(crate) upload: Option<Upload>,
 }
+
+/// A copy of a head for another attempt; empty if there is none. A list in memory of the connection
+/// costs a third of a cloned map.
+pub(crate) type KeptFields = Vec<(HeaderName, HeaderValue)>;
 
 /// A response head, and the connection its body comes from.
 #[derive(Debug)]
@@ -32,31 +40,49 @@ pub(crate) struct Answer {
 }
 
 impl Outbound {
-    pub(crate) fn new(
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        upload: Option<Upload>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, upload: Option<Upload>, mut scratch: KeptFields) -> Self {
+        scratch.clear();
         Self {
-            method,
-            uri: origin_form(uri),
-            headers: Some(headers),
+            method: parts.method,
+            uri: origin_form(parts.uri),
+            headers: Some(parts.headers),
+            kept: scratch,
             upload,
         }
     }
 
     /// Whether another attempt could be made.
     pub(crate) fn is_replayable(&self) -> bool {
-        self.headers.is_some() && self.upload.as_ref().is_none_or(Upload::is_replayable)
+        (self.headers.is_some() || !self.kept.is_empty())
+            && self.upload.as_ref().is_none_or(Upload::is_replayable)
+    }
+
+    /// No attempt will follow: gives back the memory, and the body with nothing kept.
+    pub(crate) fn settle(mut self) -> (Option<Upload>, KeptFields) {
+        if let Some(upload) = &self.upload {
+            upload.settle();
+        }
+        self.kept.clear();
+        (self.upload, self.kept)
     }
 
     /// The request for one attempt; `keep` a copy of the head for another one.
     fn request(&mut self, keep: bool) -> Request<UploadBody> {
-        let headers = if keep {
-            self.headers.clone()
-        } else {
-            self.headers.take()
+        let headers = match self.headers.take() {
+            Some(headers) => {
+                if keep && self.kept.is_empty() {
+                    let fields = headers.iter().map(|(n, v)| (n.clone(), v.clone()));
+                    self.kept.extend(fields);
+                }
+                headers
+            }
+            None => {
+                let mut headers = HeaderMap::with_capacity(self.kept.len());
+                for (name, value) in &self.kept {
+                    headers.append(name, value.clone());
+                }
+                headers
+            }
         };
         let body = self
             .upload
@@ -66,12 +92,16 @@ impl Outbound {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers.unwrap_or_default();
+        *request.headers_mut() = headers;
         request
     }
 
     fn client_failed(&self) -> bool {
         self.upload.as_ref().is_some_and(Upload::client_failed)
+    }
+
+    fn waits_for_client(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::waits_for_client)
     }
 
     fn upload_pending(&self) -> bool {
@@ -118,7 +148,8 @@ async fn connect(
         in_flight
             .upstream()
             .connect(timeouts.connect, &worker.recorder, &worker.settings);
-    let connecting = pin!(connecting);
+    // Boxed: rare, and large for a future that every exchange carries.
+    let connecting = Box::pin(connecting);
     match client.watch.within(connecting).await {
         Some(Ok(link)) => Ok(link),
         Some(Err(_)) => Err(Failure::NotSent),
@@ -156,7 +187,7 @@ async fn send(
             error.into_error()
         }
         None if watch.is_over(Instant::now()) => return Err(Failure::Duration),
-        None if outbound.upload_pending() => return Err(Failure::UploadStalled),
+        None if outbound.waits_for_client() => return Err(Failure::UploadStalled),
         None => return Err(Failure::FirstByte),
     };
     Err(if outbound.client_failed() {

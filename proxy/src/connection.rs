@@ -1,5 +1,6 @@
 //! One client connection: the engine, its one timer, and its end.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use windrose_telemetry::HttpEvent;
 
+use crate::attempt::KeptFields;
 use crate::exchange::exchange;
 use crate::forwarded::Peer;
 use crate::settings::Settings;
@@ -26,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) peer: Peer,
+    /// Memory for [`Outbound`](crate::attempt::Outbound), used again by each exchange.
+    pub(crate) scratch: RefCell<KeptFields>,
 }
 
 impl fmt::Debug for Client {
@@ -81,6 +85,7 @@ async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, w
         peer: Peer::new(peer.ip(), port, &worker.settings),
         watch: Rc::clone(&watch),
         worker: Rc::clone(&worker),
+        scratch: RefCell::default(),
     });
     let wire = TokioIo::new(ClientWire::new(stream, Rc::clone(&watch)));
     let service = service_fn(move |request| exchange(Rc::clone(&client), request));

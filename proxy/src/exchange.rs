@@ -57,7 +57,7 @@ pub(crate) async fn exchange(
         .begin(began, timeouts.first_byte, timeouts.request);
     let id = prepare(&client, &mut parts, survey);
     let upload = upload(&client, body, &timeouts);
-    let outbound = Outbound::new(parts.method, parts.uri, parts.headers, upload);
+    let outbound = Outbound::new(parts, upload, client.scratch.take());
     forward(&client, errand, timeouts, outbound, id).await
 }
 
@@ -202,9 +202,8 @@ fn conclude(
     hop::strip(&mut head.headers, survey);
     head.headers.insert(X_REQUEST_ID, id);
     client.watch.answered();
-    if let Some(upload) = &outbound.upload {
-        upload.settle();
-    }
+    let (upload, scratch) = outbound.settle();
+    client.scratch.replace(scratch);
     let mut exchange = Exchange {
         client: Rc::clone(client),
         group,
@@ -212,7 +211,7 @@ fn conclude(
         began,
         in_flight,
         link: Some(answer.link),
-        upload: outbound.upload,
+        upload,
         settled: false,
     };
     let body = if incoming.is_end_stream() {

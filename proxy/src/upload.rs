@@ -106,6 +106,11 @@ impl Upload {
         self.0.borrow().ended
     }
 
+    /// Whether it is the client that keeps an attempt waiting, not the backend.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.0.borrow().waiting.is_some()
+    }
+
     /// Whether the client broke off.
     pub(crate) fn client_failed(&self) -> bool {
         self.0.borrow().client_failed
@@ -192,6 +197,7 @@ impl Inner {
             }
         };
         let ends = incoming.is_end_stream();
+        self.waiting = None;
         match frame {
             None => {
                 self.end();
@@ -211,6 +217,8 @@ impl Inner {
                     self.end();
                 } else if ends {
                     self.end();
+                } else {
+                    self.watch.expect_body(Instant::now());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

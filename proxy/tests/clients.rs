@@ -317,6 +317,37 @@ fn an_upload_that_stops_moving_is_answered_with_408() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    run(async {
+        let backend = Backend::start(|stream, _| async move {
+            let mut peer = Peer::new(stream);
+            peer.request().await;
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n";
+            let _ = peer.stream.write_all(head).await;
+            while peer.stream.write_all(&[7; 65_536]).await.is_ok() {}
+        })
+        .await;
+        let settings = Settings {
+            stream_timeout: Duration::from_millis(100),
+            ..Settings::default()
+        };
+        let mut node = Node::with(app(&[("c1", &[backend.address])]), settings);
+        let mut client = node.client().await;
+        client
+            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
+            .await;
+        assert_eq!(client.head().await.status, 200);
+        let open = HttpEvent::UpstreamsOpen as u32;
+        eventually("the backend is left", || {
+            node.metrics.http_events.sum(0, open) == 0
+        })
+        .await;
+        assert!(node.reports.try_recv().is_err());
+        node.stop().await;
+    });
+}
+
+#[test]
 fn the_whole_request_has_a_deadline_of_its_own() {
     run(async {
         let backend = Backend::stalls().await;

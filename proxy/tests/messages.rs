@@ -307,6 +307,7 @@ fn a_long_download_streams_and_waits_for_its_reader() {
             read += client.stream.read(&mut buffer).await.unwrap();
         }
         assert!(read > 0);
+        drop(client);
         node.stop().await;
     });
 }
