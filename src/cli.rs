@@ -80,7 +80,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
+    let lines = text.lines().map(str::trim).take_while(|l| !l.is_empty());
+    let first = lines.collect::<Vec<_>>().join(" ");
     Failure::new(Exit::Usage, "usage", first.trim_start_matches("error: "))
         .help("windrose help")
         .tell(Output::Json)

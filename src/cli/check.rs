@@ -12,7 +12,12 @@ use super::print;
 use crate::node::geo;
 
 pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
-    let loaded = load(&args.config, output)?;
+    let loaded = load(&args.config, output).inspect_err(|failure| {
+        // The answer of this verb, good or bad, is an object on stdout.
+        if let (Output::Json, Some(report)) = (output, &failure.details) {
+            print::json(report);
+        }
+    })?;
     // A database that cannot be read is found here, not by the node.
     geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
     match output {
@@ -31,34 +36,27 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads a configuration for any verb; tells everything that is wrong with it.
+/// Loads a configuration for any verb; tells everything that is wrong with it: as text now, as JSON
+/// in the failure.
 pub(super) fn load(path: &Path, output: Output) -> Result<Loaded, Failure> {
-    windrose_config::load(path, Revision(1), None)
-        .inspect(|loaded| {
-            if output == Output::Text && !loaded.warnings.is_empty() {
-                print::aside(loaded.warning_report());
-            }
-        })
-        .map_err(|report| refused(&report, output))
+    let loaded = windrose_config::load(path, Revision(1), None);
+    let report = match &loaded {
+        Ok(loaded) => loaded.warning_report(),
+        Err(report) => report.clone(),
+    };
+    if output == Output::Text && !report.diagnostics.is_empty() {
+        print::aside(&report);
+    }
+    loaded.map_err(|report| refused(&report))
 }
 
-/// With `-o json` the object on stdout holds every diagnostic, and stderr says that there are some.
-fn refused(report: &Report, output: Output) -> Failure {
+fn refused(report: &Report) -> Failure {
     let count = report.diagnostics.len() + report.more;
     let problems = if count == 1 { "problem" } else { "problems" };
-    let failure = Failure::new(
-        Exit::Usage,
-        "configuration",
-        format!("the configuration has {count} {problems}"),
-    );
-    match output {
-        Output::Text => {
-            print::aside(report);
-            failure
-        }
-        Output::Json => {
-            print::json(&report.to_json());
-            failure
-        }
+    let message = format!("the configuration has {count} {problems}");
+    let failure = Failure::new(Exit::Usage, "configuration", message);
+    Failure {
+        details: Some(report.to_json()),
+        ..failure
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Output;
 
@@ -26,6 +26,8 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// For tools: every diagnostic of a configuration.
+    pub(crate) details: Option<Value>,
 }
 
 impl Failure {
@@ -35,6 +37,7 @@ impl Failure {
             code,
             message: message.to_string(),
             help: None,
+            details: None,
         }
     }
 
@@ -53,10 +56,14 @@ impl Failure {
                     eprintln!("  help: {help}");
                 }
             }
-            Output::Json => eprintln!(
-                "{}",
-                json!({"error": {"code": self.code, "message": self.message, "help": self.help}})
-            ),
+            Output::Json => {
+                let mut error =
+                    json!({"code": self.code, "message": self.message, "help": self.help});
+                if let (Some(details), Some(error)) = (&self.details, error.as_object_mut()) {
+                    error.insert("details".to_owned(), details.clone());
+                }
+                eprintln!("{}", json!({ "error": error }));
+            }
         }
         ExitCode::from(self.exit as u8)
     }

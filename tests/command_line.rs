@@ -1,0 +1,219 @@
+//! What the verbs print, word by word. `INSTA_UPDATE=always cargo test --test command_line` writes
+//! the golden files anew.
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
+mod support;
+
+use std::process::Output;
+
+use serde_json::Value;
+
+/// Runs in `tests/data`, so that names of files are short and the same everywhere.
+fn run(args: &[&str]) -> Output {
+    support::windrose()
+        .args(args)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"))
+        .output()
+        .unwrap()
+}
+
+/// Exit code, stdout and stderr in one text.
+fn golden(name: &str, args: &[&str]) {
+    let output = run(args);
+    let text = format!(
+        "$ windrose {}\nexit {}\n--- stdout\n{}--- stderr\n{}",
+        args.join(" "),
+        output.status.code().unwrap_or(-1),
+        support::stdout(&output),
+        support::stderr(&output),
+    );
+    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+#[test]
+fn check_says_what_a_file_holds_or_all_that_is_wrong() {
+    golden("check_good", &["check", "-c", "shop.yaml"]);
+    golden("check_bad", &["check", "-c", "wrong.yaml"]);
+    golden(
+        "check_bad_json",
+        &["check", "-c", "wrong.yaml", "-o", "json"],
+    );
+    golden("check_missing", &["check", "-c", "nowhere.yaml"]);
+}
+
+#[test]
+fn explain_tells_the_steps_of_an_answer() {
+    golden(
+        "explain_dns",
+        &[
+            "explain",
+            "dns",
+            "shop.example.com",
+            "--client",
+            "84.128.10.0/24",
+            "-c",
+            "shop.yaml",
+        ],
+    );
+    golden(
+        "explain_dns_down",
+        &[
+            "explain",
+            "dns",
+            "shop.example.com",
+            "A",
+            "--client",
+            "84.128.10.0/24",
+            "-c",
+            "shop.yaml",
+            "--down",
+            "frankfurt",
+        ],
+    );
+    golden(
+        "explain_dns_cname",
+        &[
+            "explain",
+            "dns",
+            "www.example.com",
+            "--client",
+            "73.92.10.7",
+            "-c",
+            "shop.yaml",
+        ],
+    );
+    golden(
+        "explain_dns_nothing",
+        &[
+            "explain",
+            "dns",
+            "nobody.example.com",
+            "--client",
+            "73.92.10.7",
+            "-c",
+            "shop.yaml",
+        ],
+    );
+    golden(
+        "explain_dns_json",
+        &[
+            "explain",
+            "dns",
+            "shop.example.com",
+            "--client",
+            "84.128.10.0/24",
+            "-c",
+            "shop.yaml",
+            "-o",
+            "json",
+        ],
+    );
+    golden(
+        "explain_http",
+        &[
+            "explain",
+            "http",
+            "http://shop.example.com/cart",
+            "--client",
+            "84.128.10.7",
+            "-c",
+            "shop.yaml",
+        ],
+    );
+    golden(
+        "explain_http_down",
+        &[
+            "explain",
+            "http",
+            "http://shop.example.com/",
+            "--client",
+            "84.128.10.7",
+            "-c",
+            "shop.yaml",
+            "--down",
+            "frankfurt",
+            "--down",
+            "virginia",
+        ],
+    );
+}
+
+#[test]
+fn wrong_arguments_name_the_next_move() {
+    golden(
+        "explain_unknown_cluster",
+        &[
+            "explain",
+            "dns",
+            "shop.example.com",
+            "--client",
+            "192.0.2.1",
+            "-c",
+            "shop.yaml",
+            "--down",
+            "frankfrut",
+        ],
+    );
+    golden(
+        "explain_wrong_client",
+        &[
+            "explain",
+            "dns",
+            "shop.example.com",
+            "--client",
+            "nobody",
+            "-c",
+            "shop.yaml",
+        ],
+    );
+    golden("usage_json", &["check", "-o", "json"]);
+    golden(
+        "status_unreachable",
+        &["status", "--admin", "http://127.0.0.1:1"],
+    );
+    golden(
+        "status_unreachable_json",
+        &["status", "--admin", "http://127.0.0.1:1", "-o", "json"],
+    );
+}
+
+#[test]
+fn init_writes_a_file_that_check_accepts_and_never_over_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |args: &[&str]| {
+        support::windrose()
+            .args(args)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    assert_eq!(init(&["init"]).status.code(), Some(0));
+    let text = std::fs::read_to_string(folder.path().join("windrose.yaml")).unwrap();
+    let checked = init(&["check", "-c", "windrose.yaml"]);
+    assert_eq!(support::stdout(&checked), "ok: 1 app, 2 clusters, 1 zone\n");
+    let again = init(&["init"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(support::stderr(&again).contains("error[file-exists]"));
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("windrose.yaml")).unwrap(),
+        text
+    );
+}
+
+#[test]
+fn the_schema_and_the_version_are_told() {
+    let schema = run(&["config", "schema"]);
+    let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
+    assert!(schema["properties"]["apps"].is_object(), "{schema}");
+    let version = support::stdout(&run(&["--version"]));
+    assert!(
+        version.starts_with(concat!("windrose ", env!("CARGO_PKG_VERSION"))),
+        "{version}"
+    );
+    assert!(
+        version.contains("commit: ") && version.contains("features: "),
+        "{version}"
+    );
+}

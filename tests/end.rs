@@ -1,0 +1,46 @@
+//! SIGTERM: nothing new is accepted, what is under way is finished, the process ends.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+
+use nix::sys::signal::Signal;
+use support::{Backend, Files, Node, eventually, get};
+
+#[test]
+fn sigterm_finishes_the_exchange_under_way_and_ends_with_0() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let mut node = Node::start(&files.config);
+    let http = node.http;
+    backend.hold.store(true, Ordering::Relaxed);
+    let slow = std::thread::spawn(move || get(http, "shop.example.com", "/slow").unwrap());
+    eventually("the request reached the backend", || {
+        (backend.requests.load(Ordering::Relaxed) > 0).then_some(())
+    });
+    node.signal(Signal::SIGTERM);
+    node.await_log("stopping");
+    eventually("no new connection is accepted", || {
+        get(http, "shop.example.com", "/new").is_err().then_some(())
+    });
+    backend.hold.store(false, Ordering::Relaxed);
+    assert_eq!(slow.join().unwrap(), (200, "a\n".to_owned()));
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn the_grace_is_bounded() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let mut node = Node::spawn(&files.config, &["--grace", "200ms"]);
+    node.wait_ready();
+    let http = node.http;
+    backend.hold.store(true, Ordering::Relaxed);
+    let stuck = std::thread::spawn(move || get(http, "shop.example.com", "/stuck"));
+    eventually("the request reached the backend", || {
+        (backend.requests.load(Ordering::Relaxed) > 0).then_some(())
+    });
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.end(), 0);
+    let _ = stuck.join().unwrap();
+}
