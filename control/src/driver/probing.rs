@@ -116,14 +116,19 @@ async fn read_some(mut body: Incoming) -> Result<(), ProbeFailure> {
 }
 
 fn of_hyper(error: &hyper::Error) -> ProbeFailure {
-    if error.is_parse() {
-        return ProbeFailure::Garbage;
+    let source = error.source();
+    if let Some(deeper) = source.and_then(|e| e.downcast_ref::<hyper::Error>()) {
+        return of_hyper(deeper);
     }
-    let io = error.source().and_then(|e| e.downcast_ref::<io::Error>());
-    match io.map(of_io) {
-        Some(Outcome::Failed(failure)) => failure,
-        _ => ProbeFailure::Reset,
+    let io = source.and_then(|e| e.downcast_ref::<io::Error>());
+    if let Some(Outcome::Failed(failure)) = io.map(of_io) {
+        return failure;
     }
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return ProbeFailure::Reset;
+    }
+    // What does not parse, or was said before it was asked for.
+    ProbeFailure::Garbage
 }
 
 fn of_io(error: &io::Error) -> Outcome {
@@ -136,6 +141,8 @@ fn of_io(error: &io::Error) -> Outcome {
         | Kind::BrokenPipe
         | Kind::UnexpectedEof
         | Kind::NotConnected => ProbeFailure::Reset,
+        // hyper's words for a body that is not framed as it should be.
+        Kind::InvalidInput | Kind::InvalidData => ProbeFailure::Garbage,
         Kind::OutOfMemory | Kind::AddrNotAvailable | Kind::AddrInUse => return Outcome::NotMade,
         _ if is_shortage(error) => return Outcome::NotMade,
         _ => ProbeFailure::Unreachable,

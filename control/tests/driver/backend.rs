@@ -48,15 +48,31 @@ pub(crate) fn stalls() -> (TcpListener, SocketAddr) {
 
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn reply_with(mut stream: TcpStream, reply: &str) {
+/// Says this before it is asked, and then nothing until the other side closes.
+pub(crate) fn speaks_first(banner: &'static str) -> SocketAddr {
+    backend(move |mut stream| {
+        let _ = stream.write_all(banner.as_bytes());
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+/// Reads one request head; none if the connection ends before.
+pub(crate) fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
             Ok(1) => request.push(byte[0]),
-            _ => return,
+            _ => return None,
         }
     }
+    Some(request)
+}
+
+fn reply_with(mut stream: TcpStream, reply: &str) {
+    let Some(request) = request(&mut stream) else {
+        return;
+    };
     let request = String::from_utf8(request).unwrap();
     assert!(
         request.starts_with("GET /healthz HTTP/1.1\r\n"),

@@ -4,10 +4,11 @@ use windrose_model::Verdict::{Down, Unknown, Up};
 use windrose_model::{Cause, Probe, ProbeFailure};
 use windrose_telemetry::ProbeOutcome;
 
-use crate::backend::{OK, answers, backend, nobody, stalls};
+use crate::backend::{OK, answers, backend, nobody, request, speaks_first, stalls};
 use crate::node::{Node, draft, entry, http, model};
 
 const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it";
+const BAD_CHUNKS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
 const ENDLESS_HEAD: &str = "HTTP/1.1 200 OK\r\nX: ";
 
 #[tokio::test]
@@ -21,6 +22,8 @@ async fn every_way_to_fail_has_its_cause() {
             answers("SSH-2.0-OpenSSH\r\n\r\n"),
             ProbeFailure::Garbage,
         ),
+        ("mail", speaks_first("220 mail\r\n"), ProbeFailure::Garbage),
+        ("chunks", answers(BAD_CHUNKS), ProbeFailure::Garbage),
         ("closes", backend(drop), ProbeFailure::Reset),
         ("half", answers(HALF), ProbeFailure::Reset),
         ("head", answers(ENDLESS_HEAD), ProbeFailure::Reset),
@@ -88,6 +91,7 @@ async fn what_serves_is_up_by_tcp_and_by_http() {
 async fn a_body_without_end_is_read_to_a_bound() {
     let endless = backend(|mut stream| {
         use std::io::Write;
+        request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
