@@ -1,6 +1,7 @@
 //! Cost of a query without the network: `measure answer N` answers N queries of each kind in a
-//! loop, `measure udp N` serves N queries over loopback. For callgrind and `perf stat`; prints
-//! nanoseconds where the clock is wanted.
+//! loop, `measure udp N` serves N queries over loopback: for callgrind. `measure serve IP:PORT`
+//! serves 1,000 names and a host steered by continent until it is killed: for load generators.
+#![allow(clippy::unwrap_used, reason = "a tool for whoever develops this")]
 
 #[path = "../tests/world/mod.rs"]
 mod world;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
+use windrose_model::{Continent, GeoRules, RData, RecordType, RrSet, Step, Ttl};
 use windrose_routing::{Publisher, Table};
 use windrose_telemetry::Metrics;
 use world::{Ask, ip, table};
@@ -34,6 +36,10 @@ fn main() {
         ),
         ("alias", Ask::new("toapp.example.com", 1).edns(1232)),
     ];
+    if mode == "serve" {
+        serve(words.get(2).map_or("127.0.0.1:5300", String::as_str));
+        return;
+    }
     let table = table();
     let only = words.get(3).map(String::as_str);
     let kinds: Vec<_> = kinds
@@ -87,6 +93,39 @@ fn answers(table: &Table, wire: &[u8], count: u32) -> u64 {
 
 fn ip_of_resolver() -> std::net::IpAddr {
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(8, 8, 8, 8))
+}
+
+fn serve(address: &str) {
+    let mut draft = world::draft();
+    for (apex, zone) in &mut draft.zones {
+        for i in 0..1_000 {
+            let owner = world::dns(&format!("host{i:04}.{apex}"));
+            let data = vec![RData::A(std::net::Ipv4Addr::from(0xc000_0200 + i))];
+            let ttl = Ttl::new(300).unwrap();
+            zone.records
+                .insert((owner, RecordType::A), RrSet { ttl, data });
+        }
+    }
+    let prefer = |cluster: &str| vec![vec![world::name(cluster)]];
+    let continents = Continent::ALL
+        .into_iter()
+        .zip(["a", "b", "c"].into_iter().cycle())
+        .map(|(continent, cluster)| (continent, prefer(cluster)));
+    if let Some(shop) = draft.apps.get_mut("shop") {
+        shop.steering = vec![Step::Geo(GeoRules {
+            continents: continents.collect(),
+            default: prefer("a"),
+            ..GeoRules::default()
+        })];
+    }
+    let (_publisher, source) = Publisher::new(world::table_with(
+        draft,
+        &[],
+        windrose_routing::geo::GeoDb::builtin(),
+    ));
+    let socket = UdpSocket::bind(address).unwrap();
+    let counters = Counters::new(&Metrics::new());
+    serve_udp(&socket, source.reader(), &counters, 7, &Arc::default()).unwrap();
 }
 
 fn udp(table: Table, wires: &[Vec<u8>], count: u32, bind: &str) {

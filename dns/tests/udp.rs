@@ -1,4 +1,5 @@
 //! The UDP threads on loopback.
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
 mod world;
 

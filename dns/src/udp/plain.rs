@@ -50,3 +50,56 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use windrose_routing::{Publisher, Table};
+    use windrose_telemetry::{Metrics, NO_ZONE};
+
+    use super::*;
+    use crate::counters::Counters;
+    use crate::dice::Dice;
+
+    #[test]
+    fn the_plain_loop_answers_too() {
+        let (_publisher, source) = Publisher::new(Table::empty());
+        let metrics = Metrics::new();
+        let stop = AtomicBool::new(false);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(5)))
+            .unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(socket.local_addr().unwrap()).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        std::thread::scope(|scope| {
+            let counters = Counters::new(&metrics);
+            let (socket, stop, reader) = (&socket, &stop, source.reader());
+            let server = scope.spawn(move || {
+                run(Worker {
+                    socket,
+                    reader,
+                    counters: &counters,
+                    dice: Dice::new(0),
+                    stop,
+                })
+            });
+            client
+                .send(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01")
+                .unwrap();
+            let mut reply = [0; 512];
+            let received = client.recv(&mut reply);
+            stop.store(true, Ordering::Relaxed);
+            server.join().unwrap().unwrap();
+            assert_eq!(received.unwrap(), 19);
+            assert_eq!(reply[..4], [0x12, 0x34, 0x81, 5]);
+        });
+        assert_eq!(metrics.dns_queries.sum(NO_ZONE, 5), 1);
+    }
+}

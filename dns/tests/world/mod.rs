@@ -188,8 +188,14 @@ pub fn draft() -> Draft {
     }
 }
 
-/// A Table with all clusters up, but those of `down` (app names) all down.
+/// A Table with all clusters up, but those of `down` (app names) all down; no address has a
+/// country.
 pub fn table_of(draft: Draft, down: &[&str]) -> Table {
+    table_with(draft, down, GeoDb::empty())
+}
+
+/// The same with a country database.
+pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
     let model = Model::build(draft, Revision(1), None).unwrap();
     let status = Status {
         stamp: Stamp {
@@ -228,9 +234,7 @@ pub fn table_of(draft: Draft, down: &[&str]) -> Table {
             .collect(),
     };
     let slots = SlotBook::new().assign(&model, 1);
-    let data = Data {
-        geo: Arc::new(GeoDb::empty()),
-    };
+    let data = Data { geo: Arc::new(geo) };
     compile(&model, &status, &data, &slots, None)
 }
 
