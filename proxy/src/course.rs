@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use windrose_model::PassiveKind;
-use windrose_routing::{AppEntry, Endpoint, Group, View};
+use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
 use crate::flags::Flags;
 use crate::pick::pick;
@@ -76,6 +76,7 @@ pub(crate) struct Course {
     /// Endpoints tried, by index in the app. Empty, so without memory, unless something failed.
     tried: Vec<u16>,
     first_cluster: Option<u8>,
+    left_first: bool,
     without_hope: Option<u8>,
 }
 
@@ -84,7 +85,8 @@ pub(crate) struct Course {
 pub(crate) struct Stop<'t> {
     pub(crate) group: &'t Group,
     pub(crate) endpoint: &'t Endpoint,
-    pub(crate) cluster: u8,
+    /// The slot of the first choice's group, when the request leaves it for another cluster.
+    pub(crate) moved_from: Option<u32>,
 }
 
 impl Course {
@@ -98,6 +100,7 @@ impl Course {
             here: None,
             tried: Vec::new(),
             first_cluster: None,
+            left_first: false,
             without_hope: None,
         }
     }
@@ -135,7 +138,7 @@ impl Course {
                 return Some(Stop {
                     group,
                     endpoint,
-                    cluster,
+                    moved_from: self.leave_first(version, cluster),
                 });
             }
             self.here = None;
@@ -152,17 +155,27 @@ impl Course {
         self.tried.push(endpoint.index);
     }
 
+    /// Notes, once, that a request left its first choice; from which group.
+    fn leave_first(&mut self, version: &PlanVersion, cluster: u8) -> Option<u32> {
+        if self.left_first || !self.moved(cluster) {
+            return None;
+        }
+        self.left_first = true;
+        let group = version.groups.get(usize::from(self.first_cluster?))?;
+        Some(group.slot)
+    }
+
     /// Whether a cluster is not the first choice.
-    pub(crate) fn moved(&self, cluster: u8) -> bool {
+    fn moved(&self, cluster: u8) -> bool {
         self.first_cluster.is_some_and(|first| first != cluster)
     }
 
     /// Whether any cluster but the first choice was tried.
     pub(crate) fn flags(&self) -> Flags {
-        match self.here {
-            Some((cluster, _)) if self.moved(cluster) => Flags::OTHER_CLUSTER,
-            _ if self.exhausted.count_ones() > 1 => Flags::OTHER_CLUSTER,
-            _ => Flags::default(),
+        if self.left_first {
+            Flags::OTHER_CLUSTER
+        } else {
+            Flags::default()
         }
     }
 

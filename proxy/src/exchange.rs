@@ -137,7 +137,10 @@ async fn forward(
         };
         let group = stop.group.slot;
         if let Some(before) = last.1 {
-            note_retry(client, &errand, before, &stop);
+            worker.recorder.group(before, GroupEvent::Retry);
+        }
+        if let Some(first) = stop.moved_from {
+            worker.recorder.group(first, GroupEvent::MovedCluster);
         }
         let upstream = worker
             .upstreams
@@ -221,14 +224,6 @@ fn conclude(
         Reply::Stream(incoming, exchange)
     };
     Response::from_parts(head, body)
-}
-
-fn note_retry(client: &Client, errand: &Errand, before: u32, stop: &Stop<'_>) {
-    let recorder = &client.worker.recorder;
-    recorder.group(before, GroupEvent::Retry);
-    if before != stop.group.slot && errand.course.moved(stop.cluster) {
-        recorder.group(before, GroupEvent::MovedCluster);
-    }
 }
 
 fn note_answer(client: &Client, errand: &Errand, stop: &Stop<'_>, status: u16) {

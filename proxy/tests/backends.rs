@@ -75,7 +75,8 @@ fn a_refusing_endpoint_is_passed_over_for_any_method_and_told_once() {
             node.metrics
                 .group_events
                 .sum(0, GroupEvent::MovedCluster as u32),
-            1
+            5,
+            "each request left its first choice"
         );
         node.stop().await;
     });
@@ -207,6 +208,47 @@ fn five_errors_in_a_row_are_told_and_passed_through() {
             Fact::Passive(_, PassiveKind::Status5xx)
         ));
         assert!(node.reports.try_recv().is_err());
+        node.stop().await;
+    });
+}
+
+#[test]
+fn attempts_are_counted_and_what_was_never_sent_is_not() {
+    run(async {
+        let (one, two) = (Backend::resets().await, Backend::resets().await);
+        let good = Backend::answers("good").await;
+        for (attempts, status) in [(1, 502), (2, 200)] {
+            let mut app = app(&[
+                ("c1", &[one.address]),
+                ("c2", &[refusing()]),
+                ("c3", &[two.address]),
+                ("c4", &[refusing()]),
+                ("c5", &[good.address]),
+            ]);
+            app.retry.attempts = attempts;
+            let node = Node::start(app);
+            assert_eq!(node.get("/").await.status, status, "{attempts} attempts");
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn idle_connections_are_closed_after_a_while() {
+    run(async {
+        let backend = Backend::answers("a").await;
+        let settings = Settings {
+            upstream_idle_timeout: Duration::from_millis(10),
+            ..Settings::default()
+        };
+        let node = Node::with(app(&[("c1", &[backend.address])]), settings);
+        assert_eq!(node.get("/").await.status, 200);
+        let open = HttpEvent::UpstreamsOpen as u32;
+        assert_eq!(node.metrics.http_events.sum(0, open), 1);
+        eventually("it is closed", || {
+            node.metrics.http_events.sum(0, open) == 0
+        })
+        .await;
         node.stop().await;
     });
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use support::backend::Backend;
 use support::{Node, app, name, run};
-use windrose_model::{Route, Split, Step, Version, Weight};
+use windrose_model::{ClientSet, FenceRule, Route, Split, Step, Version, Weight};
 use windrose_proxy::Settings;
 use windrose_routing::{DnsChoice, prefix_key};
 
@@ -99,6 +99,27 @@ fn a_sticky_client_gets_the_cluster_that_dns_gives_its_prefix() {
             }
         }
         assert_eq!(used.len(), 4, "all clusters have clients");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_fence_that_leaves_no_endpoint_fails_closed() {
+    run(async {
+        let (one, two) = (Backend::answers("one").await, Backend::answers("two").await);
+        let mut app = app(&[("c1", &[one.address])]);
+        let endpoints = BTreeMap::from([(name("c2"), vec![two.address])]);
+        app.versions.insert(name("v2"), Version { endpoints });
+        let clients = ClientSet {
+            cidrs: vec!["127.0.0.0/8".parse().unwrap()],
+            ..ClientSet::default()
+        };
+        let clusters = vec![name("c2")];
+        app.steering = vec![Step::Fence(vec![FenceRule { clients, clusters }])];
+        let node = Node::start(app);
+        let response = node.get("/").await;
+        assert_eq!((response.status, response.flags()), (503, "UH"));
+        assert_eq!(one.connections.get(), 0);
         node.stop().await;
     });
 }
