@@ -52,8 +52,13 @@ pub(crate) struct Row {
 pub(crate) async fn direct(wanted: &Wanted, stage: &mut Stage) -> Result<Report, StageError> {
     let intro = intro::lines(stage, wanted.rate);
     let mut signals = Signals::new().map_err(StageError::Signals)?;
+    match wanted.show {
+        // It stays on the terminal when the view is gone.
+        Show::Live | Show::Lines => intro.iter().for_each(print::line),
+        Show::Aside => intro.iter().for_each(print::aside),
+    }
     let view = match wanted.show {
-        Show::Live => Some(View::new(intro.clone()).map_err(StageError::Terminal)?),
+        Show::Live => Some(View::new(intro).map_err(StageError::Terminal)?),
         Show::Lines | Show::Aside => None,
     };
     let (_no_keys, silent) = mpsc::channel(1);
@@ -64,9 +69,6 @@ pub(crate) async fn direct(wanted: &Wanted, stage: &mut Stage) -> Result<Report,
     };
     let load = stage.start_load()?;
     let mut director = Director::new(wanted, stage, view);
-    for line in &intro {
-        director.line(line);
-    }
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -167,6 +169,10 @@ impl<'a> Director<'a> {
             return;
         };
         let had_failed = child.failed.is_some();
+        if what == What::Recover && !had_failed {
+            let text = format!("{name} has not failed");
+            return self.event(&text);
+        }
         let at = Instant::now();
         let done = match what {
             What::Fail(mode) => child.fail(mode),

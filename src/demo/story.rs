@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use windrose_control::Snapshot;
-use windrose_model::{Percent, Verdict};
+use windrose_model::{Cause, Percent, Verdict};
 
 use super::tally::Phase;
 
@@ -120,7 +120,7 @@ pub(crate) fn sights(snapshot: &Snapshot, names: &[String]) -> Vec<Sight> {
             verdict: c.verdict,
             usable: c.usable,
             share: c.share,
-            cause: c.cause.to_string(),
+            cause: cause(&c.cause),
         },
         None => Sight {
             verdict: Verdict::Unknown,
@@ -130,6 +130,14 @@ pub(crate) fn sights(snapshot: &Snapshot, names: &[String]) -> Vec<Sight> {
         },
     };
     names.iter().map(sight).collect()
+}
+
+/// A wall time says little in a demo that tells seconds since its start.
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::HoldDown { .. } => "up again, held down".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
