@@ -2,20 +2,20 @@
 //! input: with or without it, the digest is the same.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use windrose_model::{AppId, AppStatus, Model, Status};
+use windrose_model::{AppId, Model, Status};
 
 use crate::atlas::{Atlas, AtlasKey};
 use crate::digest::Digester;
 use crate::geo::GeoDb;
 use crate::names::NameIndex;
 use crate::paths::HostIndex;
-use crate::plan::AppPlan;
-use crate::slots::{AppSlots, Slots};
-use crate::state::AppState;
+use crate::slabs::Slabs;
+use crate::slots::Slots;
 use crate::steering::{self, CompiledSteering, SteeringKey};
-use crate::table::{AppEntry, SLAB, Slab, Table, World};
+use crate::table::{Table, World};
 
 /// Large inputs, named by content.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ pub fn compile(
         Some(p) if same_apps => Arc::clone(&p.hosts),
         _ => Arc::new(HostIndex::build(model)),
     };
-    let slabs = slabs(model, status, slots, &steerings, kept);
+    let slabs = Slabs::new(model, status, slots, &steerings, kept).build();
     let world = match previous {
         Some(p) if same_world => Arc::clone(&p.world),
         _ => Arc::new(World {
@@ -102,7 +102,7 @@ fn atlas(
     }
 }
 
-type Steerings = HashMap<SteeringKey, Arc<CompiledSteering>>;
+pub(crate) type Steerings = HashMap<SteeringKey, Arc<CompiledSteering>>;
 
 fn steerings(
     model: &Model,
@@ -118,123 +118,20 @@ fn steerings(
     let mut steerings = Steerings::new();
     for (id, ..) in model.app_ids() {
         let key = key_of(model, id);
-        if !steerings.contains_key(&key) {
-            let compiled = match kept.and_then(|k| k.steerings.get(&key)) {
+        if let Entry::Vacant(vacant) = steerings.entry(key) {
+            let compiled = match kept.and_then(|k| k.steerings.get(vacant.key())) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(CompiledSteering::build(&key, model, atlas)),
+                None => Arc::new(CompiledSteering::build(vacant.key(), model, atlas)),
             };
-            steerings.insert(key, compiled);
+            vacant.insert(compiled);
         }
     }
     Arc::new(steerings)
 }
 
-fn key_of(model: &Model, id: AppId) -> SteeringKey {
+pub(crate) fn key_of(model: &Model, id: AppId) -> SteeringKey {
     SteeringKey {
         steps: model.app(id).1.steering.clone(),
         clusters: model.clusters_of(id).to_vec(),
-    }
-}
-
-fn slabs(
-    model: &Model,
-    status: &Status,
-    slots: &Slots,
-    steerings: &Steerings,
-    kept: Option<&Table>,
-) -> Vec<Arc<Slab>> {
-    let count = model.apps().len();
-    let no_slots = Arc::new(AppSlots::default());
-    (0..count)
-        .step_by(SLAB)
-        .map(|first| {
-            let old = kept.and_then(|k| k.slabs.get(first / SLAB));
-            let ids = || {
-                (first..count.min(first + SLAB)).filter_map(|at| u32::try_from(at).ok().map(AppId))
-            };
-            let slots_of = |id: AppId| slots.apps.get(id.0 as usize).unwrap_or(&no_slots);
-            let unchanged = |entry: &AppEntry, id: AppId| {
-                let (name, app) = model.app(id);
-                entry.plan.name == *name
-                    && Arc::ptr_eq(&entry.plan.app, app)
-                    && Arc::ptr_eq(&entry.plan.slots, slots_of(id))
-                    && status
-                        .apps
-                        .get(id.0 as usize)
-                        .is_some_and(|s| Arc::ptr_eq(s, &entry.status))
-            };
-            if let Some(old) = old
-                && old.entries.len() == ids().count()
-                && old
-                    .entries
-                    .iter()
-                    .zip(ids())
-                    .all(|(entry, id)| unchanged(entry, id))
-            {
-                return Arc::clone(old);
-            }
-            let entries: Box<[AppEntry]> = ids()
-                .map(|id| {
-                    let old = kept.and_then(|k| {
-                        let aligned = old.and_then(|slab| slab.entries.get(id.0 as usize % SLAB));
-                        let name = &model.app(id).0;
-                        match aligned {
-                            Some(entry) if entry.plan.name == *name => Some(entry),
-                            _ => k.app_by_name(name.as_str()).map(|at| k.app(at)),
-                        }
-                    });
-                    match old {
-                        Some(entry) if unchanged(entry, id) => entry.clone(),
-                        _ => entry(model, status, id, slots_of(id), steerings, old),
-                    }
-                })
-                .collect();
-            let mut digest = Digester::new();
-            for entry in &entries {
-                digest.add(&entry.digest);
-            }
-            Arc::new(Slab {
-                entries,
-                digest: digest.finish(),
-            })
-        })
-        .collect()
-}
-
-fn entry(
-    model: &Model,
-    status: &Status,
-    id: AppId,
-    slots: &Arc<AppSlots>,
-    steerings: &Steerings,
-    old: Option<&AppEntry>,
-) -> AppEntry {
-    let plan = match old {
-        Some(old)
-            if Arc::ptr_eq(&old.plan.app, &model.app(id).1)
-                && Arc::ptr_eq(&old.plan.slots, slots) =>
-        {
-            Arc::clone(&old.plan)
-        }
-        _ => {
-            let key = key_of(model, id);
-            let steering = steerings
-                .get(&key)
-                .expect("every app's steering was compiled just before");
-            Arc::new(AppPlan::build(model, id, slots, Arc::clone(steering)))
-        }
-    };
-    let status = status
-        .apps
-        .get(id.0 as usize)
-        .cloned()
-        .unwrap_or_else(|| Arc::new(AppStatus::unknown(model, id)));
-    let state = Arc::new(AppState::build(&plan, &status));
-    let digest = Digester::new().with(&plan.digest).with(&*state).finish();
-    AppEntry {
-        plan,
-        state,
-        status,
-        digest,
     }
 }

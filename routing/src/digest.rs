@@ -1,9 +1,9 @@
 //! Digests: 128-bit xxh3 over names and content in sorted order. They show that two Tables are
 //! equal; they prove nothing against an attacker.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Collects content.
 pub(crate) struct Digester(Xxh3);
@@ -24,6 +24,28 @@ impl Digester {
 
     pub(crate) fn finish(&self) -> u128 {
         self.0.digest128()
+    }
+}
+
+/// The digest of something small: gathered first, hashed in one go, which spares the streaming
+/// state of half a kilobyte. `scratch` is only memory to reuse.
+pub(crate) fn small(content: &(impl Hash + ?Sized), scratch: &mut Scratch) -> u128 {
+    scratch.0.clear();
+    content.hash(scratch);
+    xxh3_128(&scratch.0)
+}
+
+/// Octets of what is hashed.
+#[derive(Default)]
+pub(crate) struct Scratch(Vec<u8>);
+
+impl Hasher for Scratch {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(&self.0)
     }
 }
 

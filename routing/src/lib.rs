@@ -18,6 +18,7 @@ mod names;
 mod paths;
 mod plan;
 mod publish;
+mod slabs;
 mod slots;
 mod state;
 mod steering;

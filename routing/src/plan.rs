@@ -29,6 +29,8 @@ pub struct AppPlan {
     /// Clusters that are neither drained nor dialed to zero.
     pub(crate) allowed: u16,
     pub(crate) slots: Arc<AppSlots>,
+    /// By endpoint index: version and local cluster; flat, so that a flip reads it in one go.
+    pub(crate) placement: Box<[(u8, u8)]>,
     pub(crate) digest: u128,
 }
 
@@ -125,7 +127,9 @@ impl AppPlan {
             })
             .collect();
         let mut placed: Vec<Vec<Endpoint>> = vec![Vec::new(); versions.len() * ids.len()];
+        let mut placement = Vec::new();
         for (index, endpoint) in (0u16..).zip(model.endpoints(id)) {
+            placement.push((endpoint.version, endpoint.cluster));
             let (v, c) = (usize::from(endpoint.version), usize::from(endpoint.cluster));
             let slot = slot(&slots.endpoints, usize::from(index));
             placed[v * ids.len() + c].push(Endpoint {
@@ -153,6 +157,7 @@ impl AppPlan {
             hashes,
             allowed,
             slots: Arc::clone(slots),
+            placement: placement.into(),
             digest: digest.finish(),
         }
     }

@@ -54,28 +54,19 @@ impl AppState {
                 endpoints_down[index / 64] |= 1 << (index % 64);
             }
         }
-        let is_down = |index: u16| down(&endpoints_down, index);
-        let version_up = plan
-            .versions
-            .iter()
-            .map(|version| {
-                version
-                    .groups
-                    .iter()
-                    .enumerate()
-                    .fold(0, |mask, (cluster, group)| {
-                        mask | u16::from(group.endpoints.iter().any(|e| !is_down(e.index)))
-                            << cluster
-                    })
-            })
-            .collect();
+        let mut version_up = vec![0u16; plan.versions.len()];
+        for (state, &(version, cluster)) in status.endpoints.iter().zip(&plan.placement) {
+            if *state != EndpointState::Down {
+                version_up[usize::from(version)] |= 1 << cluster;
+            }
+        }
         Self {
             up,
             allowed: plan.allowed,
             all_down,
             shares,
             ttl: status.ttl.seconds(),
-            version_up,
+            version_up: version_up.into(),
             endpoints_down: endpoints_down.into(),
         }
     }

@@ -126,7 +126,11 @@ fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
         let want = oracle.target(client);
         // The claim about a prefix is checked once; each further client inside must make the same.
         if !proven.insert(around(scope)) {
-            assert_eq!(want, oracle.target(around(scope).network()), "seed {seed}: {client} /{scope}");
+            assert_eq!(
+                want,
+                oracle.target(around(scope).network()),
+                "seed {seed}: {client} /{scope}"
+            );
             continue;
         }
         for point in oracle.points_in(around(scope), 400, &mut dice) {
@@ -144,7 +148,10 @@ fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
         if scope > 0 {
             let wider = around(scope - 1);
             let differs = [200, 20_000, usize::MAX].into_iter().any(|most| {
-                oracle.points_in(wider, most, &mut dice).into_iter().any(|p| oracle.target(p) != want)
+                oracle
+                    .points_in(wider, most, &mut dice)
+                    .into_iter()
+                    .any(|p| oracle.target(p) != want)
             });
             assert!(
                 differs,

@@ -1,5 +1,10 @@
 //! Small Models for tests of the Table.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part"
+)]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,0 +1,139 @@
+//! The apps of a Table in slabs, so that a flip copies only the slabs it touches.
+
+use std::sync::Arc;
+
+use windrose_model::{AppId, AppStatus, Model, Status};
+
+use crate::compile::{Steerings, key_of};
+use crate::digest::{self, Scratch};
+use crate::plan::AppPlan;
+use crate::slots::{AppSlots, Slots};
+use crate::state::AppState;
+use crate::table::{AppEntry, SLAB, Slab, Table};
+
+/// What the apps of a Table are made from.
+pub(crate) struct Slabs<'a> {
+    model: &'a Model,
+    status: &'a Status,
+    slots: &'a Slots,
+    steerings: &'a Steerings,
+    /// A Table over the same clusters, regions and atlas, whose plans may be kept.
+    kept: Option<&'a Table>,
+    no_slots: Arc<AppSlots>,
+    scratch: Scratch,
+}
+
+impl<'a> Slabs<'a> {
+    pub(crate) fn new(
+        model: &'a Model,
+        status: &'a Status,
+        slots: &'a Slots,
+        steerings: &'a Steerings,
+        kept: Option<&'a Table>,
+    ) -> Self {
+        let no_slots = Arc::new(AppSlots::default());
+        Self {
+            model,
+            status,
+            slots,
+            steerings,
+            kept,
+            no_slots,
+            scratch: Scratch::default(),
+        }
+    }
+
+    pub(crate) fn build(mut self) -> Vec<Arc<Slab>> {
+        let count = self.model.apps().len();
+        (0..count)
+            .step_by(SLAB)
+            .map(|first| self.slab(first, count.min(first + SLAB)))
+            .collect()
+    }
+
+    fn slab(&mut self, first: usize, end: usize) -> Arc<Slab> {
+        let old = self.kept.and_then(|k| k.slabs.get(first / SLAB));
+        let ids = || (first..end).filter_map(|at| u32::try_from(at).ok().map(AppId));
+        if let Some(old) = old
+            && old.entries.len() == end - first
+            && old
+                .entries
+                .iter()
+                .zip(ids())
+                .all(|(entry, id)| self.unchanged(entry, id))
+        {
+            return Arc::clone(old);
+        }
+        let entries: Box<[AppEntry]> = ids()
+            .map(|id| {
+                let aligned = old.and_then(|slab| slab.entries.get(id.0 as usize % SLAB));
+                let old = self.old_entry(aligned, id);
+                match old {
+                    Some(entry) if self.unchanged(entry, id) => entry.clone(),
+                    _ => self.entry(id, old),
+                }
+            })
+            .collect();
+        let digests: Vec<u128> = entries.iter().map(|entry| entry.digest).collect();
+        let digest = digest::small(&digests, &mut self.scratch);
+        Arc::new(Slab { entries, digest })
+    }
+
+    /// The entry of the same name: at the same place, or wherever apps moved to.
+    fn old_entry(&self, aligned: Option<&'a AppEntry>, id: AppId) -> Option<&'a AppEntry> {
+        let kept = self.kept?;
+        let (name, app) = self.model.app(id);
+        match aligned {
+            Some(entry) if Arc::ptr_eq(&entry.plan.app, app) && entry.plan.name == *name => {
+                Some(entry)
+            }
+            _ => kept.app_by_name(name.as_str()).map(|at| kept.app(at)),
+        }
+    }
+
+    fn unchanged(&self, entry: &AppEntry, id: AppId) -> bool {
+        let status = self.status.apps.get(id.0 as usize);
+        status.is_some_and(|s| Arc::ptr_eq(s, &entry.status)) && self.same_plan(entry, id)
+    }
+
+    /// A Model hands an app's `Arc` on only under the same name, so the pointer stands for both.
+    fn same_plan(&self, entry: &AppEntry, id: AppId) -> bool {
+        Arc::ptr_eq(&entry.plan.app, &self.model.app(id).1)
+            && Arc::ptr_eq(&entry.plan.slots, self.slots_of(id))
+    }
+
+    fn slots_of(&self, id: AppId) -> &Arc<AppSlots> {
+        self.slots.apps.get(id.0 as usize).unwrap_or(&self.no_slots)
+    }
+
+    fn entry(&mut self, id: AppId, old: Option<&AppEntry>) -> AppEntry {
+        let plan = match old {
+            Some(old) if self.same_plan(old, id) => Arc::clone(&old.plan),
+            _ => {
+                let key = key_of(self.model, id);
+                let steering = self
+                    .steerings
+                    .get(&key)
+                    .expect("every app's steering was compiled just before");
+                Arc::new(AppPlan::build(
+                    self.model,
+                    id,
+                    self.slots_of(id),
+                    Arc::clone(steering),
+                ))
+            }
+        };
+        let status = match self.status.apps.get(id.0 as usize) {
+            Some(status) => Arc::clone(status),
+            None => Arc::new(AppStatus::unknown(self.model, id)),
+        };
+        let state = Arc::new(AppState::build(&plan, &status));
+        let digest = digest::small(&(plan.digest, &*state), &mut self.scratch);
+        AppEntry {
+            plan,
+            state,
+            status,
+            digest,
+        }
+    }
+}
