@@ -1,7 +1,7 @@
 //! The controller, sans-IO: it takes events, keeps what is known and concluded, and says what to do.
 //!
-//! An event costs O(apps touched). Publications are coalesced: changes only mark the Status dirty,
-//! and the next wake-up publishes, at most one per `publish_every`. Deliberately absent: sockets,
+//! An event costs O(apps touched). Publications are coalesced: facts only mark their apps, and a
+//! wake-up concludes and publishes, at most once per `publish_every`. Deliberately absent: sockets,
 //! files, clocks, threads, and the Table itself.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windrose_model::{
-    AppId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report, Stamp, Status,
-    WallTime,
+    AppId, EndpointId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report, Stamp,
+    Status, WallTime,
 };
 use windrose_routing::Data;
 
 use crate::event::{Effect, Event, Inputs, JobId, Level};
-use crate::fold::{self, Change, Input, Ledger};
+use crate::fold::{self, Change, Ledger};
 use crate::probe::{Outcome, ProbeId, Prober};
 use crate::{Decision, Options, Readiness, Reload};
 
@@ -41,6 +41,8 @@ pub struct Controller {
     deadline_of: Vec<Option<Instant>>,
     pending: Option<Pending>,
     jobs: u64,
+    /// Apps about which something was seen since the latest publication.
+    unsettled: Vec<AppId>,
     dirty: bool,
     publish_every: Duration,
     not_before: Instant,
@@ -85,6 +87,7 @@ impl Controller {
             deadline_of: Vec::new(),
             pending: None,
             jobs: 0,
+            unsettled: Vec::new(),
             dirty: false,
             publish_every: options.publish_every,
             not_before: now.mono,
@@ -170,7 +173,7 @@ impl Controller {
         let mut facts = std::mem::take(&mut self.facts);
         self.prober
             .finish(now.mono, id, outcome, |fact| facts.push(fact));
-        self.learn(now, &facts, out);
+        self.learn(&facts);
         facts.clear();
         self.facts = facts;
         self.probe(now, out);
@@ -188,7 +191,7 @@ impl Controller {
         let mut facts = Vec::new();
         self.prober
             .nudge(now.mono, endpoint, kind, |fact| facts.push(fact));
-        self.learn(now, &facts, out);
+        self.learn(&facts);
         self.probe(now, out);
     }
 
@@ -209,7 +212,7 @@ impl Controller {
         while let Some(&(due, app)) = self.deadlines.first()
             && due <= now.mono
         {
-            self.fold(now, app, Input::Tick, out);
+            self.settle(now, app, out);
         }
         self.probe(now, out);
         let first_round_over = !self.ready && (self.prober.unseen() == 0 || self.grace <= now.mono);
@@ -242,7 +245,7 @@ impl Controller {
         }
     }
 
-    fn learn(&mut self, now: Now, facts: &[Fact], out: &mut Vec<Effect>) {
+    fn learn(&mut self, facts: &[Fact]) {
         for fact in facts {
             let (endpoint, state, failure) = match *fact {
                 Fact::EndpointUp(endpoint) => (
@@ -253,21 +256,25 @@ impl Controller {
                 Fact::EndpointDown(endpoint, failure) => (endpoint, EndpointState::Down, failure),
                 Fact::Passive(..) => continue,
             };
-            let input = Input::Endpoint(endpoint.index, state, failure);
-            self.fold(now, endpoint.app, input, out);
+            let EndpointId { app, index } = endpoint;
+            let at = app.0 as usize;
+            let (ledger, status) = (&mut self.ledgers[at], &mut self.status.apps[at]);
+            if fold::see(ledger, status, index, state, failure) {
+                self.unsettled.push(app);
+            }
+            self.dirty = true;
         }
     }
 
-    fn fold(&mut self, now: Now, app: AppId, input: Input, out: &mut Vec<Effect>) {
+    fn settle(&mut self, now: Now, app: AppId, out: &mut Vec<Effect>) {
         let at = app.0 as usize;
         let stamp = self.coming();
         let (model, decisions) = (&self.model, &mut self.decisions);
-        fold::fold(
+        fold::settle(
             model,
             app,
             &mut self.ledgers[at],
             &mut self.status.apps[at],
-            input,
             now,
             |change| {
                 let decision = Arc::new(decision(model, app, stamp, now.wall, change));
@@ -290,6 +297,11 @@ impl Controller {
     }
 
     fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        for app in unsettled.drain(..) {
+            self.settle(now, app, out);
+        }
+        self.unsettled = unsettled;
         self.next_stamp();
         self.dirty = false;
         self.not_before = now.mono + self.publish_every;
@@ -321,7 +333,7 @@ impl Controller {
             let clusters = self.model.clusters_of(app);
             let mut lacks = vec![false; clusters.len()];
             for (index, endpoint) in (0..).zip(self.model.endpoints(app)) {
-                let id = windrose_model::EndpointId { app, index };
+                let id = EndpointId { app, index };
                 lacks[usize::from(endpoint.cluster)] |= !self.prober.has_seen(id);
             }
             for (cluster, _) in clusters.iter().zip(lacks).filter(|(_, lacks)| *lacks) {

@@ -58,12 +58,23 @@ pub fn start(
     let journal = options.data_dir.as_deref().map(Journal::open).transpose()?;
     let now = read_clocks();
     let controller = Controller::new(now, model, data, &options);
-    let (publishing, source) = Publishing::begin(&controller.inputs(), metrics);
+    metrics.scalars.config_reload_success.set(1);
+    let first = controller.inputs();
+    let (publishing, source) = Publishing::begin(&first, metrics);
     let (commands, commands_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = mpsc::channel(REPORTS);
     let (probed, probed_in) = mpsc::unbounded_channel();
     let (finished, finished_in) = mpsc::unbounded_channel();
-    let first = snapshot(&controller, &publishing, now.wall, 0);
+    let first = Snapshot {
+        model: first.model,
+        status: first.status,
+        table: publishing.table(),
+        started: now.wall,
+        ready: controller.readiness(),
+        reload: controller.reload().clone(),
+        decisions: Vec::new(),
+        journal_lost: 0,
+    };
     let (snapshots, snapshots_out) = watch::channel(Arc::new(first));
     let driver = Driver {
         controller,
@@ -180,6 +191,7 @@ impl Driver {
     }
 
     fn perform(&mut self) {
+        let mut published = None;
         let mut changed = false;
         let mut decisions = 0;
         for effect in std::mem::take(&mut self.effects) {
@@ -192,6 +204,7 @@ impl Driver {
                 }
                 Effect::Publish(inputs) => {
                     self.publishing.publish(&inputs);
+                    published = Some((inputs.model, inputs.status));
                     changed = true;
                 }
                 Effect::Journal(decision) => {
@@ -224,8 +237,21 @@ impl Driver {
             let scalars = &self.publishing.metrics().scalars;
             scalars.config_reload_success.set(u64::from(ok));
             let lost = self.journal.as_ref().map_or(0, Journal::lost);
-            let next = snapshot(&self.controller, &self.publishing, self.started, lost);
-            self.snapshots.send_replace(Arc::new(next));
+            // What was not published yet is nobody's business.
+            let (model, status) = published.unwrap_or_else(|| {
+                let last = self.snapshots.borrow();
+                (Arc::clone(&last.model), last.status.clone())
+            });
+            self.snapshots.send_replace(Arc::new(Snapshot {
+                model,
+                status,
+                table: self.publishing.table(),
+                started: self.started,
+                ready: self.controller.readiness(),
+                reload: self.controller.reload().clone(),
+                decisions: self.controller.decisions().cloned().collect(),
+                journal_lost: lost,
+            }));
         }
     }
 }
@@ -272,25 +298,6 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at.into()).await,
         None => future::pending().await,
-    }
-}
-
-fn snapshot(
-    controller: &Controller,
-    publishing: &Publishing,
-    started: WallTime,
-    journal_lost: u64,
-) -> Snapshot {
-    let inputs = controller.inputs();
-    Snapshot {
-        model: inputs.model,
-        status: inputs.status,
-        table: publishing.table(),
-        started,
-        ready: controller.readiness(),
-        reload: controller.reload().clone(),
-        decisions: controller.decisions().cloned().collect(),
-        journal_lost,
     }
 }
 

@@ -9,7 +9,7 @@ use windrose_routing::Data;
 use super::{Controller, Pending};
 use crate::Reload;
 use crate::event::{Effect, Inputs, JobId, Level};
-use crate::fold::{Before, Input, adopt};
+use crate::fold::{Before, adopt};
 
 impl Controller {
     pub(super) fn apply(
@@ -69,6 +69,7 @@ impl Controller {
         let ledgers = std::mem::take(&mut self.ledgers);
         let before = std::mem::take(&mut self.status.apps);
         self.deadlines.clear();
+        self.unsettled.clear();
         self.deadline_of = vec![None; self.model.apps().len()];
         for (app, name, wanted) in self.model.app_ids() {
             let known = old.app_id(name.as_str());
@@ -91,7 +92,7 @@ impl Controller {
         }
         drop(before);
         for (app, _) in (0..).map(AppId).zip(Arc::clone(&self.model).apps()) {
-            self.fold(now, app, Input::Tick, out);
+            self.settle(now, app, out);
         }
     }
 

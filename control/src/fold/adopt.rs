@@ -22,7 +22,7 @@ pub(crate) struct Before<'a> {
 }
 
 /// The ledger and Status of an app that is new or has changed. Endpoint states come from `state`;
-/// clusters go on where they were, by name. The next [`fold`](super::fold) concludes.
+/// clusters go on where they were, by name. The next [`settle`](super::settle) concludes.
 pub(crate) fn adopt(
     model: &Model,
     app: AppId,
@@ -64,7 +64,12 @@ pub(crate) fn adopt(
         last_known,
         ttl: Ttl::from_duration(std::time::Duration::ZERO),
     };
-    (Ledger { seats, clusters }, Arc::new(status))
+    let ledger = Ledger {
+        seats,
+        clusters,
+        unsettled: false,
+    };
+    (ledger, Arc::new(status))
 }
 
 impl Account {

@@ -1,6 +1,9 @@
 //! What follows from what was seen: endpoint states make the health of a cluster, health and the
 //! operator's word make verdict, `usable` and share. Pure and total; one app at a time.
 //!
+//! Folding has two halves: [`see`] takes one fact and costs next to nothing, [`settle`] concludes,
+//! once for all facts since the last publication.
+//!
 //! A [`Ledger`] remembers what a Status does not show: tallies, and where each cluster is on its
 //! way back. Deliberately absent: probes, clocks, publication.
 
@@ -30,6 +33,8 @@ pub struct Ledger {
     seats: Arc<[Seat]>,
     /// By local cluster number.
     clusters: Vec<Account>,
+    /// Something was seen since it was last settled.
+    unsettled: bool,
 }
 
 /// Where an endpoint stands.
@@ -47,15 +52,6 @@ struct Account {
     health: Verdict,
     last: ProbeFailure,
     comeback: Comeback,
-}
-
-/// What is folded into a Status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
-    /// An endpoint, by index, has a new state. The failure is the latest, if it is down.
-    Endpoint(u16, EndpointState, ProbeFailure),
-    /// Time has passed, or the operator's word has changed.
-    Tick,
 }
 
 /// A change that operators want to know of.
@@ -82,20 +78,45 @@ impl Ledger {
     }
 }
 
-/// Folds one input into the Status of one app of `model`. The `Arc` is written to only if something
-/// changes, so that compiling finds changed apps by pointer.
-pub fn fold(
+/// Takes in that an endpoint, by index, has a new state; the failure is its latest. Whether the app
+/// was settled before, and is no more.
+pub fn see(
+    ledger: &mut Ledger,
+    status: &mut Arc<AppStatus>,
+    index: u16,
+    state: EndpointState,
+    failure: ProbeFailure,
+) -> bool {
+    let at = usize::from(index);
+    let (Some(&before), Some(seat)) = (status.endpoints.get(at), ledger.seats.get(at)) else {
+        return false;
+    };
+    if before == state {
+        return false;
+    }
+    Arc::make_mut(status).endpoints[at] = state;
+    if seat.counts {
+        let account = &mut ledger.clusters[usize::from(seat.cluster)];
+        account.tally.leave(before);
+        account.tally.enter(state);
+        if state == EndpointState::Down {
+            account.last = failure;
+        }
+    }
+    !std::mem::replace(&mut ledger.unsettled, true)
+}
+
+/// Concludes from what was seen, from the operator's word and from the time. The `Arc` is written to
+/// only if something changes, so that compiling finds changed apps by pointer.
+pub fn settle(
     model: &Model,
     app: AppId,
     ledger: &mut Ledger,
     status: &mut Arc<AppStatus>,
-    input: Input,
     now: Now,
     mut changed: impl FnMut(Change),
 ) {
-    if let Input::Endpoint(index, state, failure) = input {
-        enter(ledger, status, index, state, failure);
-    }
+    ledger.unsettled = false;
     let wanted = &model.app(app).1;
     let members = Members {
         model,
@@ -121,32 +142,6 @@ impl<'m> Members<'m> {
     fn admits(self, local: usize) -> bool {
         let cluster = self.get(local);
         !cluster.drain && cluster.dial > Percent::ZERO
-    }
-}
-
-fn enter(
-    ledger: &mut Ledger,
-    status: &mut Arc<AppStatus>,
-    index: u16,
-    state: EndpointState,
-    failure: ProbeFailure,
-) {
-    let at = usize::from(index);
-    let (Some(&before), Some(seat)) = (status.endpoints.get(at), ledger.seats.get(at)) else {
-        return;
-    };
-    if before == state {
-        return;
-    }
-    Arc::make_mut(status).endpoints[at] = state;
-    if !seat.counts {
-        return;
-    }
-    let account = &mut ledger.clusters[usize::from(seat.cluster)];
-    account.tally.leave(before);
-    account.tally.enter(state);
-    if state == EndpointState::Down {
-        account.last = failure;
     }
 }
 

@@ -68,13 +68,7 @@ fn the_verdict_names_its_cause() {
         last: ProbeFailure::Timeout,
     };
     assert_eq!(world.entry(0).cause, cause);
-    assert_eq!(
-        world.decisions(),
-        [
-            "23.000 web/a up->degraded 100%",
-            "23.000 web/a degraded->down 0%"
-        ]
-    );
+    assert_eq!(world.decisions(), ["23.000 web/a up->down 0%"]);
 }
 
 #[test]
