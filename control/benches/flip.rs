@@ -33,7 +33,7 @@ fn main() {
     let began = cpu();
     let model = Arc::new(Model::build(draft(), Revision(1), None).unwrap());
     println!("model                          {:>10.2?}", cpu() - began);
-    let mut node = Node::new(model);
+    let mut node = Node::new(Arc::clone(&model));
     let probes = node.round(|_| Outcome::Healthy);
     println!("first round, {probes} probes  {:>10.2?}", node.spent);
     let probes = node.round(|_| Outcome::Healthy);
@@ -48,6 +48,12 @@ fn main() {
     node.fail("one cluster of all 10,000 apps", |address| {
         cluster_of(address) == 1
     });
+    let mut changed = draft();
+    let app = changed.apps.get_mut("app4711").unwrap();
+    app.health.timeout *= 2;
+    node.reload(Arc::new(
+        Model::build(changed, Revision(2), Some(&model)).unwrap(),
+    ));
 }
 
 /// A controller and what its driver does to publish, in virtual time.
@@ -161,6 +167,22 @@ impl Node {
         let decisions = self.decisions;
         self.heal();
         (spent, folded, decisions)
+    }
+
+    /// What a reload with one changed app costs on the control thread, the compile apart.
+    fn reload(&mut self, model: Arc<Model>) {
+        let data = self.controller.inputs().data;
+        let mut effects = Vec::new();
+        let began = cpu();
+        self.controller
+            .handle(self.now, Event::ApplyModel(model, data), &mut effects);
+        let job = effects.iter().find_map(|effect| match effect {
+            Effect::Compute(job, _) => Some(*job),
+            _ => None,
+        });
+        let computed = Event::Computed(job.unwrap());
+        self.controller.handle(self.now, computed, &mut effects);
+        println!("reload, one app changed        {:>10.2?}", cpu() - began);
     }
 
     /// Everything is up again, and its comeback over.

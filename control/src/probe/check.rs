@@ -75,6 +75,17 @@ impl Check {
         })
     }
 
+    /// Stands where no target is.
+    pub(super) fn idle() -> Arc<Self> {
+        Arc::new(Self {
+            kind: CheckKind::Tcp,
+            timeout: Duration::ZERO,
+            interval: Duration::MAX,
+            fall: 1,
+            rise: 1,
+        })
+    }
+
     /// How many results make a verdict.
     pub fn thresholds(&self) -> Thresholds {
         Thresholds {

@@ -60,6 +60,8 @@ pub struct Prober {
     vacant: Vec<u32>,
     places: HashMap<(SocketAddr, Arc<Check>), u32>,
     checks: HashSet<Arc<Check>>,
+    /// Of targets that nobody watches.
+    idle: Arc<Check>,
     /// By app, then by endpoint index.
     targets_of: Vec<Arc<[u32]>>,
     /// Endpoints by target: those of target `t` begin at `first_watcher[t]`.
@@ -82,6 +84,7 @@ impl Prober {
             vacant: Vec::new(),
             places: HashMap::new(),
             checks: HashSet::new(),
+            idle: Check::idle(),
             targets_of: Vec::new(),
             watchers: Vec::new(),
             first_watcher: vec![0],

@@ -1,7 +1,7 @@
 //! What a new Model changes for the prober: targets that stay go on as if nothing had happened,
 //! probes under way included.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,15 +142,13 @@ impl Prober {
             if !target.is(Flag::Seen) {
                 self.unseen -= 1;
             }
-            self.places
-                .remove(&(self.addresses[id], Arc::clone(&target.check)));
+            let check = std::mem::replace(&mut target.check, Arc::clone(&self.idle));
+            self.places.remove(&(self.addresses[id], check));
             target.set(Flag::Live, false);
             target.generation = target.generation.wrapping_add(1);
             self.vacant.extend(u32::try_from(id));
         }
-        let used: HashSet<_> = self.places.keys().map(|(_, c)| c).collect();
-        let used = used.into_iter().map(Arc::clone).collect();
-        self.checks = used;
+        self.checks.retain(|check| Arc::strong_count(check) > 1);
     }
 
     /// First probes of new targets: evenly over a second, or over the interval if that is shorter.
