@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{
@@ -103,17 +103,15 @@ impl Outbound {
     fn waits_for_client(&self) -> bool {
         self.upload.as_ref().is_some_and(Upload::waits_for_client)
     }
-
-    fn upload_pending(&self) -> bool {
-        self.upload
-            .as_ref()
-            .is_some_and(|upload| !upload.is_ended())
-    }
 }
+
+/// How long an answer may take before we look whether control has given up the endpoint meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends the request over an idle connection or a new one and waits for the response head.
 ///
-/// `keep`: another attempt may follow this one even after it was sent.
+/// `keep`: another attempt may follow this one even after it was sent. `give_up` is asked once a
+/// second whether to make that attempt now instead of waiting on.
 pub(crate) async fn attempt(
     client: &Client,
     in_flight: &InFlight,
@@ -121,11 +119,12 @@ pub(crate) async fn attempt(
     outbound: &mut Outbound,
     began: Instant,
     keep: bool,
+    give_up: impl Fn() -> bool,
 ) -> Result<Answer, Failure> {
     let upstream = in_flight.upstream();
     let mut now = began;
     while let Some(link) = upstream.take() {
-        match send(client, link, timeouts, outbound, now, true).await {
+        match send(client, link, timeouts, outbound, now, true, &give_up).await {
             Ok(answer) => return Ok(answer),
             // Nothing was sent on a connection that the other side had closed: as if it had not
             // been in the pool.
@@ -134,7 +133,16 @@ pub(crate) async fn attempt(
         }
     }
     let link = connect(client, in_flight, timeouts).await?;
-    send(client, link, timeouts, outbound, Instant::now(), keep).await
+    send(
+        client,
+        link,
+        timeouts,
+        outbound,
+        Instant::now(),
+        keep,
+        &give_up,
+    )
+    .await
 }
 
 async fn connect(
@@ -164,31 +172,44 @@ async fn send(
     outbound: &mut Outbound,
     now: Instant,
     keep: bool,
+    give_up: &impl Fn() -> bool,
 ) -> Result<Answer, Failure> {
     let watch = &client.watch;
     let (sent, received) = (link.meter.sent(), link.meter.received());
     let request = outbound.request(keep);
-    if outbound.upload_pending() {
-        watch.expect_body(now);
+    let bodiless = outbound.upload.is_none();
+    if bodiless {
+        watch.expect_answer(now, patience(timeouts, Duration::ZERO));
     } else {
-        watch.expect_answer(now, timeouts.first_byte);
+        watch.expect_body(now);
     }
-    let sending = pin!(link.sender.try_send_request(request));
-    let error = match watch.within(sending).await {
-        Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+    let mut sending = pin!(link.sender.try_send_request(request));
+    let answer = loop {
+        match watch.within(sending.as_mut()).await {
+            Some(answer) => break answer,
+            None => {
+                let late = Instant::now();
+                let waited = late.saturating_duration_since(now);
+                still_waiting(client, timeouts, outbound, late, waited)?;
+                if give_up() {
+                    return Err(Failure::GivenUp);
+                }
+                watch.expect_answer(late, patience(timeouts, waited));
+            }
+        }
+    };
+    let error = match answer {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             // We never ask for an upgrade.
             return Err(Failure::Garbage);
         }
-        Some(Ok(response)) => return Ok(Answer { response, link }),
-        Some(Err(mut error)) => {
+        Ok(response) => return Ok(Answer { response, link }),
+        Err(mut error) => {
             if let Some(request) = error.take_message() {
                 outbound.headers = Some(request.into_parts().0.headers);
             }
             error.into_error()
         }
-        None if watch.is_over(Instant::now()) => return Err(Failure::Duration),
-        None if outbound.waits_for_client() => return Err(Failure::UploadStalled),
-        None => return Err(Failure::FirstByte),
     };
     Err(if outbound.client_failed() {
         Failure::ClientGone
@@ -201,6 +222,37 @@ async fn send(
     } else {
         Failure::Closed
     })
+}
+
+/// How long to wait for an answer before looking again, after so much waiting.
+pub(crate) fn patience(timeouts: &Timeouts, waited: Duration) -> Duration {
+    if timeouts.first_byte.is_zero() {
+        PATIENCE
+    } else {
+        timeouts.first_byte.saturating_sub(waited).min(PATIENCE)
+    }
+}
+
+/// A deadline passed: which one, or none that ends the attempt.
+fn still_waiting(
+    client: &Client,
+    timeouts: &Timeouts,
+    outbound: &Outbound,
+    now: Instant,
+    waited: Duration,
+) -> Result<(), Failure> {
+    if client.watch.is_over(now) {
+        Err(Failure::Duration)
+    } else if outbound.waits_for_client() {
+        Err(Failure::UploadStalled)
+    } else if outbound.upload.is_some() {
+        // The upload set the deadline, and in full.
+        Err(Failure::FirstByte)
+    } else if !timeouts.first_byte.is_zero() && waited >= timeouts.first_byte {
+        Err(Failure::FirstByte)
+    } else {
+        Ok(())
+    }
 }
 
 /// Path and query only: the form that servers expect.

@@ -34,6 +34,8 @@ pub(crate) enum Failure {
     Garbage,
     /// No response head in time.
     FirstByte,
+    /// Control called the endpoint down while its answer was awaited, and the budget had room.
+    GivenUp,
     /// The time of the whole exchange is up.
     Duration,
     /// The client's body stopped moving.
@@ -222,7 +224,11 @@ impl Failure {
             Self::NotSent => Some(PassiveKind::Connect),
             Self::Closed | Self::Garbage => Some(PassiveKind::Reset),
             Self::FirstByte => Some(PassiveKind::Timeout),
-            Self::Stale | Self::Duration | Self::UploadStalled | Self::ClientGone => None,
+            Self::GivenUp
+            | Self::Stale
+            | Self::Duration
+            | Self::UploadStalled
+            | Self::ClientGone => None,
         }
     }
 
@@ -232,7 +238,7 @@ impl Failure {
             Self::NotSent => Refusal::Unreachable,
             Self::Stale | Self::Closed | Self::ClientGone => Refusal::Closed,
             Self::Garbage => Refusal::Garbage,
-            Self::FirstByte => Refusal::FirstByte,
+            Self::FirstByte | Self::GivenUp => Refusal::FirstByte,
             Self::Duration => Refusal::Duration,
             Self::UploadStalled => Refusal::UploadStalled,
         }
@@ -244,6 +250,7 @@ impl Failure {
         match self {
             Self::ClientGone => Next::Abandon,
             Self::Duration | Self::UploadStalled => Next::Refuse(refusal, Flags::default()),
+            Self::GivenUp => Next::TryOn(refusal),
             Self::NotSent if chance.replayable => Next::TryOn(refusal),
             Self::NotSent => Next::Refuse(refusal, Flags::default()),
             _ if !chance.idempotent => Next::Refuse(refusal, Flags::default()),

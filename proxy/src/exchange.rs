@@ -1,7 +1,8 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
@@ -11,7 +12,7 @@ use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
 use windrose_routing::{AppEntry, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
-use crate::attempt::{Answer, Outbound, attempt, upload};
+use crate::attempt::{Answer, Outbound, attempt, patience, upload};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
 use crate::flags::Flags;
@@ -52,9 +53,8 @@ pub(crate) async fn exchange(
         Err(refusal) => return Ok(refuse_early(&client, refusal)),
     };
     let timeouts = errand.app().plan.app.timeouts;
-    client
-        .watch
-        .begin(began, timeouts.first_byte, timeouts.request);
+    let first_look = patience(&timeouts, Duration::ZERO);
+    client.watch.begin(began, first_look, timeouts.request);
     let id = prepare(&client, &mut parts, survey);
     let upload = upload(&client, body, &timeouts);
     let outbound = Outbound::new(parts, upload, client.scratch.take());
@@ -147,7 +147,18 @@ async fn forward(
             .at(stop.endpoint.slot, stop.endpoint.address);
         let in_flight = upstream.engage();
         let keep = idempotent && attempts_left > 0;
-        let tried = attempt(client, &in_flight, &timeouts, &mut outbound, now, keep).await;
+        let address = stop.endpoint.address;
+        let give_up = || keep && is_given_up(worker, &errand, app, address) && charge(worker, app);
+        let tried = attempt(
+            client,
+            &in_flight,
+            &timeouts,
+            &mut outbound,
+            now,
+            keep,
+            give_up,
+        )
+        .await;
         let failure = match tried {
             Ok(answer) => {
                 note_answer(client, &errand, &stop, answer.response.status().as_u16());
@@ -167,11 +178,7 @@ async fn forward(
             replayable: outbound.is_replayable(),
             attempts_left,
         };
-        let charge = || {
-            let budget = worker.shared.budget(app_slot(app));
-            budget.is_none_or(|b| b.charge(second(tick(worker)), &app.plan.app.retry))
-        };
-        match failure.next(chance, charge) {
+        match failure.next(chance, || charge(worker, app)) {
             Next::TryOn(refusal) => last = (refusal, Some(group)),
             Next::Refuse(refusal, flags) => {
                 if flags == Flags::RETRY_LIMIT && attempts_left > 0 {
@@ -188,6 +195,28 @@ async fn forward(
         now = Instant::now();
         errand.tick = worker.shared.tick(now);
     }
+}
+
+/// Whether a newer Table calls an endpoint down that was fine when it was picked.
+fn is_given_up(worker: &Worker, errand: &Errand, app: &AppEntry, address: SocketAddr) -> bool {
+    let table = worker.table();
+    if Rc::ptr_eq(&table, &errand.table) {
+        return false;
+    }
+    let Some(id) = table.app_by_name(app.plan.name.as_str()) else {
+        return false;
+    };
+    let app = table.app(id);
+    let groups = app.plan.versions.iter().flat_map(|version| &version.groups);
+    groups
+        .flat_map(|group| &group.endpoints)
+        .any(|endpoint| endpoint.address == address && !app.endpoint_up(endpoint.index))
+}
+
+/// Charges a retry to the budget, if there is room.
+fn charge(worker: &Worker, app: &AppEntry) -> bool {
+    let budget = worker.shared.budget(app_slot(app));
+    budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry))
 }
 
 /// Makes a backend's response ours.
@@ -242,10 +271,12 @@ fn note_failure(client: &Client, errand: &mut Errand, stop: &Stop<'_>, failure: 
             .recorder
             .group(stop.group.slot, GroupEvent::ConnectFailure);
     }
+    if failure != Failure::Stale {
+        errand.course.exclude(stop.endpoint);
+    }
     let Some(kind) = failure.evidence() else {
         return;
     };
-    errand.course.exclude(stop.endpoint);
     let Some(health) = worker.shared.endpoint(stop.endpoint.slot) else {
         return;
     };

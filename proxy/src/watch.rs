@@ -85,14 +85,13 @@ impl Watch {
         }
     }
 
-    /// An exchange begins. `answer` and `whole` are its timeouts; zero is off.
-    pub(crate) fn begin(&self, now: Instant, answer: Duration, whole: Duration) {
-        let answer = limit(answer);
+    /// An exchange begins. `soonest` is the shortest wait in it; `whole` its timeout, zero is off.
+    pub(crate) fn begin(&self, now: Instant, soonest: Duration, whole: Duration) {
         self.phase.set(Phase::Exchange);
         self.expired.set(false);
         self.end.set((!whole.is_zero()).then(|| now + whole));
         self.due_at(now + NEVER);
-        let step = self.step.get().min(answer);
+        let step = self.step.get().min(soonest);
         let look = (now + step).min(self.due.get());
         if look < self.look.get() {
             self.look.set(look);

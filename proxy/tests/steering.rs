@@ -131,25 +131,42 @@ fn a_new_table_holds_from_the_next_request_on_and_the_old_one_is_let_go() {
         let mut node = Node::start(app(&[("c1", &[one.address])]));
         let mut client = node.client().await;
         assert_eq!(client.get("/").await.field("x-backend"), "one");
-        let model = support::model(app(&[("c1", &[two.address])]));
-        let slots = windrose_routing::SlotBook::new().assign(&model, 2);
-        let stamp = windrose_model::Stamp {
-            term: 1,
-            epoch: 2,
-            revision: windrose_model::Revision(1),
-        };
-        let status = windrose_model::Status {
-            stamp,
-            apps: Vec::new(),
-        };
-        let data = windrose_routing::Data {
-            geo: std::sync::Arc::new(windrose_routing::geo::GeoDb::empty()),
-        };
-        let table = windrose_routing::compile(&model, &status, &data, &slots, None);
-        node.publisher.publish(table).unwrap();
+        node.publish(app(&[("c1", &[two.address])]), 2, |_| {});
         // The slot is the same, the address is not: pooled connections must not be mixed up.
         assert_eq!(client.get("/").await.field("x-backend"), "two");
         assert_eq!(node.publisher.sweep(), 1, "nobody holds the old Table");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn who_waits_for_an_endpoint_that_is_called_down_goes_elsewhere() {
+    run(async {
+        let (stopped, other) = (Backend::stalls().await, Backend::answers("other").await);
+        let build = || {
+            let mut app = app(&[("c1", &[stopped.address]), ("c2", &[other.address])]);
+            app.timeouts.first_byte = std::time::Duration::from_secs(3_600);
+            app
+        };
+        let mut node = Node::start(build());
+        let (mut get, mut post) = (node.client().await, node.client().await);
+        get.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        post.send("POST / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        support::eventually("both wait", || stopped.connections.get() == 2).await;
+        node.publish(build(), 2, |status| {
+            status.endpoints[0] = windrose_model::EndpointState::Down;
+            status.clusters[0].usable = false;
+        });
+        let response = get.response().await;
+        assert_eq!(
+            (response.status, response.field("x-backend")),
+            (200, "other")
+        );
+        // What may not be repeated waits on.
+        let second = std::time::Duration::from_millis(1_200);
+        assert!(tokio::time::timeout(second, post.response()).await.is_err());
+        drop(post);
+        stopped.kill();
         node.stop().await;
     });
 }

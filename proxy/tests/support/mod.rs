@@ -15,11 +15,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use windrose_model::{
-    App, Cluster, Coordinates, DnsName, Draft, Model, Name, Percent, Region, Report, Revision,
-    Split, Stamp, Status, Version, Weight,
+    App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates, DnsName, Draft, EndpointState,
+    Model, Name, Percent, Region, Report, Revision, Split, Stamp, Status, Verdict, Version,
+    WallTime, Weight,
 };
 use windrose_proxy::{Settings, Shared, serve};
-use windrose_routing::{Data, Publisher, SlotBook, compile, geo::GeoDb};
+use windrose_routing::{Data, Publisher, SlotBook, Table, compile, geo::GeoDb};
 use windrose_telemetry::Metrics;
 
 pub const HOST: &str = "app.test";
@@ -89,6 +90,40 @@ pub fn model(app: App) -> Model {
     Model::build(draft, Revision(1), None).unwrap()
 }
 
+/// The Table of an app of which nothing bad is known, but for a change.
+fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
+    let model = model(app);
+    let slots = SlotBook::new().assign(&model, epoch);
+    let stamp = Stamp {
+        term: 1,
+        epoch,
+        revision: Revision(1),
+    };
+    let id = model.app_id("app").unwrap();
+    let cluster = ClusterStatus {
+        verdict: Verdict::Up,
+        usable: true,
+        share: Percent::FULL,
+        cause: Cause::Starting,
+        since: WallTime(0),
+    };
+    let mut status = AppStatus {
+        clusters: vec![cluster; model.clusters_of(id).len()],
+        endpoints: vec![EndpointState::Up; model.endpoints(id).count()],
+        last_known: 0,
+        ttl: windrose_model::Ttl::new(30).unwrap(),
+    };
+    change(&mut status);
+    let status = Status {
+        stamp,
+        apps: vec![Arc::new(status)],
+    };
+    let data = Data {
+        geo: Arc::new(GeoDb::empty()),
+    };
+    compile(&model, &status, &data, &slots, None)
+}
+
 /// A running proxy thread.
 pub struct Node {
     pub address: SocketAddr,
@@ -106,21 +141,7 @@ impl Node {
     }
 
     pub fn with(app: App, settings: Settings) -> Self {
-        let model = model(app);
-        let slots = SlotBook::new().assign(&model, 1);
-        let stamp = Stamp {
-            term: 1,
-            epoch: 1,
-            revision: Revision(1),
-        };
-        let status = Status {
-            stamp,
-            apps: Vec::new(),
-        };
-        let data = Data {
-            geo: Arc::new(GeoDb::empty()),
-        };
-        let table = compile(&model, &status, &data, &slots, None);
+        let table = table(app, 1, |_| {});
         let (publisher, source) = Publisher::new(table);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -149,6 +170,11 @@ impl Node {
             stop: Some(stop),
             serving,
         }
+    }
+
+    /// Publishes another Table.
+    pub fn publish(&mut self, app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) {
+        self.publisher.publish(table(app, epoch, change)).unwrap();
     }
 
     pub async fn client(&self) -> client::Client {
