@@ -170,7 +170,7 @@ pub fn parse<'b>(packet: &'b [u8], scratch: &'b mut Scratch) -> Parsed<'b> {
     Parsed::Query(Query {
         head,
         question,
-        name: lower_case(name, scratch),
+        name: lower_case(body, name.len(), scratch),
         qtype,
         edns,
     })
@@ -253,33 +253,38 @@ fn opt(rest: &[u8]) -> Result<Edns, OptError> {
     Ok(edns)
 }
 
-/// Folds ASCII case, eight octets at a time. Length octets are at most 63 and so never look like
-/// upper-case letters: the name needs no second walk by labels.
+/// Folds the ASCII case of the name of `len` octets that `body` begins with, eight octets at a time.
+/// Length octets are at most 63 and so never look like upper-case letters: the name needs no second
+/// walk by labels. What stands behind the name may be folded along; the scratch has room for it.
 #[inline]
-pub(crate) fn lower_case<'s>(name: &[u8], scratch: &'s mut Scratch) -> &'s [u8] {
-    let len = name.len().min(NAME);
-    let out = &mut scratch.0[..(len + 7) & !7];
-    let mut from = name.chunks_exact(8);
-    let mut to = out.chunks_exact_mut(8);
-    for (from, to) in from.by_ref().zip(to.by_ref()) {
-        to.copy_from_slice(&fold(word(from)).to_ne_bytes());
-    }
-    let tail = from.remainder();
-    if let Some(to) = to.next() {
-        let mut last = [0; 8];
-        for (to, from) in last.iter_mut().zip(tail) {
-            *to = *from;
+pub(crate) fn lower_case<'s>(body: &[u8], len: usize, scratch: &'s mut Scratch) -> &'s [u8] {
+    let len = len.min(NAME);
+    let mut at = 0;
+    for to in scratch.0.chunks_exact_mut(8) {
+        if at >= len {
+            break;
         }
-        to.copy_from_slice(&fold(u64::from_ne_bytes(last)).to_ne_bytes());
+        let rest = body.get(at..).unwrap_or_default();
+        let word = rest
+            .first_chunk::<8>()
+            .map_or_else(|| cut(rest), |word| u64::from_le_bytes(*word));
+        to.copy_from_slice(&fold(word).to_le_bytes());
+        at += 8;
     }
     &scratch.0[..len]
 }
 
+/// A word of fewer than eight octets, at the very end of a message. Type and class stand behind the
+/// name, so there are more than four: two halves that overlap.
 #[inline]
-fn word(octets: &[u8]) -> u64 {
-    octets
-        .first_chunk::<8>()
-        .map_or(0, |w| u64::from_ne_bytes(*w))
+fn cut(octets: &[u8]) -> u64 {
+    match (octets.first_chunk::<4>(), octets.last_chunk::<4>()) {
+        (Some(first), Some(last)) if octets.len() < 8 => {
+            let shift = (octets.len() - 4) * 8;
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << shift
+        }
+        _ => 0,
+    }
 }
 
 /// Lower-cases the eight ASCII octets of a word without branches.

@@ -104,7 +104,7 @@ fn read<'b>(
     Ok(Query {
         head,
         question,
-        name: query::lower_case(name, scratch),
+        name: query::lower_case(body, name.len(), scratch),
         qtype: u16::from(asked.query_type()),
         edns,
     })

@@ -3,7 +3,14 @@
 
 mod world;
 
-use windrose_dns::{Scratch, Transport, respond};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
+use windrose_routing::Publisher;
+use windrose_telemetry::Metrics;
 use world::{Ask, ip, table};
 
 #[test]
@@ -53,4 +60,42 @@ fn a_query_on_the_fast_path_allocates_nothing() {
         });
         assert_eq!(counted.count_total, 0, "{ask:?}");
     }
+}
+
+#[test]
+fn a_udp_thread_allocates_when_it_starts_and_never_again() {
+    assert_eq!(allocations_of_serving(64), allocations_of_serving(6_400));
+}
+
+/// Allocations of a thread's whole life, serving so many queries.
+fn allocations_of_serving(queries: usize) -> u64 {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let (_publisher, source) = Publisher::new(table());
+    let (stop, metrics) = (Arc::new(AtomicBool::new(false)), Metrics::new());
+    let (reader, counters) = (source.reader(), Counters::new(&metrics));
+    let flag = Arc::clone(&stop);
+    let client = std::thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let names = ["www.example.com", "shop.example.com", "nothing.example.com"];
+        let wires = names.map(|name| Ask::new(name, 1).subnet("10.1.2.0/24").wire());
+        for _ in 0..queries / 64 {
+            for wire in wires.iter().cycle().take(64) {
+                socket.send(wire).unwrap();
+            }
+            for _ in 0..64 {
+                socket.recv(&mut [0; 512]).unwrap();
+            }
+        }
+        flag.store(true, Ordering::Relaxed);
+    });
+    let counted = allocation_counter::measure(|| {
+        serve_udp(&socket, reader, &counters, 7, &stop).unwrap();
+    });
+    client.join().unwrap();
+    counted.count_total
 }
