@@ -1,8 +1,8 @@
 //! How people and tools talk to a node: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP,
 //! and the client that asks for them.
 //!
-//! Everything is read from the latest [`Snapshot`](windrose_control::Snapshot) and from counters,
-//! so it answers while control is busy or stuck. Deliberately absent: anything that changes a node.
+//! Everything is read from the latest [`Snapshot`] and from counters, so it answers while control is
+//! busy or stuck. Deliberately absent: anything that changes a node.
 
 pub mod client;
 mod look;
