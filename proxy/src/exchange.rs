@@ -16,7 +16,6 @@ use crate::attempt::{Answer, Outbound, attempt, patience, upload};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
 use crate::flags::Flags;
-use crate::forwarded::request_id;
 use crate::hop;
 use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
 use crate::refusal::Refusal;
@@ -103,8 +102,8 @@ fn prepare(client: &Client, parts: &mut Parts, survey: Survey) -> HeaderValue {
     if survey.has(Field::Flags) {
         parts.headers.remove(X_WINDROSE_FLAGS);
     }
-    let dice = &client.worker.dice;
-    let id = || request_id(dice.draw(), dice.draw());
+    let worker = &client.worker;
+    let id = || worker.request_ids.next(&worker.dice);
     client.peer.write(&mut parts.headers, survey, id)
 }
 

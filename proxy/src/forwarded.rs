@@ -132,18 +132,6 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// 128 bits in hexadecimal: two draws.
-pub(crate) fn request_id(high: u64, low: u64) -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut octets = [0; 32];
-    let number = u128::from(high) << 64 | u128::from(low);
-    for (octet, nibble) in octets.iter_mut().zip((0..32).rev()) {
-        *octet = DIGITS[(number >> (4 * nibble) & 15) as usize];
-    }
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&octets))
-        .unwrap_or_else(|_| HeaderValue::from_static("0"))
-}
-
 fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
@@ -248,14 +236,6 @@ mod tests {
                 ("x-request-id", "given"),
                 ("forwarded", "for=1.1.1.1"),
             ],
-        );
-    }
-
-    #[test]
-    fn a_request_id_is_128_bits_in_hexadecimal() {
-        assert_eq!(
-            request_id(0x0123_4567_89ab_cdef, 0xf),
-            "0123456789abcdef000000000000000f"
         );
     }
 }

@@ -20,6 +20,7 @@ mod pick;
 mod record;
 mod refusal;
 mod reply;
+mod request_id;
 mod serve;
 mod settings;
 mod strict;

@@ -15,6 +15,7 @@ use crate::budget::Requests;
 use crate::draw::Dice;
 use crate::live::Shared;
 use crate::record::Recorder;
+use crate::request_id::RequestIds;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
 use crate::watch::Watch;
@@ -25,6 +26,7 @@ pub(crate) struct Worker {
     table: RefCell<TableHandle>,
     pub(crate) upstreams: Upstreams,
     pub(crate) dice: Dice,
+    pub(crate) request_ids: RequestIds,
     pub(crate) shared: Arc<Shared>,
     reports: mpsc::Sender<Report>,
     pub(crate) recorder: Rc<Recorder>,
@@ -72,6 +74,7 @@ impl Worker {
             table: RefCell::new(table),
             upstreams: Upstreams::default(),
             dice: Dice::new(seed),
+            request_ids: RequestIds::default(),
             shared,
             reports,
             recorder: Rc::new(Recorder::new(metrics)),
