@@ -37,7 +37,8 @@ enum Mode {
     Blackhole,
 }
 
-/// Serves until standard input ends. Prints the bound addresses, in the order given, on one line.
+/// Serves until standard input ends. Prints one line: the bound addresses in the order given, or
+/// why there are none.
 pub(crate) fn run(cluster: &str, listen: &[(String, SocketAddr)]) -> io::Result<()> {
     die_with_parent()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -47,7 +48,11 @@ pub(crate) fn run(cluster: &str, listen: &[(String, SocketAddr)]) -> io::Result<
     LocalSet::new().block_on(&runtime, async {
         let mut bound = String::new();
         for (version, address) in listen {
-            let listener = TcpListener::bind(address).await?;
+            let listener = match TcpListener::bind(address).await {
+                Ok(listener) => listener,
+                // The parent tells it, in its own form.
+                Err(e) => return announce(&format!("cannot listen on {address}: {e}")),
+            };
             bound.push_str(&format!("{} ", listener.local_addr()?));
             let words = Rc::new(Words {
                 cluster: cluster.to_owned(),
@@ -67,9 +72,9 @@ pub(crate) fn run(cluster: &str, listen: &[(String, SocketAddr)]) -> io::Result<
     })
 }
 
-#[allow(clippy::print_stdout, reason = "the parent reads the ports from here")]
-fn announce(bound: &str) -> io::Result<()> {
-    println!("{bound}");
+#[allow(clippy::print_stdout, reason = "the parent reads this line")]
+fn announce(line: &str) -> io::Result<()> {
+    println!("{line}");
     io::stdout().flush()
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct Cluster {
 pub(crate) enum ClusterError {
     #[error("cannot start the process of cluster {cluster}: {source}")]
     Start { cluster: String, source: io::Error },
-    #[error("the process of cluster {cluster} did not bind its ports: {wanted}")]
-    Ports { cluster: String, wanted: String },
+    #[error("the process of cluster {cluster} {why}")]
+    Ports { cluster: String, why: String },
     #[error("cannot signal the process of cluster {cluster}: {source}")]
     Signal { cluster: String, source: io::Error },
 }
@@ -166,9 +166,13 @@ fn spawn(
     if bound.len() != endpoints.len() {
         let _ = child.kill();
         let _ = child.wait();
+        let why = match line.trim() {
+            "" => "said nothing".to_owned(),
+            why => why.to_owned(),
+        };
         return Err(ClusterError::Ports {
             cluster: name.to_owned(),
-            wanted: listen.join(" "),
+            why,
         });
     }
     Ok((child, stdin, bound))

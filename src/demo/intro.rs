@@ -16,7 +16,11 @@ pub(crate) fn lines(stage: &Stage, rate: u32) -> Vec<String> {
     let dns = bound.dns.first().map_or(0, |a| a.port());
     let http = bound.http.first().map_or(0, |a| a.port());
     let countries: BTreeSet<_> = PEOPLE.iter().map(|p| p.country).collect();
+    let admin = bound
+        .admin
+        .map_or_else(String::new, |a| format!("  admin {a}"));
     let mut lines = vec![
+        format!("listening  dns 127.0.0.1:{dns}  http 127.0.0.1:{http}{admin}"),
         format!(
             "{} clusters, one node; clients from {} countries send {rate} HTTP requests and {rate} DNS queries a second",
             stage.clusters.len(),
