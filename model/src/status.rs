@@ -169,7 +169,7 @@ impl fmt::Display for Cause {
                 write!(f, "0 of {of} endpoints up, last failure: {last}")
             }
             Self::HoldDown { until } => {
-                write!(f, "up again, held down until {:.0}", until.as_seconds())
+                write!(f, "up again, held down until {until}")
             }
             Self::Ramp { share } => write!(f, "ramping up, at {share} %"),
             Self::Drained => f.write_str("drained by configuration"),

@@ -1,5 +1,6 @@
 //! Time as an argument: read once per wake-up by a driver, passed to everything pure.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// A wall clock reading: microseconds since 1970-01-01 UTC. For people and journals only; decisions
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub u64);
 
-impl WallTime {
-    /// Seconds since the epoch, with fraction.
-    #[allow(clippy::cast_precision_loss, reason = "for display")]
-    pub fn as_seconds(self) -> f64 {
-        self.0 as f64 / 1e6
+impl fmt::Display for WallTime {
+    /// RFC 3339 in UTC, whole seconds unless a precision asks for digits of a second. A time beyond
+    /// the year 9999 shows as 1970.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = i64::try_from(self.0).unwrap_or_default();
+        let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default();
+        write!(f, "{time:.*}", f.precision().unwrap_or(0))
     }
 }
 
@@ -33,5 +36,17 @@ impl Now {
             mono: self.mono + by,
             wall: WallTime(self.wall.0.saturating_add(micros)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_times_are_in_the_calendar() {
+        let leap = WallTime(951_782_400_250_000);
+        assert_eq!(leap.to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(format!("{leap:.6}"), "2000-02-29T00:00:00.250000Z");
     }
 }

@@ -57,8 +57,18 @@ impl Comeback {
         self.phase = Phase::Down;
     }
 
-    /// The cluster is up again.
+    /// The cluster was down when it was first seen. That is no fall: when it comes up, it has its
+    /// start before it, not a way back.
+    pub(super) fn absent(&mut self) {
+        self.phase = Phase::Down;
+    }
+
+    /// The cluster is up again, or for the first time.
     pub(super) fn rise(&mut self, now: Now, rules: Failback, ready: Percent) {
+        if self.fell.is_none() {
+            self.phase = Phase::Steady;
+            return;
+        }
         let doubled = 1u32 << u32::from(self.flaps.saturating_sub(1)).min(MOST.ilog2());
         let hold = rules.hold_down.saturating_mul(doubled).min(LONGEST);
         let until = now.after(hold);

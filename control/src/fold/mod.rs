@@ -152,6 +152,7 @@ fn walk(ledger: &mut Ledger, members: Members<'_>, rules: Failback, now: Now) {
         let ready = account.tally.ready();
         match (account.health, health) {
             (Verdict::Down, Verdict::Down) => {}
+            (Verdict::Unknown, Verdict::Down) => account.comeback.absent(),
             (_, Verdict::Down) => account.comeback.fall(now, rules),
             (Verdict::Down, Verdict::Unknown) => account.comeback.release(),
             (Verdict::Down, _) => account.comeback.rise(now, rules, ready),

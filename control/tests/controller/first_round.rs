@@ -70,6 +70,17 @@ fn a_first_success_needs_no_hold_down() {
 }
 
 #[test]
+fn a_cluster_that_was_never_up_starts_without_hold_down() {
+    let mut world = World::new(draft(&[("a", 1), ("b", 1)]));
+    world.cluster(0, &Backend::Refused);
+    world.run(20.0);
+    assert_eq!(world.entry(0).verdict, Down);
+    world.cluster(0, &Backend::Up);
+    world.run(60.0);
+    assert_eq!((world.entry(0).verdict, world.entry(0).usable), (Up, true));
+}
+
+#[test]
 fn a_start_with_half_of_everything_down_serves_from_the_rest() {
     let mut world = World::new(draft(&[("a", 2), ("b", 2), ("c", 2)]));
     world.cluster(0, &Backend::Refused);
