@@ -200,11 +200,12 @@ impl Node {
 
 /// Waits until something holds, for at most some seconds.
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(2));
     for _ in 0..2_000 {
+        look.tick().await;
         if holds() {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     panic!("never: {what}");
 }
