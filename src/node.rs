@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use windrose_config::{Listeners, NodeConfig};
-use windrose_control::{Handle, Options};
+use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
 use windrose_dns::TcpLimits;
 use windrose_model::Model;
 use windrose_proxy::{Settings, Shared};
@@ -25,6 +25,7 @@ use crate::sockets::{self, OpenError, Sockets};
 
 pub(crate) mod data_dir;
 pub(crate) mod geo;
+mod limits;
 mod threads;
 
 use data_dir::{DataDir, DataDirError};
@@ -41,6 +42,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     source: Source,
     settings: Arc<Settings>,
+    shared: Arc<Shared>,
     sockets: Option<Sockets>,
     threads: Threads,
     stop: Stop,
@@ -82,7 +84,8 @@ impl Node {
         let mut sockets = sockets::open(&config.listeners, threads)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let metrics = Metrics::new();
-        let options = control_options(data_dir.path(), data_dir.next_term()?);
+        let shared = Arc::new(Shared::new());
+        let options = control_options(data_dir.path(), data_dir.next_term()?, &shared);
         let (handle, source) = windrose_control::start(model, data, options, Arc::clone(&metrics))
             .map_err(|source| StartError::Thread {
                 part: "control",
@@ -94,6 +97,7 @@ impl Node {
             metrics,
             source,
             settings: Arc::new(proxy_settings(config, grace)),
+            shared,
             threads: Threads::new(),
             stop: Stop {
                 flag: Arc::default(),
@@ -156,6 +160,7 @@ impl Node {
         if tcp.is_empty() {
             return Ok(());
         }
+        let limits = tcp_limits(tcp.len());
         let (source, metrics) = (self.source.clone(), Arc::clone(&self.metrics));
         let stop = self.stop.serve.subscribe();
         self.start_async("dns", "dns-tcp".to_owned(), move || async move {
@@ -167,7 +172,7 @@ impl Node {
                         source.clone(),
                         Arc::clone(&metrics),
                         seed(),
-                        TcpLimits::default(),
+                        limits,
                         told(stop.clone()),
                     ))
                 })
@@ -180,12 +185,11 @@ impl Node {
     }
 
     fn start_proxy(&mut self, http: Vec<Vec<std::net::TcpListener>>) -> Result<(), StartError> {
-        let shared = Arc::new(Shared::new());
         for (i, listeners) in http.into_iter().enumerate() {
             if listeners.is_empty() {
                 continue;
             }
-            let (source, shared) = (self.source.clone(), Arc::clone(&shared));
+            let (source, shared) = (self.source.clone(), Arc::clone(&self.shared));
             let (reports, metrics) = (self.handle.reports(), Arc::clone(&self.metrics));
             let settings = Arc::clone(&self.settings);
             let stop = told(self.stop.serve.subscribe());
@@ -256,8 +260,27 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn control_options(data_dir: &Path, term: u64) -> Options {
+/// The node's limit of DNS connections, shared out over its listeners.
+fn tcp_limits(listeners: usize) -> TcpLimits {
+    let all = TcpLimits::default();
+    TcpLimits {
+        connections: (all.connections / listeners.max(1)).max(1),
+        ..all
+    }
+}
+
+fn control_options(data_dir: &Path, term: u64, shared: &Arc<Shared>) -> Options {
+    let shared = Arc::clone(shared);
+    // Most descriptors are for clients.
+    let probes = u32::try_from(limits::raise_descriptors() / 16).unwrap_or(u32::MAX);
     Options {
+        budget: Budget {
+            in_flight: probes.clamp(64, 8_192),
+            ..Budget::default()
+        },
+        forget_endpoint: Some(ForgetEndpoint::new(move |slot| {
+            shared.forget_endpoint(slot)
+        })),
         seed: seed(),
         term,
         data_dir: Some(data_dir.to_owned()),
@@ -267,6 +290,7 @@ fn control_options(data_dir: &Path, term: u64) -> Options {
 
 fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
     Settings {
+        home: config.home.clone(),
         forwarded_trust: config.forwarded_trust.clone(),
         max_head_bytes: config.http_limits.max_head_bytes,
         max_fields: config.http_limits.max_fields,

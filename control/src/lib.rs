@@ -20,5 +20,5 @@ pub use controller::Controller;
 pub use decision::Decision;
 pub use driver::start;
 pub use handle::Handle;
-pub use options::{Budget, Options};
+pub use options::{Budget, ForgetEndpoint, Options};
 pub use snapshot::{Readiness, Reload, Snapshot};

@@ -1,6 +1,8 @@
 //! How a controller is set up. Nothing here is part of the Model.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of one node's control.
@@ -20,6 +22,29 @@ pub struct Options {
     pub publish_every: Duration,
     /// Limits of all probes together.
     pub budget: Budget,
+    /// Told which endpoint slots no Table names any more, before they are given out again.
+    pub forget_endpoint: Option<ForgetEndpoint>,
+}
+
+/// What the data path does to forget an endpoint slot.
+#[derive(Clone)]
+pub struct ForgetEndpoint(Arc<dyn Fn(u32) + Send + Sync>);
+
+impl ForgetEndpoint {
+    /// `forget` is called on the control thread and must not block.
+    pub fn new(forget: impl Fn(u32) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(forget))
+    }
+
+    pub(crate) fn forget(&self, slot: u32) {
+        (self.0)(slot);
+    }
+}
+
+impl fmt::Debug for ForgetEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForgetEndpoint")
+    }
 }
 
 /// Limits of all probes of a node together. A probe that finds no room waits for its turn, the
@@ -51,6 +76,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             publish_every: Duration::from_millis(20),
             budget: Budget::default(),
+            forget_endpoint: None,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use windrose_model::PassiveKind;
+use windrose_model::{Name, PassiveKind};
 use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
 use crate::flags::Flags;
@@ -118,7 +118,7 @@ impl Course {
         loop {
             let (cluster, count) = match self.here {
                 Some(here) => here,
-                None => match self.choose(app) {
+                None => match self.choose(app, worker.settings.home.as_ref()) {
                     Some(cluster) => (cluster, 0),
                     None if self.without_hope.is_none() && self.passed_over != 0 => {
                         self.passed_over = 0;
@@ -181,8 +181,14 @@ impl Course {
         }
     }
 
-    fn choose(&self, app: &AppEntry) -> Option<u8> {
+    /// A request that arrived in the home cluster is the steering decision, and is kept there.
+    fn choose(&self, app: &AppEntry, home: Option<&Name>) -> Option<u8> {
         let excluded = self.exhausted | self.passed_over;
+        if let Some(home) = home
+            && let Some(cluster) = app.stays_home(self.view, self.version, home, excluded)
+        {
+            return Some(cluster);
+        }
         app.choose_http(self.view, self.version, self.key, excluded)
     }
 

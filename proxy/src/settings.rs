@@ -4,10 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use windrose_model::Name;
 
 /// Limits and timeouts of all listeners of a node.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The cluster this node stands in: a request that arrives here is kept there while it may be.
+    pub home: Option<Name>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed: load balancers in front of us.
     pub forwarded_trust: Vec<IpNet>,
     /// Octets of a request or response head; above: 431.
@@ -37,6 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            home: None,
             forwarded_trust: Vec::new(),
             max_head_bytes: 64 * 1024,
             max_fields: 100,

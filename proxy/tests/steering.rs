@@ -53,6 +53,37 @@ fn versions_are_split_by_weight_and_routes_by_longest_prefix() {
 }
 
 #[test]
+fn a_node_with_a_home_keeps_requests_there_while_it_may() {
+    run(async {
+        let (near, far) = (Backend::answers("c1").await, Backend::answers("c2").await);
+        let clusters: [(&str, &[_]); 2] = [("c1", &[near.address]), ("c2", &[far.address])];
+        let mut app = app(&clusters);
+        // Whatever steering prefers ...
+        app.steering = vec![Step::Failover(vec![vec![name("c1")], vec![name("c2")]])];
+        let home = |cluster: &str| Settings {
+            home: Some(name(cluster)),
+            ..Settings::default()
+        };
+        let node = Node::with(app.clone(), home("c2"));
+        let mut client = node.client().await;
+        assert_eq!(client.get("/").await.field("x-backend"), "c2");
+        node.stop().await;
+        // ... but not against a fence.
+        app.steering.push(Step::Fence(vec![FenceRule {
+            clients: ClientSet {
+                cidrs: vec!["127.0.0.0/8".parse().unwrap()],
+                ..ClientSet::default()
+            },
+            clusters: vec![name("c1")],
+        }]));
+        let node = Node::with(app, home("c2"));
+        let mut client = node.client().await;
+        assert_eq!(client.get("/").await.field("x-backend"), "c1");
+        node.stop().await;
+    });
+}
+
+#[test]
 fn a_sticky_client_gets_the_cluster_that_dns_gives_its_prefix() {
     run(async {
         let names = ["c1", "c2", "c3", "c4"];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use windrose_model::{AppId, AppStatus, Cluster, ClusterId, Model, Name, Region, Stamp};
+use windrose_model::{AppId, AppStatus, Cluster, Model, Name, Region, Stamp};
 
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen};
@@ -223,14 +223,8 @@ impl AppEntry {
     /// The home cluster of a node, if a request that arrived there may stay: it runs the version, is
     /// up, and no fence keeps this client out.
     #[inline]
-    pub fn stays_home(
-        &self,
-        view: View,
-        version: u8,
-        home: ClusterId,
-        excluded: u16,
-    ) -> Option<u8> {
-        let local = self.plan.clusters.iter().position(|c| c.id == home)?;
+    pub fn stays_home(&self, view: View, version: u8, home: &Name, excluded: u16) -> Option<u8> {
+        let local = self.plan.clusters.iter().position(|c| c.name == *home)?;
         let usable = self
             .state
             .version_up

@@ -68,8 +68,14 @@ fn filter(level: &str) -> Result<EnvFilter, LogsError> {
             "use error, warn, info, debug, trace or off".to_owned(),
         ));
     }
+    // hickory warns of every odd packet, and anybody can send those.
+    let quiet = if level.contains("hickory") {
+        ""
+    } else {
+        ",hickory_proto=error,hickory_net=error"
+    };
     EnvFilter::builder()
-        .parse(level)
+        .parse(format!("{level}{quiet}"))
         .map_err(|error| refused(error.to_string()))
 }
 

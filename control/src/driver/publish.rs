@@ -12,6 +12,7 @@ use windrose_routing::{Publisher, Released, SlotBook, Slots, Source, Table, comp
 use windrose_telemetry::Metrics;
 
 use crate::event::{Inputs, JobId};
+use crate::options::ForgetEndpoint;
 
 /// A Table for a new Model, and what came with it.
 pub(super) struct Finished {
@@ -33,6 +34,7 @@ struct Next {
 pub(super) struct Publishing {
     publisher: Publisher,
     metrics: Arc<Metrics>,
+    forget_endpoint: Option<ForgetEndpoint>,
     slots: Slots,
     /// Counts assignments of slots.
     round: u64,
@@ -50,7 +52,11 @@ pub(super) struct Publishing {
 
 impl Publishing {
     /// Compiles and publishes the first Table.
-    pub(super) fn begin(first: &Inputs, metrics: Arc<Metrics>) -> (Self, Source) {
+    pub(super) fn begin(
+        first: &Inputs,
+        metrics: Arc<Metrics>,
+        forget_endpoint: Option<ForgetEndpoint>,
+    ) -> (Self, Source) {
         let mut book = SlotBook::new();
         let round = 1;
         let slots = book.assign(&first.model, round);
@@ -60,6 +66,7 @@ impl Publishing {
         let publishing = Self {
             publisher,
             metrics,
+            forget_endpoint,
             slots,
             round,
             in_force: (round, epoch),
@@ -170,6 +177,12 @@ impl Publishing {
             self.unreleased = false;
             let released = book.release(round);
             rebase(&self.metrics, &released);
+            if let Some(data_path) = &self.forget_endpoint {
+                released
+                    .endpoints
+                    .iter()
+                    .for_each(|slot| data_path.forget(*slot));
+            }
         }
     }
 
