@@ -60,7 +60,7 @@ pub fn start(
     let controller = Controller::new(now, model, data, &options);
     metrics.scalars.config_reload_success.set(1);
     let first = controller.inputs();
-    let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint.clone());
+    let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint);
     let (commands, commands_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = mpsc::channel(REPORTS);
     let (probed, probed_in) = mpsc::unbounded_channel();

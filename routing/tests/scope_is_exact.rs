@@ -15,6 +15,7 @@ use windrose_routing::Data;
 use windrose_routing::geo::GeoDb;
 
 /// Random clients in all; the benches ask for 1,000,000 through `WINDROSE_SCOPE_CHECKS`.
+#[allow(clippy::disallowed_methods, reason = "a test asks its caller how much")]
 fn wanted() -> usize {
     let asked = std::env::var("WINDROSE_SCOPE_CHECKS").ok();
     asked.map_or(120_000, |n| {
