@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
 };
 use hyper::body::Incoming;
 use windrose_model::Timeouts;
@@ -40,8 +40,13 @@ pub(crate) struct Answer {
 }
 
 impl Outbound {
-    pub(crate) fn new(parts: Parts, upload: Option<Upload>, mut scratch: KeptFields) -> Self {
+    pub(crate) fn new(mut parts: Parts, upload: Option<Upload>, mut scratch: KeptFields) -> Self {
         scratch.clear();
+        if upload.as_ref().is_some_and(Upload::is_chunked) {
+            // Said by ourselves: the engine takes it for granted that GET has no body.
+            let chunked = HeaderValue::from_static("chunked");
+            parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
         Self {
             method: parts.method,
             uri: origin_form(parts.uri),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
@@ -230,7 +230,12 @@ fn conclude(
 ) -> Response<Reply> {
     let (mut head, incoming) = answer.response.into_parts();
     let survey = Survey::of(&head.headers);
+    let length = incoming.size_hint().exact().filter(|n| *n > 0);
+    hop::one_length(&mut head.headers, survey, length);
     hop::strip(&mut head.headers, survey);
+    // Each hop speaks its own version (RFC 9110 section 6.2). Over a connection that spoke
+    // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
+    let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
     head.headers.insert(X_REQUEST_ID, id);
     client.watch.answered();
     let (upload, scratch) = outbound.settle();
@@ -241,7 +246,7 @@ fn conclude(
         status: head.status.as_u16(),
         began,
         in_flight,
-        link: Some(answer.link),
+        link: (!old).then_some(answer.link),
         upload,
         settled: false,
     };

@@ -63,6 +63,24 @@ fn strip_listed(headers: &mut HeaderMap) {
     }
 }
 
+/// Leaves a response at most one `Content-Length`: an encoding overrides it, and a list of equal
+/// numbers becomes that number (RFC 9112 section 6.3). `length` is what the engine made of it; unknown
+/// where there is no body.
+pub(crate) fn one_length(headers: &mut HeaderMap, survey: Survey, length: Option<u64>) {
+    let Some(value) = headers.get(header::CONTENT_LENGTH) else {
+        return;
+    };
+    let encoded = survey.has(Field::TransferEncoding);
+    let repeats = survey.repeats(Field::ContentLength);
+    if !encoded && !repeats && value.as_bytes().iter().all(u8::is_ascii_digit) {
+        return;
+    }
+    headers.remove(header::CONTENT_LENGTH);
+    if !encoded && let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
 fn wants_trailers(value: &HeaderValue) -> bool {
     value
         .as_bytes()
@@ -148,6 +166,30 @@ mod tests {
             ],
             &[("te", "trailers")],
         );
+    }
+
+    #[test]
+    fn a_response_has_one_length_or_none() {
+        let check = |fields: &[(&'static str, &'static str)], length, left: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            let survey = Survey::of(&headers);
+            one_length(&mut headers, survey, length);
+            let lines: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+            let left: Vec<_> = left.into_iter().collect();
+            assert_eq!(lines, left, "{fields:?}");
+        };
+        let (cl, te) = ("content-length", "transfer-encoding");
+        check(&[], Some(5), None);
+        check(&[(cl, "5")], Some(5), Some("5"));
+        check(&[(cl, "5, 5")], Some(5), Some("5"));
+        check(&[(cl, "5"), (cl, "5")], Some(5), Some("5"));
+        check(&[(cl, "5"), (te, "chunked")], None, None);
+        // To HEAD, the field speaks of a body that is not there.
+        check(&[(cl, "5")], None, Some("5"));
+        check(&[(cl, "5"), (cl, "5")], None, None);
     }
 
     #[test]

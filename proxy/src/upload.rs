@@ -101,6 +101,11 @@ impl Upload {
         }
     }
 
+    /// Whether its length is not known before its end.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.0.borrow().length.exact().is_none()
+    }
+
     /// Whether the whole body was read from the client.
     pub(crate) fn is_ended(&self) -> bool {
         self.0.borrow().ended

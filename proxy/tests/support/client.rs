@@ -13,6 +13,7 @@ pub struct Client {
 
 #[derive(Debug, Clone)]
 pub struct Response {
+    pub version: String,
     pub status: u16,
     pub fields: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -75,19 +76,15 @@ impl Client {
         let head = String::from_utf8(self.read[..end].to_vec()).unwrap();
         self.read.drain(..end + 4);
         let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .unwrap()
-            .split(' ')
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap();
+        let mut words = lines.next().unwrap().split(' ');
+        let version = words.next().unwrap().to_owned();
+        let status = words.next().unwrap().parse().unwrap();
         let fields = lines
             .map(|line| line.split_once(':').unwrap())
             .map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()))
             .collect();
         let mut response = Response {
+            version,
             status,
             fields,
             body: Vec::new(),
