@@ -182,11 +182,11 @@ async fn send(
     let watch = &client.watch;
     let (sent, received) = (link.meter.sent(), link.meter.received());
     let request = outbound.request(keep);
-    let bodiless = outbound.upload.is_none();
-    if bodiless {
-        watch.expect_answer(now, patience(timeouts, Duration::ZERO));
-    } else {
-        watch.expect_body(now);
+    match &outbound.upload {
+        None => watch.expect_answer(now, patience(timeouts, Duration::ZERO)),
+        // All of it is kept from an attempt before.
+        Some(upload) if upload.is_ended() => watch.expect_answer(now, timeouts.first_byte),
+        Some(_) => watch.expect_body(now),
     }
     let mut sending = pin!(link.sender.try_send_request(request));
     let answer = loop {

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::backend::{Backend, Peer};
 use support::{Node, app, run};
 use tokio::io::AsyncWriteExt;
@@ -146,5 +148,22 @@ fn a_length_is_told_once() {
             let response = passed_on(answer.leak().as_bytes()).await;
             assert_eq!(response.status, 502, "{wrong:?}");
         }
+    });
+}
+
+#[test]
+fn a_body_that_is_sent_again_leaves_no_more_time_for_the_answer() {
+    run(async {
+        let (resets, stalls) = (Backend::resets().await, Backend::stalls().await);
+        let mut app = app(&[("c1", &[resets.address]), ("c2", &[stalls.address])]);
+        app.timeouts.first_byte = Duration::from_millis(100);
+        let node = Node::start(app);
+        let mut client = node.client().await;
+        client
+            .send("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\n\r\nhello")
+            .await;
+        let response = client.response().await;
+        assert_eq!((response.status, response.flags()), (504, "UT,URX,CF"));
+        node.stop().await;
     });
 }
