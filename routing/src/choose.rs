@@ -205,15 +205,15 @@ impl Chooser<'_> {
         }
         // Nothing is usable: rather a try than a refusal (unknown is never down, and verdicts lag).
         see(Seen::AllDown);
-        let last = match self.state.all_down {
-            AllDown::Clusters(mask) => mask & runs & self.row.members & !excluded,
+        let wanted = match self.state.all_down {
+            AllDown::Clusters(mask) => mask,
             AllDown::Servfail | AllDown::Nodata => 0,
         };
-        let any = if last != 0 {
-            last
-        } else {
-            self.state.allowed & runs & self.row.members & !excluded
-        };
+        // As in DNS: last known, else allowed, else all of the row, drained or not.
+        let any = [wanted, self.state.allowed, u16::MAX]
+            .map(|mask| mask & runs & self.row.members & !excluded)
+            .into_iter()
+            .find(|mask| *mask != 0)?;
         self.row.tiers.iter().enumerate().find_map(|(at, tier)| {
             let lead = self.best(tier, tier.mask & any)?;
             see(Seen::Won {
@@ -316,16 +316,20 @@ impl Chooser<'_> {
 }
 
 /// Whether the usable members hold at least `min_up` hundredths of a percent of the weight of those
-/// that are not drained.
+/// that are not drained. Members of weight 0 stand by: beside others they have no part in it, and
+/// when they alone are usable it is their turn, however few they are.
 fn enough(tier: &Tier, up: u16, allowed: u16, min_up: u64) -> bool {
-    let sum = |mask: u16| -> u64 {
-        tier.members
-            .iter()
-            .filter(|(c, _)| mask & (1 << c) != 0)
-            .map(|(_, w)| u64::from((*w).max(1)))
-            .sum()
+    let weight = |mask: u16| -> u64 {
+        let members = tier.members.iter();
+        let among = members.filter(|(c, _)| mask & (1 << c) != 0);
+        among.map(|(_, weight)| u64::from(*weight)).sum()
     };
-    sum(up) * 10_000 >= sum(allowed | up) * min_up
+    let heads = |mask: u16| u64::from((mask & tier.mask).count_ones());
+    match (weight(up), weight(allowed | up)) {
+        (_, 0) => heads(up) * 10_000 >= heads(allowed | up) * min_up,
+        (0, _) => true,
+        (usable, whole) => usable * 10_000 >= whole * min_up,
+    }
 }
 
 /// The lead and its fixed successors in the tier.

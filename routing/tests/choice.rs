@@ -420,3 +420,52 @@ fn a_version_without_live_endpoints_in_a_cluster_goes_elsewhere() {
     );
     assert_eq!(entry.choose_http(view, 0, 1, 0b1111), None);
 }
+
+#[test]
+fn a_standby_of_weight_0_takes_over_when_the_weighted_are_down() {
+    let steps = || {
+        vec![weighted(&[
+            ("frankfurt", 100),
+            ("oregon", 0),
+            ("singapore", 0),
+            ("virginia", 100),
+        ])]
+    };
+    let answers = |down: &[&str]| {
+        let shop = app("shop.example.com", steps());
+        shares(&table(shop, &no_geo(), down, |_| {}), 1_000)
+    };
+    let names = |down: &[&str]| answers(down).into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&["frankfurt", "virginia"]), ["oregon", "singapore"]);
+    assert_eq!(
+        names(&["frankfurt", "virginia", "oregon"]),
+        ["singapore"],
+        "one standby of two is enough"
+    );
+    assert_eq!(
+        names(&["oregon", "singapore"]),
+        ["frankfurt", "virginia"],
+        "standbys that are down do not make a tier half alive"
+    );
+}
+
+#[test]
+fn where_everything_is_drained_the_proxy_tries_what_dns_answers() {
+    let fence = Step::Fence(vec![FenceRule {
+        clients: ClientSet {
+            cidrs: vec!["192.0.2.0/24".parse().unwrap()],
+            ..ClientSet::default()
+        },
+        clusters: vec![name("frankfurt")],
+    }]);
+    let mut draft = draft();
+    draft.clusters.get_mut("frankfurt").unwrap().drain = true;
+    let shop = app("shop.example.com", vec![fence]);
+    draft.apps.insert(name("shop"), shop);
+    let (_, table) = support::table(draft, &no_geo());
+    let entry = table.app(windrose_model::AppId(0));
+    assert_eq!(answer(&table, "192.0.2.1", 1), "frankfurt");
+    let view = entry.view(&table, table.leaf("192.0.2.1".parse().unwrap()));
+    assert_eq!(entry.choose_http(view, 0, 1, 0), Some(0));
+    assert_eq!(entry.choose_http(view, 0, 1, 1), None, "fenced in");
+}
