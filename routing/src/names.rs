@@ -184,6 +184,10 @@ impl NameIndex {
             }
             there.app = there.app.or(node.app);
         };
+        // A deeper zone of ours exists below its parent, as a delegation would.
+        for above in self.zones.iter().filter_map(|zone| zone.apex.parent()) {
+            place(&above, Node::default());
+        }
         for (name, list) in sets {
             place(
                 name,

@@ -38,7 +38,11 @@ fn world() -> Table {
     let ns = sub.records.pop_first().unwrap().1;
     sub.records
         .insert((host("sub.example.com"), RecordType::Ns), ns);
-    draft.zones.insert(host("sub.example.com"), sub);
+    draft.zones.insert(host("sub.example.com"), sub.clone());
+    let ns = sub.records.pop_first().unwrap().1;
+    sub.records
+        .insert((host("far.away.example.com"), RecordType::Ns), ns);
+    draft.zones.insert(host("far.away.example.com"), sub);
     draft
         .apps
         .insert(name("shop"), app("shop.example.com", vec![]));
@@ -82,6 +86,10 @@ fn names_lead_where_the_rfcs_say() {
         // A deeper zone of ours occludes what the parent says below it.
         ("sub.example.com", "sub.example.com: 6,2"),
         ("hidden.sub.example.com", "nxdomain in sub.example.com"),
+        // ... and is itself a name below the parent, so what stands between is no NXDOMAIN
+        // (RFC 8020 section 2).
+        ("away.example.com", "example.com: "),
+        ("near.away.example.com", "nxdomain in example.com"),
         ("example.org", "refused"),
         (".", "refused"),
     ] {
