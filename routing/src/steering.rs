@@ -1,7 +1,7 @@
 //! Steering, compiled: each distinct (steps, clusters) pair becomes place → view and leaf → scope.
 //! A view is one distinct row, so places that are treated alike share it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ipnet::IpNet;
 use windrose_model::{
@@ -43,6 +43,7 @@ pub(crate) struct SteeringKey {
 }
 
 pub(crate) struct CompiledSteering {
+    /// Empty when there is one view, so that steering by weight or order costs nothing per place.
     view_of_place: Box<[u32]>,
     /// Empty when there is one view: the scope is 0 everywhere.
     scope_of_leaf: Box<[u8]>,
@@ -56,8 +57,12 @@ impl CompiledSteering {
         let mut rows: Vec<Row> = Vec::new();
         let mut known: HashMap<Row, u32> = HashMap::new();
         let mut seen: HashMap<(Option<u32>, Option<Country>), u32> = HashMap::new();
-        let view_of_place: Box<[u32]> = atlas
-            .places()
+        // Where no step reads the place, the first one stands for all.
+        let places = match (rules.reads_place(), atlas.places()) {
+            (false, [first, ..]) => std::slice::from_ref(first),
+            (_, places) => places,
+        };
+        let mut view_of_place: Box<[u32]> = places
             .iter()
             .map(|&place| {
                 let class = rules.class(place, atlas);
@@ -70,6 +75,9 @@ impl CompiledSteering {
                 })
             })
             .collect();
+        if rows.len() == 1 {
+            view_of_place = Box::default();
+        }
         let scope_of_leaf = if rows.len() > 1 {
             atlas.scopes(|place| view_of_place[place as usize])
         } else {
@@ -78,8 +86,10 @@ impl CompiledSteering {
         // The content: which rows there are and, by place, which one holds. Places are numbered by
         // the atlas in address order, so equal atlases number alike.
         let mut digest = Digester::new().with(&rows);
-        digest.add(&view_of_place);
-        digest.add(&atlas.digest());
+        if rows.len() > 1 {
+            digest.add(&view_of_place);
+            digest.add(&atlas.digest());
+        }
         Self {
             view_of_place,
             scope_of_leaf,
@@ -151,12 +161,12 @@ struct Rules<'m> {
     points: Vec<Option<Coordinates>>,
     steps: Vec<Resolved<'m>>,
     reads_country: bool,
-    /// By number of the atlas: whether this steering names the CIDR.
+    /// By number of the atlas: whether this steering names the CIDR; empty when it names none.
     named: Vec<bool>,
 }
 
 enum Resolved<'m> {
-    Fence(Vec<(&'m ClientSet, Vec<IpNet>, u16)>),
+    Fence(Vec<(&'m ClientSet, HashSet<IpNet>, u16)>),
     Geo(&'m GeoRules, BTreeMap<IpNet, &'m Preference>),
     Nearest,
     Weighted(Vec<u32>),
@@ -180,12 +190,15 @@ impl<'m> Rules<'m> {
                     .map(|r| r.location)
             })
             .collect();
-        let mine: std::collections::HashSet<IpNet> = cidrs(&key.steps).collect();
-        let named = atlas
-            .cidrs()
-            .iter()
-            .map(|cidr| mine.contains(&cidr.net))
-            .collect();
+        let mine: HashSet<IpNet> = cidrs(&key.steps).collect();
+        let named = match mine.is_empty() {
+            true => Vec::new(),
+            false => atlas
+                .cidrs()
+                .iter()
+                .map(|cidr| mine.contains(&cidr.net))
+                .collect(),
+        };
         let mask = |list: &[Name]| {
             list.iter()
                 .fold(0, |mask, name| mask | bit_of(&names, name))
@@ -234,12 +247,17 @@ impl<'m> Rules<'m> {
         }
     }
 
+    /// Whether any step tells places apart.
+    fn reads_place(&self) -> bool {
+        self.reads_country || !self.named.is_empty()
+    }
+
     /// Places of equal class have equal rows: the innermost CIDR that this steering names, and the
     /// country if it reads one.
     fn class(&self, place: Place, atlas: &Atlas) -> (Option<u32>, Option<Country>) {
         let mut cidr = place.cidr;
         while let Some(at) = cidr
-            && !self.named[at as usize]
+            && !self.named.get(at as usize).is_some_and(|named| *named)
         {
             cidr = atlas.cidrs()[at as usize].parent;
         }
@@ -331,7 +349,7 @@ fn bit_of(names: &[&Name], name: &Name) -> u16 {
         .map_or(0, |at| 1 << at)
 }
 
-fn matches(set: &ClientSet, nets: &[IpNet], place: Place, atlas: &Atlas) -> bool {
+fn matches(set: &ClientSet, nets: &HashSet<IpNet>, place: Place, atlas: &Atlas) -> bool {
     let by_country = place.country.is_some_and(|country| {
         set.countries.contains(&country)
             || geo::continent(country).is_some_and(|c| set.continents.contains(&c))
