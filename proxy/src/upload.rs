@@ -41,6 +41,10 @@ struct Inner {
     attempt: u32,
     /// What was read so far; `None` once it exceeded the limit or is not needed any more.
     kept: Option<Vec<Bytes>>,
+    /// Position of the newest attempt among the kept pieces; [`TRAILERS`] when they are given too.
+    next: usize,
+    /// No further attempt will follow.
+    settled: bool,
     kept_octets: usize,
     keep_at_most: usize,
     trailers: Option<HeaderMap>,
@@ -59,6 +63,8 @@ impl Upload {
             answer,
             attempt: 0,
             kept: Some(Vec::new()),
+            next: 0,
+            settled: false,
             kept_octets: 0,
             keep_at_most: keep,
             trailers: None,
@@ -72,10 +78,10 @@ impl Upload {
     pub(crate) fn attempt(&self) -> UploadBody {
         let mut inner = self.0.borrow_mut();
         inner.attempt += 1;
+        inner.next = 0;
         UploadBody::Stream {
             upload: self.clone(),
             attempt: inner.attempt,
-            next: 0,
         }
     }
 
@@ -85,9 +91,11 @@ impl Upload {
         !inner.client_failed && (!inner.begun || inner.kept.is_some())
     }
 
-    /// No attempt will follow: what was kept is freed.
+    /// No attempt will follow: what was kept is freed, once the newest attempt has all of it.
     pub(crate) fn settle(&self) {
-        self.0.borrow_mut().kept = None;
+        let mut inner = self.0.borrow_mut();
+        inner.settled = true;
+        inner.free();
     }
 
     /// The exchange is over before the body: whoever still sends it stops, and its connection ends.
@@ -126,13 +134,11 @@ impl Upload {
 #[derive(Debug)]
 pub(crate) enum UploadBody {
     Empty,
-    Stream {
-        upload: Upload,
-        attempt: u32,
-        /// Position among the kept pieces.
-        next: usize,
-    },
+    Stream { upload: Upload, attempt: u32 },
 }
+
+/// Behind all pieces and the trailers.
+const TRAILERS: usize = usize::MAX;
 
 impl Body for UploadBody {
     type Data = Bytes;
@@ -144,22 +150,16 @@ impl Body for UploadBody {
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Stream {
-                upload,
-                attempt,
-                next,
-            } => upload.0.borrow_mut().poll(*attempt, next, cx),
+            Self::Stream { upload, attempt } => upload.0.borrow_mut().poll(*attempt, cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream { upload, next, .. } => {
+            Self::Stream { upload, .. } => {
                 let inner = upload.0.borrow();
-                inner.ended
-                    && inner.trailers.is_none()
-                    && inner.kept.as_ref().is_none_or(|kept| *next >= kept.len())
+                inner.ended && inner.trailers.is_none() && inner.is_repeated()
             }
         }
     }
@@ -176,18 +176,19 @@ impl Inner {
     fn poll(
         &mut self,
         attempt: u32,
-        next: &mut usize,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         if attempt != self.attempt {
             return Poll::Ready(Some(Err(UploadError::Superseded)));
         }
-        if let Some(piece) = self.kept.as_ref().and_then(|kept| kept.get(*next)) {
-            *next += 1;
-            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        if let Some(piece) = self.kept.as_ref().and_then(|kept| kept.get(self.next)) {
+            let piece = piece.clone();
+            self.next += 1;
+            self.free();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if self.ended {
-            return Poll::Ready(self.replayed_trailers(next));
+            return Poll::Ready(self.repeated_trailers());
         }
         self.begun = true;
         let Some(incoming) = &mut self.incoming else {
@@ -214,11 +215,11 @@ impl Inner {
             }
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    self.keep(data, next);
+                    self.keep(data);
                 }
                 if let Some(trailers) = frame.trailers_ref() {
                     self.trailers = self.kept.is_some().then(|| trailers.clone());
-                    *next = usize::MAX;
+                    self.next = TRAILERS;
                     self.end();
                 } else if ends {
                     self.end();
@@ -230,24 +231,37 @@ impl Inner {
         }
     }
 
-    /// The trailers once, at the end of a replay; then nothing.
-    fn replayed_trailers(&self, next: &mut usize) -> Option<Result<Frame<Bytes>, UploadError>> {
-        if *next == usize::MAX {
+    /// Whether the newest attempt has got all that was kept.
+    fn is_repeated(&self) -> bool {
+        self.kept
+            .as_ref()
+            .is_none_or(|kept| self.next >= kept.len())
+    }
+
+    fn free(&mut self) {
+        if self.settled && self.is_repeated() {
+            self.kept = None;
+        }
+    }
+
+    /// The trailers once, at the end of a repeated body; then nothing.
+    fn repeated_trailers(&mut self) -> Option<Result<Frame<Bytes>, UploadError>> {
+        if self.next == TRAILERS {
             return None;
         }
-        *next = usize::MAX;
+        self.next = TRAILERS;
         let trailers = self.trailers.clone()?;
         Some(Ok(Frame::trailers(trailers)))
     }
 
-    fn keep(&mut self, data: &Bytes, next: &mut usize) {
+    fn keep(&mut self, data: &Bytes) {
         self.kept_octets += data.len();
         if self.kept_octets > self.keep_at_most {
             self.kept = None;
         }
         if let Some(kept) = &mut self.kept {
             kept.push(data.clone());
-            *next = kept.len();
+            self.next = kept.len();
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use support::backend::{Backend, Peer};
 use support::{Node, app, run};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use windrose_proxy::Settings;
 
 #[test]
 fn the_version_of_a_backend_is_not_that_of_the_answer() {
@@ -164,6 +165,74 @@ fn a_body_that_is_sent_again_leaves_no_more_time_for_the_answer() {
             .await;
         let response = client.response().await;
         assert_eq!((response.status, response.flags()), (504, "UT,URX,CF"));
+        node.stop().await;
+    });
+}
+
+#[test]
+fn an_answer_before_the_end_of_a_repeated_body_does_not_shorten_it() {
+    run(async {
+        const PIECES: usize = 128;
+        const END: &[u8] = b"\r\n0\r\n\r\n";
+        let piece = [&b"10000\r\n"[..], &[b'x'; 65_536], b"\r\n"].concat();
+        let all = PIECES * 65_536;
+        // More than sockets hold, so that most of the body is still here when the answer begins.
+        async fn count(peer: &mut Peer) -> usize {
+            let (mut count, mut end) = (0, Vec::new());
+            while !end.ends_with(END) {
+                count += peer.read.iter().filter(|b| **b == b'x').count();
+                end.extend_from_slice(&peer.read[peer.read.len().saturating_sub(END.len())..]);
+                end.drain(..end.len().saturating_sub(END.len()));
+                peer.read.clear();
+                if !end.ends_with(END) && peer.stream.read_buf(&mut peer.read).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            count
+        }
+        let resets = Backend::start(|stream, _| async move {
+            let mut peer = Peer::new(stream);
+            peer.head().await;
+            count(&mut peer).await;
+            let _ = peer.stream.set_zero_linger();
+        })
+        .await;
+        let (go, wait) = tokio::sync::watch::channel(false);
+        let hasty = Backend::start(move |stream, _| {
+            let mut wait = wait.clone();
+            async move {
+                let mut peer = Peer::new(stream);
+                peer.head().await;
+                let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                peer.stream.write_all(head).await.unwrap();
+                wait.wait_for(|go| *go).await.unwrap();
+                let count = count(&mut peer).await.to_string();
+                let body = format!("{:x}\r\n{count}\r\n0\r\n\r\n", count.len());
+                peer.stream.write_all(body.as_bytes()).await.unwrap();
+                peer.head().await;
+            }
+        })
+        .await;
+        let settings = Settings {
+            replay_bytes: 2 * all,
+            ..Settings::default()
+        };
+        let mut app = app(&[("c1", &[resets.address]), ("c2", &[hasty.address])]);
+        app.timeouts.first_byte = Duration::from_secs(20);
+        let node = Node::with(app, settings);
+        let mut client = node.client().await;
+        client
+            .send("PUT / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        for _ in 0..PIECES {
+            client.send(&piece).await;
+        }
+        client.send("0\r\n\r\n").await;
+        let head = client.head().await;
+        assert_eq!((head.status, head.flags()), (200, ""));
+        go.send(true).unwrap();
+        let (_, size) = (client.line().await.unwrap(), client.line().await.unwrap());
+        assert_eq!(size, all.to_string());
         node.stop().await;
     });
 }

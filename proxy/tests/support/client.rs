@@ -126,7 +126,7 @@ impl Client {
         }
     }
 
-    async fn line(&mut self) -> io::Result<String> {
+    pub async fn line(&mut self) -> io::Result<String> {
         loop {
             if let Some(at) = self.read.windows(2).position(|w| w == b"\r\n") {
                 let line = String::from_utf8(self.read[..at].to_vec()).unwrap();
