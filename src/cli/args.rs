@@ -164,6 +164,9 @@ pub(crate) struct World {
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Ends by itself after so long; without it, `q` or ctrl-c ends it
+    ///
+    /// With none of --for, --fail and --recover, frankfurt fails after 10 s and recovers after 20 s;
+    /// elsewhere than on a terminal the demo then ends after 30 s.
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     pub(crate) length: Option<Duration>,
     /// Fails a cluster at a time, e.g. frankfurt@10s; may repeat

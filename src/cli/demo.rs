@@ -1,8 +1,9 @@
 //! `demo` and its hidden `demo-backend`.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use super::args::{Demo, DemoBackend, Output, Ports};
+use super::args::{Demo, DemoBackend, FailMode, Output, Ports};
 use super::failure::{Exit, Failure};
 use super::{explain, print, run as node_run};
 use crate::demo::{self, Action, ClusterError, Show, StageError, Wanted, What};
@@ -45,6 +46,20 @@ pub(super) fn is_live(args: &Demo, output: Output) -> bool {
     output == Output::Text && !args.plain && terminal
 }
 
+/// Of a demo that was asked for nothing and has no terminal to be ended from.
+const USUAL_LENGTH: Duration = Duration::from_secs(30);
+
+/// What happens when nobody says what should.
+fn usual_story(mode: FailMode) -> Vec<Action> {
+    [(10, What::Fail(mode)), (20, What::Recover)]
+        .map(|(seconds, what)| Action {
+            at: Duration::from_secs(seconds),
+            cluster: "frankfurt".to_owned(),
+            what,
+        })
+        .into()
+}
+
 fn wanted(args: &Demo, output: Output) -> Result<Wanted, Failure> {
     let names = demo::cluster_names();
     let fails = args.fail.iter().map(|at| (at, What::Fail(args.fail_mode)));
@@ -76,8 +91,13 @@ fn wanted(args: &Demo, output: Output) -> Result<Wanted, Failure> {
     // Stable: what has the same time happens in the order failures, recoveries.
     script.sort_by_key(|action| action.at);
     let live = is_live(args, output);
+    let mut length = args.length;
+    if script.is_empty() && length.is_none() {
+        script = usual_story(args.fail_mode);
+        length = (!live).then_some(USUAL_LENGTH);
+    }
     Ok(Wanted {
-        length: args.length,
+        length,
         script,
         rate: args.rate.0,
         auto_ports: args.ports == Ports::Auto,
