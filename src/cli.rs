@@ -75,7 +75,9 @@ fn usage(error: &clap::Error) -> ExitCode {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    if told || !wants_json(std::env::args()) {
+    // Not `args()`, which panics on what is not UTF-8.
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    if told || !wants_json(args) {
         let _ = error.print();
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }

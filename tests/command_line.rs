@@ -180,6 +180,31 @@ fn wrong_arguments_name_the_next_move() {
 }
 
 #[test]
+fn an_argument_that_is_not_utf8_is_a_usage_error() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let output = support::windrose()
+        .arg(std::ffi::OsStr::from_bytes(b"\xff"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_exit_code_holds_when_nobody_reads_stderr() {
+    for args in [
+        &["check", "-c", "nowhere.yaml"][..],
+        &["check", "-c", "nowhere.yaml", "-o", "json"],
+    ] {
+        // A pipe whose reader is gone.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = support::windrose().args(args).stderr(writer).status();
+        assert_eq!(status.unwrap().code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
 fn init_writes_a_file_that_check_accepts_and_never_over_one() {
     let folder = tempfile::tempdir().unwrap();
     let init = |args: &[&str]| {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::args::Output;
+use super::print;
 
 /// The exit codes that scripts may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +52,9 @@ impl Failure {
     pub(crate) fn tell(&self, output: Output) -> ExitCode {
         match output {
             Output::Text => {
-                eprintln!("error[{}]: {}", self.code, self.message);
+                print::aside(format_args!("error[{}]: {}", self.code, self.message));
                 if let Some(help) = &self.help {
-                    eprintln!("  help: {help}");
+                    print::aside(format_args!("  help: {help}"));
                 }
             }
             Output::Json => {
@@ -62,7 +63,7 @@ impl Failure {
                 if let (Some(details), Some(error)) = (&self.details, error.as_object_mut()) {
                     error.insert("details".to_owned(), details.clone());
                 }
-                eprintln!("{}", json!({ "error": error }));
+                print::aside(json!({ "error": error }));
             }
         }
         ExitCode::from(self.exit as u8)
