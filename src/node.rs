@@ -6,13 +6,11 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::LocalSet;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
 use windrose_dns::TcpLimits;
@@ -44,7 +42,9 @@ pub(crate) struct Node {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
     sockets: Option<Sockets>,
+    /// Of the data path.
     threads: Threads,
+    admin: Threads,
     stop: Stop,
     // Unlocked last.
     _data_dir: DataDir,
@@ -81,16 +81,15 @@ impl Node {
         grace: Duration,
     ) -> Result<Self, StartError> {
         let threads = config.threads.unwrap_or_else(cores);
+        // Before the sockets: one for each thread and address may be more than a shell allows.
+        let descriptors = limits::raise_descriptors();
         let mut sockets = sockets::open(&config.listeners, threads)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
-        let options = control_options(data_dir.path(), data_dir.next_term()?, &shared);
+        let options = control_options(&data_dir, descriptors, &shared)?;
         let (handle, source) = windrose_control::start(model, data, options, Arc::clone(&metrics))
-            .map_err(|source| StartError::Thread {
-                part: "control",
-                source,
-            })?;
+            .map_err(cannot("control"))?;
         let mut node = Self {
             bound: sockets.bound.clone(),
             handle,
@@ -99,6 +98,7 @@ impl Node {
             settings: Arc::new(proxy_settings(config, grace)),
             shared,
             threads: Threads::new(),
+            admin: Threads::new(),
             stop: Stop {
                 flag: Arc::default(),
                 serve: watch::channel(false).0,
@@ -128,8 +128,6 @@ impl Node {
     pub(crate) fn stop(self, grace: Duration) {
         self.stop.flag.store(true, Ordering::Relaxed);
         self.stop.serve.send_replace(true);
-        // Admin answers while the last exchanges finish; control outlives the data path.
-        self.stop.admin.send_replace(true);
         let left = self.threads.join(grace + END_LIMIT);
         if left > 0 {
             tracing::warn!(
@@ -137,6 +135,9 @@ impl Node {
                 "ended with exchanges open: the grace is over"
             );
         }
+        // Admin answers while the last exchanges finish; control outlives both.
+        self.stop.admin.send_replace(true);
+        self.admin.join(END_LIMIT);
         self.handle.stop();
     }
 
@@ -149,13 +150,16 @@ impl Node {
             let reader = self.source.reader();
             let metrics = Arc::clone(&self.metrics);
             let stop = Arc::clone(&self.stop.flag);
-            self.start("dns", format!("dns-udp-{i}"), move || {
+            let serve = move || {
                 let counters = windrose_dns::Counters::new(&metrics);
                 let served = windrose_dns::serve_udp(&socket, reader, &counters, seed(), &stop);
                 if let Err(e) = served {
                     tracing::error!("a DNS thread ended: {e}");
                 }
-            })?;
+            };
+            self.threads
+                .start(format!("dns-udp-{i}"), serve)
+                .map_err(cannot("dns"))?;
         }
         if tcp.is_empty() {
             return Ok(());
@@ -163,25 +167,34 @@ impl Node {
         let limits = tcp_limits(tcp.len());
         let (source, metrics) = (self.source.clone(), Arc::clone(&self.metrics));
         let stop = self.stop.serve.subscribe();
-        self.start_async("dns", "dns-tcp".to_owned(), move || async move {
+        let serve = move || async move {
             let served: Vec<_> = tcp
                 .into_iter()
                 .map(|listener| {
-                    tokio::task::spawn_local(windrose_dns::serve_tcp(
+                    let serve = windrose_dns::serve_tcp(
                         listener,
                         source.clone(),
                         Arc::clone(&metrics),
                         seed(),
                         limits,
                         told(stop.clone()),
-                    ))
+                    );
+                    // Told when it happens: the others serve on.
+                    tokio::task::spawn_local(async move {
+                        if let Err(e) = serve.await {
+                            tracing::error!("a DNS listener over TCP ended: {e}");
+                        }
+                    })
                 })
                 .collect();
             for task in served {
-                task.await.map_err(io::Error::other)??;
+                task.await.map_err(io::Error::other)?;
             }
             Ok(())
-        })
+        };
+        self.threads
+            .start_async("dns-tcp".to_owned(), serve)
+            .map_err(cannot("dns"))
     }
 
     fn start_proxy(&mut self, http: Vec<Vec<std::net::TcpListener>>) -> Result<(), StartError> {
@@ -193,12 +206,15 @@ impl Node {
             let (reports, metrics) = (self.handle.reports(), Arc::clone(&self.metrics));
             let settings = Arc::clone(&self.settings);
             let stop = told(self.stop.serve.subscribe());
-            self.start_async("proxy", format!("proxy-{i}"), move || {
+            let serve = move || {
                 let seed = seed();
                 windrose_proxy::serve(
                     listeners, source, shared, reports, metrics, settings, seed, stop,
                 )
-            })?;
+            };
+            self.threads
+                .start_async(format!("proxy-{i}"), serve)
+                .map_err(cannot("proxy"))?;
         }
         Ok(())
     }
@@ -219,40 +235,15 @@ impl Node {
             }),
         };
         let stop = told(self.stop.admin.subscribe());
-        self.start_async("admin", "admin".to_owned(), move || {
-            windrose_admin::serve(listener, state, stop)
-        })
+        let serve = move || windrose_admin::serve(listener, state, stop);
+        self.admin
+            .start_async("admin".to_owned(), serve)
+            .map_err(cannot("admin"))
     }
+}
 
-    fn start(
-        &mut self,
-        part: &'static str,
-        name: String,
-        body: impl FnOnce() + Send + 'static,
-    ) -> Result<(), StartError> {
-        self.threads
-            .start(name, body)
-            .map_err(|source| StartError::Thread { part, source })
-    }
-
-    /// A thread with a runtime of its own. What it serves is made there: it need not be `Send`.
-    fn start_async<F>(
-        &mut self,
-        part: &'static str,
-        name: String,
-        serve: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<(), StartError>
-    where
-        F: Future<Output = io::Result<()>>,
-    {
-        let runtime = threads::runtime().map_err(|source| StartError::Thread { part, source })?;
-        self.start(part, name, move || {
-            let served = LocalSet::new().block_on(&runtime, async { serve().await });
-            if let Err(e) = served {
-                tracing::error!("{part} ended: {e}");
-            }
-        })
-    }
+fn cannot(part: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::Thread { part, source }
 }
 
 /// One data-path thread per core.
@@ -269,11 +260,15 @@ fn tcp_limits(listeners: usize) -> TcpLimits {
     }
 }
 
-fn control_options(data_dir: &Path, term: u64, shared: &Arc<Shared>) -> Options {
+fn control_options(
+    data_dir: &DataDir,
+    descriptors: u64,
+    shared: &Arc<Shared>,
+) -> Result<Options, DataDirError> {
     let shared = Arc::clone(shared);
     // Most descriptors are for clients.
-    let probes = u32::try_from(limits::raise_descriptors() / 16).unwrap_or(u32::MAX);
-    Options {
+    let probes = u32::try_from(descriptors / 16).unwrap_or(u32::MAX);
+    Ok(Options {
         budget: Budget {
             in_flight: probes.clamp(64, 8_192),
             ..Budget::default()
@@ -282,10 +277,10 @@ fn control_options(data_dir: &Path, term: u64, shared: &Arc<Shared>) -> Options 
             shared.forget_endpoint(slot)
         })),
         seed: seed(),
-        term,
-        data_dir: Some(data_dir.to_owned()),
+        term: data_dir.next_term()?,
+        data_dir: Some(data_dir.path().to_owned()),
         ..Options::default()
-    }
+    })
 }
 
 fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {

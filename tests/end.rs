@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use support::{Backend, Files, Node, eventually, get};
@@ -23,6 +24,11 @@ fn sigterm_finishes_the_exchange_under_way_and_ends_with_0() {
     eventually("no new connection is accepted", || {
         get(http, "shop.example.com", "/new").is_err().then_some(())
     });
+    // Long after its own limit, were it told to end at the same time.
+    let until = Instant::now() + Duration::from_millis(1_500);
+    while Instant::now() < until {
+        assert_eq!(node.get("/healthz").0, 200, "admin outlives the exchanges");
+    }
     backend.hold.store(false, Ordering::Relaxed);
     assert_eq!(slow.join().unwrap(), (200, "a\n".to_owned()));
     assert_eq!(node.end(), 0);

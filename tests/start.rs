@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Stdio};
 
 use support::{Backend, Files, Node, verb};
 
@@ -75,4 +77,29 @@ fn a_second_instance_on_one_data_dir_is_refused() {
         text.contains("belongs to another running Windrose (process "),
         "{text}"
     );
+}
+
+#[test]
+fn more_threads_than_the_shell_allows_descriptors_are_no_hindrance() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let text = files.text(backend.address, backend.address);
+    files.write(&text.replace("threads: 2", "threads: 100"));
+    let limited = format!(
+        "ulimit -S -n 64 && exec {} run -c {}",
+        env!("CARGO_BIN_EXE_windrose"),
+        files.config.display()
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &limited])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening dns"), "{line}");
 }

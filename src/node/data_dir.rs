@@ -75,12 +75,12 @@ impl DataDir {
             path: file.clone(),
             source,
         };
-        let last = match fs::read_to_string(&file) {
+        let last: u64 = match fs::read_to_string(&file) {
             Ok(text) => text.trim().parse().unwrap_or(0),
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
             Err(e) => return Err(failed(e)),
         };
-        let term: u64 = last + 1;
+        let term = last.saturating_add(1);
         let fresh = self.path.join("term.new");
         fs::write(&fresh, format!("{term}\n")).map_err(failed)?;
         fs::rename(&fresh, &file).map_err(failed)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
 
 /// Threads that were started and have not all ended.
 #[derive(Debug)]
@@ -39,6 +39,26 @@ impl Threads {
         Ok(())
     }
 
+    /// A thread with a runtime of its own. What it serves is made there: it need not be `Send`.
+    pub(crate) fn start_async<F>(
+        &mut self,
+        name: String,
+        serve: impl FnOnce() -> F + Send + 'static,
+    ) -> io::Result<()>
+    where
+        F: Future<Output = io::Result<()>>,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        self.start(name.clone(), move || {
+            let served = LocalSet::new().block_on(&runtime, async { serve().await });
+            if let Err(e) = served {
+                tracing::error!("{name} ended: {e}");
+            }
+        })
+    }
+
     /// Waits until all have ended or the limit is over; gives how many still run.
     pub(crate) fn join(mut self, limit: Duration) -> usize {
         let until = Instant::now() + limit;
@@ -60,11 +80,4 @@ impl Drop for Ended {
         // Nobody waits any more when the process goes down without us.
         let _ = self.0.send(());
     }
-}
-
-/// A runtime for one thread.
-pub(crate) fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }
