@@ -1,5 +1,7 @@
 //! This node's own settings, and how they fit the draft.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use windrose_model::{Draft, Name, Step};
@@ -48,11 +50,35 @@ pub(super) fn read(root: &Node, found: &mut Found) -> NodeConfig {
 
 /// What is not written is not opened.
 fn listeners(node: &Node, found: &mut Found) -> Listeners {
+    one_owner(node, found);
     let mut list = |key| found.list(node.get(key), |_, item| single(item, scalar::socket));
     Listeners {
         dns: list("dns"),
         http: list("http"),
         admin: value(node, "admin", scalar::socket),
+    }
+}
+
+/// Every listener accepts over TCP, DNS too: an address is opened once. Port 0 is another one each
+/// time.
+fn one_owner(listeners: &Node, found: &mut Found) {
+    let lists = ["dns", "http"].into_iter().filter_map(|k| listeners.get(k));
+    let written = lists.flat_map(Node::items).chain(listeners.get("admin"));
+    let mut owners = HashMap::new();
+    for node in written {
+        let address = single(node, scalar::socket).filter(|a| a.port() != 0);
+        let Some(address) = address else { continue };
+        match owners.entry(address) {
+            Entry::Vacant(free) => drop(free.insert(node.span)),
+            Entry::Occupied(first) => found.problems.push(
+                Problem::error(
+                    "duplicate-listener",
+                    node.span,
+                    format!("a listener at {address} is there already"),
+                )
+                .related(*first.get(), "first written at"),
+            ),
+        }
     }
 }
 
