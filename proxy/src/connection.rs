@@ -98,6 +98,9 @@ async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, w
         match worker.stopping() {
             Stopping::No => {}
             Stopping::Graceful => {
+                if watch.is_left() {
+                    return Poll::Ready(());
+                }
                 if !closing {
                     closing = true;
                     connection.as_mut().graceful_shutdown();

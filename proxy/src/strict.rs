@@ -63,6 +63,14 @@ impl Default for Guard {
 }
 
 impl Guard {
+    /// Whether the client has begun a body and not ended it.
+    pub(crate) fn is_within_body(&self) -> bool {
+        !matches!(
+            self.state,
+            State::RequestLine | State::Fields | State::Spoilt
+        )
+    }
+
     /// Reads what came; spoils it from the first fault on.
     pub(crate) fn inspect(&mut self, octets: &mut [u8]) {
         let mut at = 0;
@@ -274,6 +282,26 @@ mod tests {
              GET / HTTP/1.1\r\n\r\n",
             None,
         );
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_known() {
+        let check = |octets: &str, within| {
+            let mut guard = Guard::default();
+            guard.inspect(&mut octets.as_bytes().to_vec());
+            assert_eq!(guard.is_within_body(), within, "{octets:?}");
+        };
+        check("", false);
+        check("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false);
+        check("GET / HTTP/1.1\r\nHost: a\r\n\r\nG", false);
+        check("GET / HTTP/1.1\nHost: a\n\n", false);
+        check("PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\na", true);
+        check("PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab", false);
+        let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for part in ["", "2", "2\r\nab", "2\r\nab\r\n0\r\n"] {
+            check(&format!("{chunked}{part}"), true);
+        }
+        check(&format!("{chunked}0\r\n\r\n"), false);
     }
 
     #[test]

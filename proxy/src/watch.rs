@@ -22,6 +22,8 @@ enum Phase {
     Head,
     /// Anything within an exchange: the exchange is told and decides.
     Exchange,
+    /// The client's end, after ours.
+    Leaving,
 }
 
 /// What to do when the timer fired.
@@ -59,6 +61,8 @@ pub(crate) struct Watch {
     stream_timeout: Duration,
 }
 
+/// How long a client may go on sending after we have closed our half.
+const LEAVING: Duration = Duration::from_secs(5);
 /// "Off" as a duration that never comes.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -129,6 +133,18 @@ impl Watch {
         self.due.set(now + self.idle_timeout);
     }
 
+    /// We have closed our half, and wait for a while for the client to close its.
+    pub(crate) fn leave(&self, now: Instant) {
+        self.phase.set(Phase::Leaving);
+        self.due.set(now + LEAVING);
+        self.look.set(self.look.get().min(now + LEAVING));
+    }
+
+    /// Whether our half is closed.
+    pub(crate) fn is_left(&self) -> bool {
+        self.phase.get() == Phase::Leaving
+    }
+
     /// Octets came from the client.
     pub(crate) fn hear(&self) {
         self.heard.set(true);
@@ -176,7 +192,7 @@ impl Watch {
             return Due::Wait;
         }
         match self.phase.get() {
-            Phase::Idle => Due::Idle,
+            Phase::Idle | Phase::Leaving => Due::Idle,
             Phase::Head => Due::Head,
             Phase::Exchange => {
                 self.expired.set(true);
@@ -297,6 +313,20 @@ mod tests {
         }
         watch.expect_answer(now, SECOND);
         assert!(watch.look() <= now + SECOND);
+    }
+
+    #[test]
+    fn a_client_that_should_leave_is_not_waited_for_long() {
+        let t = Instant::now();
+        let watch = watch(t);
+        watch.begin(t, SECOND, Duration::ZERO);
+        watch.rest(t);
+        watch.leave(t);
+        watch.hear();
+        watch.note_head();
+        assert!(watch.look() <= t + LEAVING);
+        assert_eq!(watch.fired(t + SECOND), Due::Wait);
+        assert_eq!(watch.fired(t + LEAVING), Due::Idle);
     }
 
     #[test]

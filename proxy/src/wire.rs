@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -58,6 +59,8 @@ pub(crate) struct ClientWire {
     stream: TcpStream,
     watch: Rc<Watch>,
     guard: Guard,
+    /// Our half is closed.
+    leaving: bool,
 }
 
 impl ClientWire {
@@ -66,6 +69,19 @@ impl ClientWire {
             stream,
             watch,
             guard: Guard::default(),
+            leaving: false,
+        }
+    }
+
+    /// Reads on without looking until the client closes its half, too.
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut octets = [0; 8 * 1024];
+        loop {
+            let mut buf = ReadBuf::new(&mut octets);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }
@@ -122,8 +138,19 @@ impl AsyncWrite for ClientWire {
         Poll::Ready(Ok(()))
     }
 
+    /// In stages where the client has not finished its body: to close with octets unread would
+    /// reset the connection, and could lose it the answer (RFC 9112 section 9.6).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if !this.leaving {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if !this.guard.is_within_body() {
+                return Poll::Ready(Ok(()));
+            }
+            this.leaving = true;
+            this.watch.leave(Instant::now());
+        }
+        this.poll_leave(cx)
     }
 }
 

@@ -474,3 +474,36 @@ fn connections_beyond_the_limit_wait_for_a_place() {
         node.stop().await;
     });
 }
+
+#[test]
+fn an_upload_that_is_refused_can_be_finished_and_its_answer_read() {
+    // RFC 9112 section 9.6: a server that closes with octets unread resets the connection, and the
+    // client may lose the answer; so it closes its half, and reads on for a while.
+    run(async {
+        let early = Backend::start(|stream, _| async move {
+            let mut peer = Peer::new(stream);
+            peer.head().await;
+            let no = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
+            let _ = peer.stream.write_all(no).await;
+            peer.head().await;
+        })
+        .await;
+        let node = Node::start(app(&[("c1", &[early.address])]));
+        let length = 24 << 20;
+        for (host, status) in [("nobody.test", 404), ("app.test", 413)] {
+            let mut client = node.client().await;
+            client
+                .send(format!(
+                    "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n"
+                ))
+                .await;
+            let piece = [7; 65_536];
+            for _ in 0..length / piece.len() {
+                client.send(&piece).await;
+            }
+            assert_eq!(client.response().await.status, status);
+            assert!(client.end().await.1.is_ok());
+        }
+        node.stop().await;
+    });
+}
