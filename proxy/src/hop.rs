@@ -36,8 +36,9 @@ pub(crate) fn strip(headers: &mut HeaderMap, survey: Survey) {
     }
 }
 
-/// Removes the fields that `Connection` names, except those that say where a message goes and how
-/// long it is: a client must not be able to take these away.
+/// Removes the fields that `Connection` names, except those that say where a message goes, how long
+/// it is, and for whom it was sent: a client must not be able to take these away, not even through a
+/// trusted peer that passes on its `Connection` (CVE-2022-31813 was that).
 fn strip_listed(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -49,13 +50,16 @@ fn strip_listed(headers: &mut HeaderMap) {
         })
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .filter(|name| {
-            ![
-                header::HOST,
-                header::CONTENT_LENGTH,
-                header::CONTENT_TYPE,
-                header::TE,
-            ]
-            .contains(name)
+            let about_client = name.as_str().starts_with("x-forwarded-");
+            !about_client
+                && ![
+                    header::FORWARDED,
+                    header::HOST,
+                    header::CONTENT_LENGTH,
+                    header::CONTENT_TYPE,
+                    header::TE,
+                ]
+                .contains(name)
         })
         .collect();
     for name in listed {
@@ -144,14 +148,24 @@ mod tests {
     }
 
     #[test]
-    fn connection_cannot_take_away_host_or_length() {
+    fn connection_cannot_take_away_host_or_length_or_who_asked() {
         check(
             &[
-                ("connection", "host, content-length"),
+                ("connection", "host, content-length, X-Forwarded-Proto"),
+                ("connection", "x-forwarded-for, forwarded"),
                 ("host", "a"),
                 ("content-length", "3"),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-forwarded-proto", "https"),
+                ("forwarded", "for=192.0.2.1"),
             ],
-            &[("host", "a"), ("content-length", "3")],
+            &[
+                ("host", "a"),
+                ("content-length", "3"),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-forwarded-proto", "https"),
+                ("forwarded", "for=192.0.2.1"),
+            ],
         );
     }
 
