@@ -203,6 +203,19 @@ impl Watch {
         }
     }
 
+    /// Since when no request has come; `None` while there is one, or the beginning of one.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let idle = self.phase.get() == Phase::Idle && !self.heard.get();
+        idle.then(|| self.due.get().checked_sub(self.idle_timeout))?
+    }
+
+    /// Ends the idling now.
+    pub(crate) fn dismiss(&self, now: Instant) {
+        self.due.set(now);
+        self.look.set(now);
+        self.wake();
+    }
+
     /// When the task must look at the latest.
     pub(crate) fn look(&self) -> Instant {
         self.look.get()

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use windrose_model::{EndpointId, Fact, PassiveKind, Report, Stamp};
@@ -19,6 +19,9 @@ use crate::request_id::RequestIds;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
 use crate::watch::Watch;
+
+/// How long a client connection must have been idle to be closed for another.
+const IDLE_ENOUGH: Duration = Duration::from_secs(1);
 
 /// One thread of the proxy.
 pub(crate) struct Worker {
@@ -126,11 +129,30 @@ impl Worker {
         told
     }
 
-    /// Housekeeping, about once a second: an idle thread pins no old Table and no old connection.
+    /// Housekeeping, about once a second: an idle thread pins no old Table and no old connection,
+    /// and idle clients do not keep others out.
     pub(crate) fn sweep(&self, now: Instant) {
         drop(self.table());
+        if self.open() >= self.settings.max_connections {
+            self.make_room(now);
+        }
         self.upstreams
             .sweep(now, self.settings.upstream_idle_timeout);
+    }
+
+    /// Closes the client connections that were idle longest: an eighth of all, of those without a
+    /// request for a while.
+    fn make_room(&self, now: Instant) {
+        let clients = self.clients.borrow();
+        let mut idle: Vec<_> = clients
+            .values()
+            .filter_map(|watch| Some((watch.idle_since()?, watch)))
+            .filter(|(since, _)| now.saturating_duration_since(*since) >= IDLE_ENOUGH)
+            .collect();
+        idle.sort_unstable_by_key(|(since, _)| *since);
+        for (_, watch) in idle.iter().take(clients.len().div_ceil(8)) {
+            watch.dismiss(now);
+        }
     }
 
     /// A client connection begins; it is woken when the thread stops.

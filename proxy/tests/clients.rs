@@ -476,6 +476,35 @@ fn connections_beyond_the_limit_wait_for_a_place() {
 }
 
 #[test]
+fn when_all_places_are_taken_those_idle_longest_are_closed() {
+    run(async {
+        let backend = Backend::answers("a").await;
+        let settings = Settings {
+            max_connections: 2,
+            ..Settings::default()
+        };
+        let node = Node::with(app(&[("c1", &[backend.address])]), settings);
+        let (mut silent, mut busy) = (node.client().await, node.client().await);
+        let mut late = node.client().await;
+        late.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        let answer = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    head = late.head() => return head,
+                    _ = look.tick() => assert_eq!(busy.get("/").await.status, 200),
+                }
+            }
+        };
+        assert_eq!(answer.await.status, 200);
+        let (octets, end) = silent.end().await;
+        assert!(octets.is_empty() && end.is_ok());
+        node.stop().await;
+    });
+}
+
+#[test]
 fn an_upload_that_is_refused_can_be_finished_and_its_answer_read() {
     // RFC 9112 section 9.6: a server that closes with octets unread resets the connection, and the
     // client may lose the answer; so it closes its half, and reads on for a while.
