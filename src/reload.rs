@@ -23,7 +23,7 @@ pub(crate) struct Reloader {
     geo: GeoSource,
     data: Arc<Data>,
     model: Arc<Model>,
-    /// The last that was tried.
+    /// The last that was taken.
     revision: Revision,
     handle: Handle,
 }
@@ -83,6 +83,9 @@ impl Reloader {
         if !keep {
             self.data = geo::load(&loaded.geo).map_err(Refused::Geo)?;
             self.geo.clone_from(&loaded.geo);
+        }
+        if !loaded.warnings.is_empty() {
+            tracing::warn!(file = %self.path.display(), "{}", loaded.warning_report());
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;

@@ -63,10 +63,12 @@ fn a_wrong_file_is_told_and_the_old_state_serves() {
     let node = Node::start(&files.config);
     let text = files.text(a.address, b.address);
 
-    files.write(&text.replace("answers", "answer").replace("hosts:", "hots:"));
+    files.write(&text.replace("hosts:", "hots:"));
     node.await_log("configuration refused");
+    // All of it is on stderr once the state is known.
+    node.await_log("app has no key `hots`");
     let log = node.log();
-    assert!(log.contains("ERROR") && log.contains("hots"), "{log}");
+    assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
     assert_eq!(
         ask(node.dns, "shop.example.com."),
         Some((0, vec!["192.0.2.1".to_owned()]))
@@ -88,6 +90,17 @@ fn a_wrong_file_is_told_and_the_old_state_serves() {
             .contains("windrose_config_reload_success 1")
             .then_some(())
     });
+}
+
+#[test]
+fn what_looks_wrong_in_a_new_file_is_told() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let node = Node::start(&files.config);
+    let text = files.text(backend.address, backend.address);
+    files.write(&text.replace("timeout: 80ms", "timeout: 120ms"));
+    node.await_log("revision=2");
+    assert!(node.log().contains("warning[timeout-above-interval]"));
 }
 
 #[test]

@@ -195,11 +195,8 @@ impl Controller {
         self.probe(now, out);
     }
 
+    /// Remembered for `/status`; who read the file has logged it, with its path.
     fn refuse(&mut self, at: WallTime, error: String, out: &mut Vec<Effect>) {
-        out.push(Effect::Log(
-            Level::Error,
-            format!("reload refused, the old configuration stays in force: {error}"),
-        ));
         self.reload = Reload {
             ok: false,
             at,
