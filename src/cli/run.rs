@@ -1,6 +1,6 @@
 //! `run`: a node until it is told to end.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,15 +18,22 @@ use crate::reload::{Reloader, Running, Watch};
 use crate::signals::Signals;
 
 pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
+    // Before the file is read, so that a change in between is seen.
+    let watch = Watch::new(&args.config);
     let loaded = check::load(&args.config, output)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
-    runtime.block_on(live(args, &loaded, output))
+    runtime.block_on(live(args, &loaded, watch, output))
 }
 
-async fn live(args: &Run, loaded: &Loaded, output: Output) -> Result<(), Failure> {
+async fn live(
+    args: &Run,
+    loaded: &Loaded,
+    watch: notify::Result<Watch>,
+    output: Output,
+) -> Result<(), Failure> {
     let began = Instant::now();
     let no_signals = |e| Failure::new(Exit::No, "no-signals", e);
     let mut signals = Signals::new().map_err(no_signals)?;
@@ -47,7 +54,7 @@ async fn live(args: &Run, loaded: &Loaded, output: Output) -> Result<(), Failure
         handle: node.handle.clone(),
     };
     let mut reloader = Reloader::new(args.config.clone(), loaded, running);
-    let mut changes = watch(args.config.clone());
+    let mut changes = changes(watch, &args.config);
     tokio::select! {
         served = node.serve() => served.map_err(start_failure)?,
         () = signals.end() => {
@@ -83,9 +90,9 @@ async fn live(args: &Run, loaded: &Loaded, output: Output) -> Result<(), Failure
 }
 
 /// A message for each settled change. Without a watch there is still SIGHUP.
-fn watch(path: PathBuf) -> mpsc::Receiver<()> {
+fn changes(watch: notify::Result<Watch>, path: &Path) -> mpsc::Receiver<()> {
     let (send, changes) = mpsc::channel(1);
-    match Watch::new(&path) {
+    match watch {
         Ok(mut watch) => {
             tokio::spawn(async move {
                 loop {

@@ -16,6 +16,9 @@ const QUIET: Duration = Duration::from_millis(200);
 /// … and this long is waited for quiet at most.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// Links that are followed on the way to the content.
+const LINKS: usize = 8;
+
 /// A watch on one path.
 pub(crate) struct Watch {
     path: PathBuf,
@@ -23,30 +26,38 @@ pub(crate) struct Watch {
     /// Of the content that was seen last.
     fingerprint: u64,
     // Watches as long as it lives.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
 }
 
 impl Watch {
     /// Watches the folders in which the path and what it links to stand; a file itself cannot be
-    /// watched across a rename.
+    /// watched across a rename. To be made before the content is read: what changes in between is
+    /// then seen.
     pub(crate) fn new(path: &Path) -> notify::Result<Self> {
         // One place is enough: what is told is that something happened.
         let (send, events) = mpsc::channel(1);
-        let mut watcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                if event.is_ok_and(|e| is_change(&e.kind)) {
-                    let _ = send.try_send(());
-                }
-            })?;
-        for folder in folders(path) {
-            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-        }
-        Ok(Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|e| is_change(&e.kind)) {
+                let _ = send.try_send(());
+            }
+        })?;
+        let mut watch = Self {
             path: path.to_owned(),
             events,
-            fingerprint: fingerprint(path),
-            _watcher: watcher,
-        })
+            fingerprint: 0,
+            watcher,
+        };
+        watch.follow()?;
+        watch.fingerprint = fingerprint(path);
+        Ok(watch)
+    }
+
+    /// Watches where the links lead now; a folder that is watched already stays so.
+    fn follow(&mut self) -> notify::Result<()> {
+        for folder in folders(&self.path) {
+            self.watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
+        Ok(())
     }
 
     /// Returns when the content differs from what was seen last and nobody writes any more. Safe to
@@ -60,6 +71,8 @@ impl Watch {
             while let Ok(Some(())) =
                 timeout_at(last.min(Instant::now() + QUIET), self.events.recv()).await
             {}
+            // While a link is being replaced it may lead nowhere; the next event comes back here.
+            let _ = self.follow();
             let now = fingerprint(&self.path);
             if now != self.fingerprint {
                 self.fingerprint = now;
@@ -77,23 +90,38 @@ fn is_change(kind: &EventKind) -> bool {
     }
 }
 
+/// The folder of the path, and of every link that stands on its way: each may be replaced.
 fn folders(path: &Path) -> Vec<PathBuf> {
-    let folder = |p: &Path| {
-        if p.is_dir() {
-            return p.to_owned();
+    let mut folders = Vec::new();
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        if at.is_dir() {
+            folders.push(at.clone());
         }
-        match p.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
-    };
-    let mut folders = vec![folder(path)];
-    // A link to elsewhere, whose target is edited in place.
-    if let Ok(target) = path.canonicalize() {
-        folders.push(folder(&target));
+        let above = at.ancestors().skip(1);
+        // Of folders further up only those that are links count: they may lead elsewhere later.
+        let links = above.filter(|p| p.is_symlink()).filter_map(parent);
+        folders.extend(parent(&at).into_iter().chain(links));
+        let Ok(target) = at.read_link() else { break };
+        // An absolute target replaces all.
+        at.set_file_name(target);
     }
+    // Where all links lead in the end, for edits in place.
+    if let Ok(target) = path.canonicalize() {
+        folders.extend(target.is_dir().then(|| target.clone()));
+        folders.extend(parent(&target));
+    }
+    folders.sort();
     folders.dedup();
     folders
+}
+
+fn parent(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent()?;
+    Some(match parent.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => parent.to_owned(),
+    })
 }
 
 /// Names and contents of all that would be read.
@@ -152,6 +180,35 @@ mod tests {
         fs::write(mount.join("new"), "c").unwrap();
         fs::rename(mount.join("new"), &plain).unwrap();
         assert!(sees(&mut watch).await, "rename");
+    }
+
+    #[tokio::test]
+    async fn a_link_to_a_release_may_lead_to_another_one() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for (release, text) in [("1", "a"), ("2", "b"), ("3", "c")] {
+            fs::create_dir(at(release)).unwrap();
+            fs::write(at(release).join("windrose.yaml"), text).unwrap();
+        }
+        let lead = |to: &str| {
+            symlink(to, at("fresh")).unwrap();
+            fs::rename(at("fresh"), at("current")).unwrap();
+        };
+        lead("1");
+        for path in [at("current"), at("current").join("windrose.yaml")] {
+            lead("1");
+            let mut watch = Watch::new(&path).unwrap();
+            lead("2");
+            assert!(sees(&mut watch).await, "swap of {}", path.display());
+            fs::write(
+                at("2").join("windrose.yaml"),
+                path.as_os_str().as_encoded_bytes(),
+            )
+            .unwrap();
+            assert!(sees(&mut watch).await, "edit behind {}", path.display());
+            lead("3");
+            assert!(sees(&mut watch).await, "second swap of {}", path.display());
+        }
     }
 
     #[tokio::test]
