@@ -13,6 +13,10 @@ use super::values::{self, At, Client, Load};
 #[derive(Debug, Parser)]
 #[command(name = "windrose", version = super::version::SHORT, long_version = super::version::LONG)]
 #[command(max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 it ran and the answer is no; 2 usage, port, data folder \
+                        or configuration; 3 the node is unreachable"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,

@@ -183,13 +183,10 @@ impl<'a> Director<'a> {
             (Ok(()), What::Fail(mode)) => format!("{name} fails ({})", mode.as_str()),
             (Ok(()), What::Recover) => format!("{name} recovers (process {})", child.pid()),
         };
-        if done.is_ok() {
-            if had_failed {
-                self.story.recover(cluster, at);
-            }
-            if matches!(what, What::Fail(_)) {
-                self.story.fail(cluster, at);
-            }
+        match (&done, what) {
+            (Ok(()), What::Fail(_)) => self.story.fail(cluster, at),
+            (Ok(()), What::Recover) => self.story.recover(cluster, at),
+            (Err(_), _) => {}
         }
         self.event(&text);
     }

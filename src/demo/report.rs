@@ -111,10 +111,11 @@ impl Report {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for f in &self.failures {
-            let after =
-                |s: Option<f64>| s.map_or_else(|| "not seen".to_owned(), |s| format!("{s:.2} s"));
+            let after = |s: Option<f64>| {
+                s.map_or_else(|| "not seen".to_owned(), |s| format!("after {s:.2} s"))
+            };
             lines.push(format!(
-                "{} failed at {:.1} s: verdict down after {}, last DNS answer after {}, full share again after {}",
+                "{} failed at {:.1} s: verdict down {}, last DNS answer {}, full share again {}",
                 f.cluster,
                 f.at_s,
                 after(f.verdict_after_s),

@@ -37,6 +37,8 @@ pub(crate) struct Failure {
     pub(crate) recovery: Option<Instant>,
     /// Since then, until it took its full share again.
     pub(crate) recovered_after: Option<Duration>,
+    /// The cluster failed again before that: nothing more is measured of this failure.
+    pub(crate) overtaken: bool,
 }
 
 impl Failure {
@@ -48,6 +50,9 @@ impl Failure {
 
 impl Story {
     pub(crate) fn fail(&mut self, cluster: usize, at: Instant) {
+        for earlier in self.failures.iter_mut().filter(|f| f.cluster == cluster) {
+            earlier.overtaken = earlier.recovered_after.is_none();
+        }
         self.failures.push(Failure {
             cluster,
             at,
@@ -55,6 +60,7 @@ impl Story {
             last_answer_after: None,
             recovery: None,
             recovered_after: None,
+            overtaken: false,
         });
     }
 
@@ -67,7 +73,7 @@ impl Story {
 
     /// Takes in what is seen now. Both lists are parallel to the clusters.
     pub(crate) fn look(&mut self, now: Instant, seen: &[Sight], last_answer: &[Option<Instant>]) {
-        for failure in &mut self.failures {
+        for failure in self.failures.iter_mut().filter(|f| !f.overtaken) {
             let sight = &seen[failure.cluster];
             let Some(recovery) = failure.recovery else {
                 if sight.verdict == Verdict::Down && failure.verdict_after.is_none() {
@@ -89,7 +95,7 @@ impl Story {
         let mut open = self
             .failures
             .iter()
-            .filter(|f| f.recovered_after.is_none())
+            .filter(|f| f.recovered_after.is_none() && !f.overtaken)
             .peekable();
         if self.failures.is_empty() {
             Phase::Before
@@ -178,5 +184,28 @@ mod tests {
         assert_eq!(failure.last_answer_after, Some(Duration::from_millis(1900)));
         assert_eq!(failure.recovered_after, Some(Duration::from_secs(8)));
         assert!(failure.complete());
+    }
+
+    #[test]
+    fn a_failure_that_another_overtakes_is_never_recovered() {
+        let start = Instant::now();
+        let at = |s: u64| start + Duration::from_secs(s);
+        let mut story = Story::default();
+        let up = [sight(Verdict::Up, Percent::FULL)];
+        let down = [sight(Verdict::Down, Percent::ZERO)];
+        story.fail(0, at(1));
+        story.fail(0, at(2));
+        story.look(at(2), &up, &[None]);
+        story.look(at(3), &down, &[None]);
+        assert_eq!(story.phase(), Phase::During);
+        story.recover(0, at(5));
+        story.look(at(8), &up, &[None]);
+        assert_eq!(story.phase(), Phase::After);
+        let [first, second] = &story.failures[..] else {
+            panic!("{:?}", story.failures)
+        };
+        assert_eq!((first.verdict_after, first.recovered_after), (None, None));
+        assert_eq!(second.verdict_after, Some(Duration::from_secs(1)));
+        assert_eq!(second.recovered_after, Some(Duration::from_secs(3)));
     }
 }
