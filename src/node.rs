@@ -233,6 +233,7 @@ impl Node {
                 commit: env!("WINDROSE_COMMIT").to_owned(),
                 started: std::time::SystemTime::now(),
             }),
+            stopping: self.stop.serve.subscribe(),
         };
         let stop = told(self.stop.admin.subscribe());
         let serve = move || windrose_admin::serve(listener, state, stop);

@@ -30,6 +30,7 @@ fn sigterm_finishes_the_exchange_under_way_and_ends_with_0() {
     let until = Instant::now() + Duration::from_millis(1_500);
     while Instant::now() < until {
         assert_eq!(node.get("/healthz").0, 200, "admin outlives the exchanges");
+        assert_eq!(node.get("/readyz").0, 503, "nothing new is accepted");
     }
     backend.hold.store(false, Ordering::Relaxed);
     assert_eq!(slow.join().unwrap(), (200, "a\n".to_owned()));

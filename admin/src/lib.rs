@@ -31,6 +31,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Who answers.
     pub identity: Arc<Identity>,
+    /// True once the node accepts nothing new: it is not ready any more.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Who a node is.

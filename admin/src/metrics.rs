@@ -4,6 +4,8 @@
 //! are shown from zero on; a group's histogram, retries and failures appear with its first request,
 //! codes and rcodes that never happened do not appear.
 
+use std::error::Error;
+
 use windrose_control::Snapshot;
 use windrose_model::Verdict;
 use windrose_routing::{AppEntry, Group};
@@ -16,17 +18,18 @@ use windrose_telemetry::{
 use crate::{Identity, look};
 
 /// The page's text.
-pub(crate) fn page(snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) -> String {
+pub(crate) fn page(
+    snapshot: &Snapshot,
+    metrics: &Metrics,
+    identity: &Identity,
+) -> Result<String, impl Error> {
     let mut page = Page::new();
     node(&mut page, snapshot, metrics, identity);
     dns(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
     page.process(&Process::read(), identity.started);
-    page.text().unwrap_or_else(|error| {
-        tracing::error!(%error, "metrics page cannot be written");
-        String::new()
-    })
+    page.text()
 }
 
 fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) {

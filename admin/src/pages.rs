@@ -1,5 +1,6 @@
 //! Which page answers which request.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ const JSON: &str = "application/json";
 const INDEX: &str = "\
 /healthz  200 while the process is alive
 /metrics  numbers for Prometheus
-/readyz   200 once the first round of probes is over
+/readyz   200 from the first round of probes until the node stops
 /status   what the node concludes, as JSON; ?format=text for people
 ";
 
@@ -64,21 +65,16 @@ impl Page {
         match self {
             Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
             Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            Self::Readyz => readyz(&snapshot),
-            Self::Metrics => reply(
-                StatusCode::OK,
-                exposition::CONTENT_TYPE,
-                metrics::page(&snapshot, &state.metrics, &state.identity),
-            ),
+            Self::Readyz => readyz(&snapshot, *state.stopping.borrow()),
+            Self::Metrics => match metrics::page(&snapshot, &state.metrics, &state.identity) {
+                Ok(page) => reply(StatusCode::OK, exposition::CONTENT_TYPE, page),
+                Err(error) => unwritten("metrics", &error),
+            },
             Self::StatusJson => {
                 let status = look::look(&snapshot, &state.identity, SystemTime::now());
                 match serde_json::to_string(&status) {
                     Ok(json) => reply(StatusCode::OK, JSON, json + "\n"),
-                    Err(error) => reply(
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        TEXT,
-                        format!("status cannot be written: {error}\n"),
-                    ),
+                    Err(error) => unwritten("status", &error),
                 }
             }
             Self::StatusText => {
@@ -107,7 +103,18 @@ impl Page {
     }
 }
 
-fn readyz(snapshot: &Snapshot) -> Response<Full<Bytes>> {
+/// A scraper must not take half a page, or none, for a whole one.
+fn unwritten(page: &str, error: &dyn Error) -> Response<Full<Bytes>> {
+    tracing::error!(page, "page cannot be written: {error}");
+    let body = format!("{page} cannot be written: {error}\n");
+    reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, body)
+}
+
+fn readyz(snapshot: &Snapshot, stopping: bool) -> Response<Full<Bytes>> {
+    if stopping {
+        let body = "not ready: the node is stopping\n".to_owned();
+        return reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, body);
+    }
     if snapshot.ready.ready {
         return reply(StatusCode::OK, TEXT, "ready\n".to_owned());
     }

@@ -192,6 +192,7 @@ mod tests {
                 snapshots,
                 metrics: Metrics::new(),
                 identity: Arc::new(identity),
+                stopping: watch::channel(false).1,
             },
             large: Arc::new(Semaphore::new(LARGE_PAGES)),
         }

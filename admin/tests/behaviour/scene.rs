@@ -44,6 +44,7 @@ impl Scene {
                 commit: "abcdef".to_owned(),
                 started: SystemTime::now(),
             }),
+            stopping: watch::channel(false).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
