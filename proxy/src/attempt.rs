@@ -13,6 +13,7 @@ use windrose_model::Timeouts;
 
 use crate::connection::Client;
 use crate::course::Failure;
+use crate::hop;
 use crate::upload::{Upload, UploadBody};
 use crate::upstream::{InFlight, UpstreamLink};
 
@@ -206,6 +207,9 @@ async fn send(
     let error = match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             // We never ask for an upgrade.
+            return Err(Failure::Garbage);
+        }
+        Ok(response) if !hop::is_content_plain(response.headers()) => {
             return Err(Failure::Garbage);
         }
         Ok(response) => return Ok(Answer { response, link }),

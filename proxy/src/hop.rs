@@ -85,6 +85,16 @@ pub(crate) fn one_length(headers: &mut HeaderMap, survey: Survey, length: Option
     }
 }
 
+/// Whether a response is in no transfer coding but chunked, which the engine takes off: we ask for no
+/// other (`TE`), and without its field one could not be told from the content.
+pub(crate) fn is_content_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return true;
+    };
+    coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+}
+
 fn wants_trailers(value: &HeaderValue) -> bool {
     value
         .as_bytes()

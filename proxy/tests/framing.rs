@@ -127,6 +127,37 @@ fn an_encoding_overrides_a_length() {
 }
 
 #[test]
+fn a_response_in_an_encoding_nobody_asked_for_is_refused() {
+    // RFC 9112 section 6.1: no transfer coding but chunked without a TE field that names it, and
+    // chunked once. With the field gone, the octets would be taken for the content.
+    run(async {
+        for fields in [
+            "transfer-encoding: gzip\r\n",
+            "transfer-encoding: gzip, chunked\r\n",
+            "transfer-encoding: chunked, chunked\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n");
+            let response = passed_on(answer.leak().as_bytes()).await;
+            assert_eq!((response.status, response.flags()), (502, "UPE"));
+        }
+    });
+}
+
+#[test]
+fn trailers_that_nobody_asked_for_are_left_out() {
+    run(async {
+        let response = passed_on(
+            b"HTTP/1.1 200 OK\r\ntrailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n\
+              5\r\nhello\r\n0\r\nx-end: 9\r\n\r\n",
+        )
+        .await;
+        assert_eq!((response.status, response.text()), (200, "hello"));
+        assert_eq!(response.trailers, "");
+    });
+}
+
+#[test]
 fn a_length_is_told_once() {
     // RFC 9112 section 6.3: a list of equal lengths is replaced by that one, or the message refused.
     run(async {
