@@ -58,7 +58,6 @@ pub fn start(
     let journal = options.data_dir.as_deref().map(Journal::open).transpose()?;
     let now = read_clocks();
     let controller = Controller::new(now, model, data, &options);
-    metrics.scalars.config_reload_success.set(1);
     let first = controller.inputs();
     let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint);
     let (commands, commands_in) = mpsc::unbounded_channel();
@@ -233,9 +232,6 @@ impl Driver {
             tracing::info!("{} more decisions are in the journal", decisions - LOGGED);
         }
         if changed {
-            let ok = self.controller.reload().ok;
-            let scalars = &self.publishing.metrics().scalars;
-            scalars.config_reload_success.set(u64::from(ok));
             let lost = self.journal.as_ref().map_or(0, Journal::lost);
             // What was not published yet is nobody's business.
             let (model, status) = published.unwrap_or_else(|| {

@@ -89,10 +89,6 @@ impl ProbeOutcome {
 pub struct Scalars {
     /// Reports of the data path that the bounded queue to control did not take.
     pub reports_dropped: Counter,
-    /// 1 when the last configuration was taken, 0 when it was refused.
-    pub config_reload_success: Gauge,
-    /// Epoch of the published Table.
-    pub table_epoch: Gauge,
     /// Tables that somebody still holds, the published one included.
     pub tables_alive: Gauge,
     /// Tables published.

@@ -189,9 +189,6 @@ impl Publishing {
     fn measure(&self) {
         let scalars = &self.metrics.scalars;
         scalars
-            .table_epoch
-            .set(self.publisher.current().stamp().epoch);
-        scalars
             .tables_alive
             .set(u64::try_from(self.alive).unwrap_or(u64::MAX));
     }

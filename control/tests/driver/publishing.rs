@@ -83,7 +83,6 @@ async fn a_new_model_comes_into_force_and_keeps_what_is_known() {
     node.handle.reload_failed(String::from("line 7"));
     let snapshot = node.until(|s| !s.reload.ok).await;
     assert_eq!(snapshot.reload.error.as_deref(), Some("line 7"));
-    assert_eq!(node.metrics.scalars.config_reload_success.get(), 0);
     assert_eq!(node.source.load().stamp().revision, Revision(5));
 }
 
@@ -101,10 +100,6 @@ async fn a_table_lives_as_long_as_somebody_holds_it() {
     assert!(node.metrics.scalars.tables_alive.get() >= 2);
     drop(held);
     eventually(|| node.metrics.scalars.tables_alive.get() == 1).await;
-    assert_eq!(
-        node.metrics.scalars.table_epoch.get(),
-        node.source.load().stamp().epoch
-    );
 }
 
 #[tokio::test]
