@@ -62,6 +62,8 @@ struct Pending {
     job: JobId,
     model: Arc<Model>,
     data: Arc<Data>,
+    /// Nothing newer was refused in the meantime.
+    newest: bool,
 }
 
 impl Controller {
@@ -202,6 +204,9 @@ impl Controller {
             at,
             error: Some(error),
         };
+        if let Some(pending) = &mut self.pending {
+            pending.newest = false;
+        }
         out.push(Effect::Inform);
     }
 
@@ -267,7 +272,7 @@ impl Controller {
         let at = app.0 as usize;
         let stamp = self.coming();
         let (model, decisions) = (&self.model, &mut self.decisions);
-        fold::settle(
+        let changed = fold::settle(
             model,
             app,
             &mut self.ledgers[at],
@@ -282,7 +287,7 @@ impl Controller {
                 out.push(Effect::Journal(decision));
             },
         );
-        self.dirty = true;
+        self.dirty |= changed;
         let next = self.ledgers[at].next();
         let before = std::mem::replace(&mut self.deadline_of[at], next);
         if before != next {

@@ -36,7 +36,12 @@ impl Controller {
                 data: Arc::clone(&data),
             },
         ));
-        self.pending = Some(Pending { job, model, data });
+        self.pending = Some(Pending {
+            job,
+            model,
+            data,
+            newest: true,
+        });
     }
 
     /// A full compile is done. If a newer Model came in the meantime, its own compile is under way
@@ -46,15 +51,22 @@ impl Controller {
         let Some(pending) = self.pending.take_if(|p| p.job == job) else {
             return;
         };
-        let Pending { model, data, .. } = pending;
+        let Pending {
+            model,
+            data,
+            newest,
+            ..
+        } = pending;
         self.prober.retarget(now.mono, &self.model, &model);
         self.data = data;
         self.adopt(now, model, out);
-        self.reload = Reload {
-            ok: true,
-            at: now.wall,
-            error: None,
-        };
+        if newest {
+            self.reload = Reload {
+                ok: true,
+                at: now.wall,
+                error: None,
+            };
+        }
         self.publish(now, out);
         out.push(Effect::Log(
             Level::Info,

@@ -106,8 +106,8 @@ pub fn see(
     !std::mem::replace(&mut ledger.unsettled, true)
 }
 
-/// Concludes from what was seen, from the operator's word and from the time. The `Arc` is written to
-/// only if something changes, so that compiling finds changed apps by pointer.
+/// Concludes from what was seen, from the operator's word and from the time; whether anything
+/// changes. The `Arc` is written to only then, so that compiling finds changed apps by pointer.
 pub fn settle(
     model: &Model,
     app: AppId,
@@ -115,7 +115,7 @@ pub fn settle(
     status: &mut Arc<AppStatus>,
     now: Now,
     mut changed: impl FnMut(Change),
-) {
+) -> bool {
     ledger.unsettled = false;
     let wanted = &model.app(app).1;
     let members = Members {
@@ -123,7 +123,8 @@ pub fn settle(
         ids: model.clusters_of(app),
     };
     walk(ledger, members, wanted.failback, now);
-    conclude(ledger, members, wanted, status, now, &mut changed);
+    let concluded = conclude(ledger, members, wanted, status, now, &mut changed);
+    remember(ledger, members, wanted, status) || concluded
 }
 
 /// The clusters of an app by local number.
@@ -186,7 +187,7 @@ fn release_the_last(ledger: &mut Ledger, members: Members<'_>) {
     }
 }
 
-/// Writes what follows into the Status, and tells what changed.
+/// Writes what follows into the Status, and tells what changed; whether anything did.
 fn conclude(
     ledger: &Ledger,
     members: Members<'_>,
@@ -194,8 +195,9 @@ fn conclude(
     status: &mut Arc<AppStatus>,
     now: Now,
     changed: &mut impl FnMut(Change),
-) {
+) -> bool {
     let before = whole(&status.clusters);
+    let mut written = false;
     for (local, account) in ledger.clusters.iter().enumerate() {
         let old = &status.clusters[local];
         let mut new = entry(account, members.get(local), now);
@@ -219,12 +221,13 @@ fn conclude(
             });
         }
         Arc::make_mut(status).clusters[local] = new;
+        written = true;
     }
     let after = whole(&status.clusters);
     if (before == Verdict::Down) != (after == Verdict::Down) {
         changed(together(app, &status.clusters, before, after));
     }
-    remember(ledger, members, app, status);
+    written
 }
 
 /// In one allocation: a site's failure makes thousands at once.
@@ -313,8 +316,8 @@ fn together(app: &App, clusters: &[ClusterStatus], from: Verdict, to: Verdict) -
     }
 }
 
-/// Keeps `last_known` and the TTL.
-fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<AppStatus>) {
+/// Keeps `last_known` and the TTL; whether they change.
+fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<AppStatus>) -> bool {
     let mask = |wanted: &dyn Fn(usize) -> bool| -> u16 {
         (0..status.clusters.len())
             .filter(|local| wanted(*local))
@@ -326,9 +329,11 @@ fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<A
     };
     let down = ledger.clusters.iter().any(|c| c.health == Verdict::Down);
     let ttl = ttl::derived(app, down);
-    if (last_known, ttl) != (status.last_known, status.ttl) {
+    let changes = (last_known, ttl) != (status.last_known, status.ttl);
+    if changes {
         let status = Arc::make_mut(status);
         status.last_known = last_known;
         status.ttl = ttl;
     }
+    changes
 }

@@ -68,8 +68,11 @@ fn a_ramp_goes_no_further_than_what_is_ready() {
     world.run(300.0);
     assert_eq!(world.entry(0).share, percent(50.0));
     assert!(world.entry(0).usable);
+    let waiting = world.publications.len();
+    world.run(900.0);
+    assert_eq!(world.publications.len(), waiting, "nothing has changed");
     world.backend(address(0, 1), Backend::Up);
-    world.run(400.0);
+    world.run(1_000.0);
     assert_eq!(world.entry(0).share, Percent::FULL);
 }
 

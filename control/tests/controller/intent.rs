@@ -190,3 +190,15 @@ fn a_refused_reload_is_remembered_and_the_next_one_heals_it() {
     world.apply(|_| {});
     assert!(world.controller.reload().ok);
 }
+
+#[test]
+fn a_file_refused_while_an_earlier_one_is_compiled_stays_refused() {
+    let mut world = World::settled(draft(&[("a", 1), ("b", 1)]));
+    world.hold_jobs = true;
+    world.apply(|d| d.clusters.get_mut("a").unwrap().dial = percent(50.0));
+    world.event(Event::ReloadFailed("windrose.yaml:3:1".to_owned()));
+    let (job, _) = world.jobs.pop().unwrap();
+    world.event(Event::Computed(job));
+    assert_eq!(world.status().stamp.revision.0, 2);
+    assert!(!world.controller.reload().ok, "the newest file is refused");
+}
