@@ -23,7 +23,8 @@ pub(super) enum Phase {
 pub(super) struct Comeback {
     phase: Phase,
     flaps: u8,
-    fell: Option<Instant>,
+    /// When it last came up after a fall.
+    rose: Option<Instant>,
 }
 
 /// Hold-down doubles with each flap up to this factor.
@@ -37,7 +38,7 @@ impl Comeback {
     pub(super) const NONE: Self = Self {
         phase: Phase::Steady,
         flaps: 0,
-        fell: None,
+        rose: None,
     };
 
     pub(super) fn phase(&self) -> Phase {
@@ -46,14 +47,14 @@ impl Comeback {
 
     /// The cluster went down.
     pub(super) fn fall(&mut self, now: Now, rules: Failback) {
-        let stayed = self.fell.map_or(Duration::ZERO, |fell| now.mono - fell);
+        let stayed = self.rose.map_or(Duration::ZERO, |rose| now.mono - rose);
         let forgotten = match rules.hold_down.saturating_mul(FORGET).as_millis() {
             0 => u128::MAX,
             per_flap => stayed.as_millis() / per_flap,
         };
         let kept = u128::from(self.flaps).saturating_sub(forgotten);
         self.flaps = u8::try_from(kept + 1).unwrap_or(u8::MAX);
-        self.fell = Some(now.mono);
+        self.rose = None;
         self.phase = Phase::Down;
     }
 
@@ -65,10 +66,11 @@ impl Comeback {
 
     /// The cluster is up again, or for the first time.
     pub(super) fn rise(&mut self, now: Now, rules: Failback, ready: Percent) {
-        if self.fell.is_none() {
+        if self.flaps == 0 {
             self.phase = Phase::Steady;
             return;
         }
+        self.rose = Some(now.mono);
         let doubled = 1u32 << u32::from(self.flaps.saturating_sub(1)).min(MOST.ilog2());
         let hold = rules.hold_down.saturating_mul(doubled).min(LONGEST);
         let until = now.after(hold);
@@ -239,10 +241,24 @@ mod tests {
         for _ in 0..4 {
             cluster.fall(t, rules());
         }
+        cluster.rise(t, rules(), FULL);
         let later = at(t, 3 * 4 * 60);
         cluster.fall(later, rules());
         cluster.rise(later, rules(), FULL);
         assert_eq!(cluster.next(), Some(at(later, 2 * 60).mono));
+    }
+
+    #[test]
+    fn a_long_outage_makes_no_flap_forgotten() {
+        let t = start();
+        let mut cluster = Comeback::NONE;
+        cluster.fall(t, rules());
+        cluster.rise(at(t, 1), rules(), FULL);
+        cluster.fall(at(t, 2), rules());
+        cluster.rise(at(t, 3_600), rules(), FULL);
+        cluster.fall(at(t, 3_601), rules());
+        cluster.rise(at(t, 3_602), rules(), FULL);
+        assert_eq!(cluster.next(), Some(at(t, 3_602 + 4 * 60).mono));
     }
 
     #[test]
