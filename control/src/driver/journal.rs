@@ -2,7 +2,7 @@
 //! nobody down. Rotated and bounded; a disk that fails is logged once and counted, never fatal.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -82,6 +82,8 @@ struct Writer {
     size: u64,
     most: u64,
     failing: bool,
+    /// The file may end in half a line.
+    torn: bool,
     lost: Arc<AtomicU64>,
 }
 
@@ -89,12 +91,14 @@ impl Writer {
     fn open(path: PathBuf, most: u64) -> io::Result<Self> {
         let file = append_to(&path)?;
         let size = file.metadata()?.len();
+        let torn = size > 0 && !ends_a_line(&path)?;
         Ok(Self {
             path,
             file,
             size,
             most,
             failing: false,
+            torn,
             lost: Arc::default(),
         })
     }
@@ -131,11 +135,11 @@ impl Writer {
         if self.size > 0 && self.size + octets(batch) > self.most {
             self.rotate()?;
         }
-        if self.failing {
-            // What failed may have left half a line.
+        if std::mem::replace(&mut self.torn, true) {
             self.file.write_all(b"\n")?;
         }
         self.file.write_all(batch)?;
+        self.torn = false;
         self.size += octets(batch);
         Ok(())
     }
@@ -144,9 +148,14 @@ impl Writer {
         for n in (1..FILES - 1).rev() {
             let _ = fs::rename(self.aside(n), self.aside(n + 1));
         }
-        fs::rename(&self.path, self.aside(1))?;
+        match fs::rename(&self.path, self.aside(1)) {
+            // Somebody else has taken it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved?,
+        }
         self.file = append_to(&self.path)?;
         self.size = 0;
+        self.torn = false;
         Ok(())
     }
 
@@ -157,6 +166,14 @@ impl Writer {
 
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn ends_a_line(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 fn octets(batch: &[u8]) -> u64 {
@@ -243,6 +260,32 @@ mod tests {
         assert_eq!(files[..4], expected.map(|text| Some(text.to_owned())));
         assert_eq!(files[4], None);
         assert_eq!(writer.lost.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_journal_goes_on_when_its_file_was_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path().join("journal.jsonl"), 10).unwrap();
+        writer.write(b"one\n", 1);
+        fs::remove_file(&writer.path).unwrap();
+        writer.write(b"two, longer\n", 1);
+        let text = fs::read_to_string(&writer.path).unwrap();
+        assert_eq!(
+            (text.as_str(), writer.lost.load(Relaxed)),
+            ("two, longer\n", 0)
+        );
+    }
+
+    #[test]
+    fn half_a_line_of_an_earlier_life_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        fs::write(&path, "{\"at\":").unwrap();
+        let mut writer = Writer::open(path, 100).unwrap();
+        writer.write(b"one\n", 1);
+        writer.write(b"two\n", 1);
+        let text = fs::read_to_string(&writer.path).unwrap();
+        assert_eq!(text, "{\"at\":\none\ntwo\n");
     }
 
     #[test]
