@@ -1,0 +1,214 @@
+//! How a DNS answer comes about.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use windrose_model::{DnsName, RecordType, Stamp};
+
+use super::{place, records, say, tiers};
+use crate::choose::DnsChoice;
+use crate::names::Lookup;
+use crate::table::{AppEntry, Table};
+
+/// Aliases followed inside our zones, as the answer does.
+const HOPS: usize = 8;
+
+/// How a DNS answer comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsTrace {
+    /// Of the Table that was asked.
+    pub stamp: Stamp,
+    /// What was asked: name, type.
+    pub question: (DnsName, String),
+    /// Whose answer it is.
+    pub client: IpAddr,
+    /// In order, one line each.
+    pub steps: Vec<String>,
+    /// NOERROR, NXDOMAIN, SERVFAIL or REFUSED.
+    pub rcode: &'static str,
+    /// Clusters of a steered answer, the lead first.
+    pub clusters: Vec<String>,
+    /// Records in presentation form: name, TTL, type, data.
+    pub records: Vec<String>,
+    /// Client-subnet scope of the answer.
+    pub scope: u8,
+}
+
+/// Traces a query, as if `draw` had been thrown. CNAMEs are followed inside our zones, at most 8.
+pub fn dns(
+    table: &Table,
+    name: &DnsName,
+    rtype: RecordType,
+    client: IpAddr,
+    draw: u64,
+) -> DnsTrace {
+    let mut trace = DnsTrace {
+        stamp: table.stamp(),
+        question: (name.clone(), rtype.to_string()),
+        client,
+        steps: Vec::new(),
+        rcode: "NOERROR",
+        clusters: Vec::new(),
+        records: Vec::new(),
+        scope: 0,
+    };
+    let mut followed = vec![name.clone()];
+    while let Some(owner) = followed.last()
+        && let Some(target) = step(&mut trace, table, owner, rtype, draw)
+    {
+        if followed.contains(&target) || followed.len() > HOPS {
+            let why = "the aliases lead in a circle, or further than 8: the answer ends here";
+            trace.steps.push(why.to_owned());
+            break;
+        }
+        followed.push(target);
+    }
+    trace
+}
+
+/// What stands at one name; the target if that is an alias to follow.
+fn step(
+    trace: &mut DnsTrace,
+    table: &Table,
+    owner: &DnsName,
+    rtype: RecordType,
+    draw: u64,
+) -> Option<DnsName> {
+    let (zone, node) = match table.lookup(owner.wire()) {
+        Lookup::Refused => {
+            trace
+                .steps
+                .push(format!("{owner} lies in no zone of this configuration"));
+            if trace.records.is_empty() {
+                trace.rcode = "REFUSED";
+            }
+            return None;
+        }
+        Lookup::NxDomain { zone } => {
+            trace.steps.push(format!(
+                "{owner} does not exist in zone {}, and no wildcard covers it",
+                zone.apex
+            ));
+            trace.rcode = "NXDOMAIN";
+            return None;
+        }
+        Lookup::Node { zone, node } => (zone, node),
+    };
+    trace
+        .steps
+        .push(format!("{owner} exists in zone {}", zone.apex));
+    if let (Some(app), RecordType::A | RecordType::Aaaa) = (node.app, rtype) {
+        steered(trace, table, table.app(app), owner, rtype, draw);
+        return None;
+    }
+    if let Some(set) = node.set(rtype.code()) {
+        trace.steps.push(format!(
+            "{} {rtype} records from the zone, the same for every client",
+            set.count
+        ));
+        trace.records.extend(records::lines(owner, set.ttl, set));
+        return None;
+    }
+    let alias = node.set(RecordType::Cname.code());
+    let Some((set, target)) = alias.and_then(|set| Some((set, records::target(set)?))) else {
+        trace.steps.push(format!(
+            "no {rtype} there: an empty answer with the zone's SOA"
+        ));
+        return None;
+    };
+    trace.steps.push(format!("CNAME to {target}"));
+    trace.records.extend(records::lines(owner, set.ttl, set));
+    Some(target)
+}
+
+fn steered(
+    trace: &mut DnsTrace,
+    table: &Table,
+    entry: &AppEntry,
+    owner: &DnsName,
+    rtype: RecordType,
+    draw: u64,
+) {
+    trace
+        .steps
+        .push(format!("app {} steers {rtype} here", entry.plan.name));
+    let (view, key) = place(table, entry, trace.client, draw, &mut trace.steps);
+    tiers(entry, view, &mut trace.steps);
+    let alike = entry.scope(table.leaf(trace.client));
+    // What a sticky answer narrows it to, if the resolver tells as much of the client.
+    let stuck = match trace.client.to_canonical() {
+        _ if !entry.sticky() => 0,
+        IpAddr::V4(_) => 24,
+        IpAddr::V6(_) => 56,
+    };
+    trace.scope = alike.max(stuck);
+    let mut steps = Vec::new();
+    let choice = entry.choose_dns_seen(view, key, &mut |seen| steps.push(say(entry, seen)));
+    trace.steps.append(&mut steps);
+    match choice {
+        DnsChoice::Servfail => trace.rcode = "SERVFAIL",
+        DnsChoice::Nodata => trace
+            .steps
+            .push("an empty answer with the zone's SOA".to_owned()),
+        DnsChoice::Clusters(picked) => {
+            let mut answered = false;
+            for &local in picked.iter() {
+                let cluster = &entry.plan.clusters[usize::from(local)];
+                trace.clusters.push(cluster.name.to_string());
+                let set = if rtype == RecordType::A {
+                    &cluster.a
+                } else {
+                    &cluster.aaaa
+                };
+                if set.count == 0 {
+                    trace
+                        .steps
+                        .push(format!("cluster {} has no {rtype} address", cluster.name));
+                }
+                answered |= set.count > 0;
+                trace
+                    .records
+                    .extend(records::lines(owner, entry.ttl(), set));
+            }
+            if !answered {
+                trace
+                    .steps
+                    .push("an empty answer with the zone's SOA".to_owned());
+            }
+        }
+    }
+    let band = entry.plan.app.ttl;
+    trace.steps.push(format!(
+        "TTL {} s: how soon a verdict could change, within {} to {} s",
+        entry.ttl(),
+        band.min.seconds(),
+        band.max.seconds()
+    ));
+    trace.steps.push(match trace.scope {
+        0 => "client-subnet scope /0: every client is treated alike".to_owned(),
+        scope if scope > alike => format!(
+            "client-subnet scope /{scope}: sticky, so the next prefix may lead elsewhere; less if the resolver tells less"
+        ),
+        scope => format!(
+            "client-subnet scope /{scope}: the widest prefix around this client with the same tiers"
+        ),
+    });
+}
+
+impl fmt::Display for DnsTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} {} for {} under table {}",
+            self.question.0, self.question.1, self.client, self.stamp
+        )?;
+        for step in &self.steps {
+            writeln!(f, "  {step}")?;
+        }
+        writeln!(f, "{}, scope /{}", self.rcode, self.scope)?;
+        for record in &self.records {
+            writeln!(f, "  {record}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Where a request would go.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use windrose_model::Stamp;
+
+use super::{AllDownText, clusters, place, say, tiers};
+use crate::choose::Seen;
+use crate::plan::Endpoint;
+use crate::steering::View;
+use crate::table::{AppEntry, Table};
+
+/// Where a request would go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpTrace {
+    /// Of the Table that was asked.
+    pub stamp: Stamp,
+    /// Host and path.
+    pub request: (String, String),
+    /// Whose request it is.
+    pub client: IpAddr,
+    /// In order, one line each.
+    pub steps: Vec<String>,
+    /// App, version and cluster, as far as the request got.
+    pub app: Option<String>,
+    /// See `app`.
+    pub version: Option<String>,
+    /// See `app`.
+    pub cluster: Option<String>,
+    /// The endpoints that one of is picked from, by load: those that are up, or all if none is.
+    pub endpoints: Vec<String>,
+}
+
+/// Traces a request, as if `draw` had been thrown. `host` without port.
+pub fn http(table: &Table, host: &str, path: &str, client: IpAddr, draw: u64) -> HttpTrace {
+    let mut trace = HttpTrace {
+        stamp: table.stamp(),
+        request: (host.to_owned(), path.to_owned()),
+        client,
+        steps: Vec::new(),
+        app: None,
+        version: None,
+        cluster: None,
+        endpoints: Vec::new(),
+    };
+    let Some(id) = table.host(host) else {
+        trace.steps.push(format!("no app has the host {host}: 404"));
+        return trace;
+    };
+    let entry = table.app(id);
+    let plan = &entry.plan;
+    trace.app = Some(plan.name.to_string());
+    trace
+        .steps
+        .push(format!("host {host} belongs to app {}", plan.name));
+    let route = entry.route(path);
+    match route
+        .0
+        .checked_sub(1)
+        .and_then(|at| plan.app.routes.get(usize::from(at)))
+    {
+        Some(r) => trace.steps.push(format!(
+            "path {path} takes the route of prefix {}",
+            r.path_prefix
+        )),
+        None => trace.steps.push(format!(
+            "path {path} takes no route, so the app's own split holds"
+        )),
+    }
+    let version = entry.version(route, draw);
+    let shares: Vec<_> = plan
+        .routes
+        .weights(route)
+        .iter()
+        .map(|(v, weight, total)| {
+            format!("{} {weight}/{total}", plan.versions[usize::from(*v)].name)
+        })
+        .collect();
+    let name = &plan.versions[usize::from(version)].name;
+    trace.steps.push(format!(
+        "split {}: this draw takes {name}",
+        shares.join(", ")
+    ));
+    trace.version = Some(name.to_string());
+    let (view, key) = place(table, entry, client, draw, &mut trace.steps);
+    tiers(entry, view, &mut trace.steps);
+    lacking(entry, view, version, &mut trace.steps);
+    let mut steps = Vec::new();
+    let choice = entry.choose_http_seen(view, version, key, 0, &mut |seen| {
+        steps.push(match seen {
+            Seen::AllDown => format!(
+                "no cluster is usable for {name}: the proxy tries rather than refuses, where when_all_down ({}) leads if it can",
+                AllDownText(entry)
+            ),
+            seen => say(entry, seen),
+        });
+    });
+    trace.steps.append(&mut steps);
+    let Some(cluster) = choice else {
+        trace
+            .steps
+            .push(format!("no cluster may take version {name}: 503"));
+        return trace;
+    };
+    trace.cluster = Some(plan.clusters[usize::from(cluster)].name.to_string());
+    let all = &plan.versions[usize::from(version)].groups[usize::from(cluster)].endpoints;
+    let up = || all.iter().filter(|e| entry.endpoint_up(e.index));
+    let addresses = |endpoints: &mut dyn Iterator<Item = &Endpoint>| -> Vec<String> {
+        endpoints.map(|e| e.address.to_string()).collect()
+    };
+    if up().next().is_some() {
+        trace.endpoints = addresses(&mut up());
+        trace.steps.push(format!(
+            "one of {} endpoints, by power of two choices on requests in flight",
+            trace.endpoints.len()
+        ));
+    } else {
+        trace.endpoints = addresses(&mut all.iter());
+        trace.steps.push(format!(
+            "none of its {} endpoints is up: some are tried all the same before the request is refused",
+            trace.endpoints.len()
+        ));
+    }
+    trace
+}
+
+/// Clusters that are usable, but not for this version.
+fn lacking(entry: &AppEntry, view: View, version: u8, steps: &mut Vec<String>) {
+    let Some(wanted) = entry.plan.versions.get(usize::from(version)) else {
+        return;
+    };
+    let members = entry.plan.steering.row(view).members;
+    let live = entry.state.version_up.get(usize::from(version));
+    let dead = entry.state.up & wanted.runs & !live.copied().unwrap_or(0);
+    for (mask, why) in [(!wanted.runs, "does not run in"), (dead, "is down in")] {
+        let names = clusters(entry, members & mask);
+        if !names.is_empty() {
+            steps.push(format!("version {} {why} {names}", wanted.name));
+        }
+    }
+}
+
+impl fmt::Display for HttpTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}{} for {} under table {}",
+            self.request.0, self.request.1, self.client, self.stamp
+        )?;
+        for step in &self.steps {
+            writeln!(f, "  {step}")?;
+        }
+        match (&self.version, &self.cluster) {
+            (Some(version), Some(cluster)) => writeln!(
+                f,
+                "version {version} in cluster {cluster}: {}",
+                self.endpoints.join(", ")
+            ),
+            _ => writeln!(f, "not served"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! RRsets of the Table in presentation form (RFC 1035 section 5), names without their final dot.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use windrose_model::{DnsName, RecordType};
+
+use crate::answers::AnswerSet;
+
+/// Octets before the data of a record: owner pointer, type, class, TTL, length.
+const FIXED: usize = 12;
+
+/// One line per record: name, TTL, type, data.
+pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
+    let Some(rtype) = RecordType::from_code(set.rtype) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    let mut rest = &set.wire[..];
+    while let Some((fixed, after)) = rest.split_at_checked(FIXED) {
+        let length = usize::from(u16::from_be_bytes([fixed[FIXED - 2], fixed[FIXED - 1]]));
+        let Some((data, after)) = after.split_at_checked(length) else {
+            break;
+        };
+        if let Some(data) = present(rtype, data) {
+            lines.push(format!("{owner} {ttl} {rtype} {data}"));
+        }
+        rest = after;
+    }
+    lines
+}
+
+/// The target of an alias.
+pub(super) fn target(set: &AnswerSet) -> Option<DnsName> {
+    Some(name(set.target()?)?.0)
+}
+
+fn present(rtype: RecordType, data: &[u8]) -> Option<String> {
+    Some(match rtype {
+        RecordType::A => Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).to_string(),
+        RecordType::Aaaa => Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string(),
+        RecordType::Cname | RecordType::Ns => name(data)?.0.to_string(),
+        RecordType::Mx => {
+            let (preference, host) = data.split_first_chunk()?;
+            let preference = u16::from_be_bytes(*preference);
+            format!("{preference} {}", name(host)?.0)
+        }
+        RecordType::Txt => strings(data),
+        RecordType::Soa => {
+            let (mname, rest) = name(data)?;
+            let (rname, numbers) = name(rest)?;
+            let mut text = format!("{mname} {rname}");
+            for number in numbers.as_chunks().0 {
+                // Writing to a string does not fail.
+                let _ = write!(text, " {}", u32::from_be_bytes(*number));
+            }
+            text
+        }
+    })
+}
+
+/// Character strings in quotes; what is no visible ASCII as `\DDD`.
+fn strings(mut data: &[u8]) -> String {
+    let mut text = String::new();
+    while let Some((&length, after)) = data.split_first() {
+        let (string, rest) = after.split_at(usize::from(length).min(after.len()));
+        text.push_str(if text.is_empty() { "\"" } else { " \"" });
+        for &octet in string {
+            match octet {
+                b'"' | b'\\' => text.extend(['\\', char::from(octet)]),
+                b' '..=b'~' => text.push(char::from(octet)),
+                other => {
+                    let _ = write!(text, "\\{other:03}");
+                }
+            }
+        }
+        text.push('"');
+        data = rest;
+    }
+    text
+}
+
+/// An uncompressed name and what follows it.
+fn name(wire: &[u8]) -> Option<(DnsName, &[u8])> {
+    let mut text = String::new();
+    let mut rest = wire;
+    loop {
+        let (&length, after) = rest.split_first()?;
+        if length == 0 {
+            let text = if text.is_empty() { "." } else { &text };
+            return Some((DnsName::parse(text).ok()?, after));
+        }
+        let (label, after) = after.split_at_checked(usize::from(length))?;
+        text.extend(label.iter().map(|&octet| char::from(octet)));
+        text.push('.');
+        rest = after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windrose_model::{RData, RrSet, Soa, Ttl};
+
+    fn dns(text: &str) -> DnsName {
+        DnsName::parse(text).unwrap()
+    }
+
+    fn check(data: RData, expected: &str) {
+        let rtype = data.record_type();
+        let set = RrSet {
+            ttl: Ttl::new(60).unwrap(),
+            data: vec![data.clone(), data],
+        };
+        let set = AnswerSet::of(&set, rtype.code());
+        let line = format!("a.b 60 {rtype} {expected}");
+        assert_eq!(lines(&dns("a.b"), 60, &set), [line.clone(), line]);
+    }
+
+    #[test]
+    fn every_type_is_shown_as_it_is_written() {
+        check(RData::A([192, 0, 2, 1].into()), "192.0.2.1");
+        check(RData::Aaaa("2001:db8::1".parse().unwrap()), "2001:db8::1");
+        check(RData::Cname(dns("c.d")), "c.d");
+        check(RData::Ns(dns(".")), ".");
+        check(RData::Mx(10, dns("mail.c.d")), "10 mail.c.d");
+        let strings = vec![b"a \"b\"".to_vec(), vec![0xc3, b'c'], Vec::new()];
+        check(RData::Txt(strings), r#""a \"b\"" "\195c" """#);
+        let soa = Soa {
+            mname: dns("ns.a.b"),
+            rname: dns("root.a.b"),
+            serial: 1,
+            refresh: 2,
+            retry: 3,
+            expire: 4,
+            minimum: 5,
+            ttl: Ttl::new(60).unwrap(),
+        };
+        assert_eq!(
+            lines(&dns("a.b"), 60, &AnswerSet::soa(&soa)),
+            ["a.b 60 SOA ns.a.b root.a.b 1 2 3 4 5"]
+        );
+    }
+}
