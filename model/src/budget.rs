@@ -13,10 +13,21 @@ pub const ADDRESSES_PER_CLUSTER: usize = 32;
 pub const ENDPOINTS_PER_APP: usize = 16_384;
 /// Versions of one app.
 pub const VERSIONS_PER_APP: usize = 64;
+/// Endpoints of all apps.
+pub const ENDPOINTS: usize = 1_000_000;
+/// Hosts of all apps.
+pub const HOSTS: usize = 1_000_000;
+/// Groups (app, version, cluster) of all apps: each has a number for metrics.
+pub const GROUPS: usize = 1_000_000;
 /// Steps of one steering.
 pub const STEERING_STEPS: usize = 8;
 /// CIDRs in all steerings together.
 pub const CIDRS: usize = 60_000;
+/// Rules of one fence: each place is held against them in turn.
+pub const FENCE_RULES: usize = 1_024;
+/// Different steerings that tell places apart, apps of equal steering and clusters counted once:
+/// each holds an octet per leaf, some hundred kilobytes with a country database.
+pub const PLACE_STEERINGS: usize = 1_024;
 /// Octets of one RRset on the wire, so that it fits a TCP message.
 pub const RRSET_OCTETS: usize = 32_768;
 /// Records in all zones together.

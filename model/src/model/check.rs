@@ -1,15 +1,19 @@
 //! Everything that can be wrong with a [`Draft`] as a whole: names that name nothing, sums that are
 //! zero, records that contradict each other, budgets that are exceeded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::Draft;
 use crate::invalid::{Invalid, Segment, meant};
-use crate::{
-    App, ClientSet, DnsName, Name, Preference, Probe, RData, RecordType, Split, Step, WhenAllDown,
-    Zone, budget,
-};
+use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
+
+mod steering;
+mod zones;
+
+/// Nobody reads more; then the search for what was meant is spared.
+const HINTS: usize = 100;
 
 pub(super) fn check(draft: &Draft) -> Vec<Invalid> {
     let mut checker = Checker {
@@ -21,6 +25,30 @@ pub(super) fn check(draft: &Draft) -> Vec<Invalid> {
     checker.apps();
     checker.zones();
     checker.wrong
+}
+
+/// A sum over objects, and which of them adds most.
+struct Sum<N> {
+    count: usize,
+    most: Option<(N, usize)>,
+}
+
+impl<N> Default for Sum<N> {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            most: None,
+        }
+    }
+}
+
+impl<N> Sum<N> {
+    fn add(&mut self, name: N, count: usize) {
+        self.count = self.count.saturating_add(count);
+        if self.most.as_ref().is_none_or(|(_, most)| *most < count) {
+            self.most = Some((name, count));
+        }
+    }
 }
 
 struct Checker<'a> {
@@ -56,17 +84,38 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The same of a sum, naming the one that adds most.
+    fn within_in_all(&mut self, what: &str, sum: &Sum<impl Display>, budget: usize) {
+        if sum.count > budget
+            && let Some((name, most)) = &sum.most
+        {
+            self.refuse(
+                "budget-exceeded",
+                format!(
+                    "{} {what}, at most {budget} are allowed; `{name}` has the most, {most}",
+                    sum.count
+                ),
+                None,
+            );
+        }
+    }
+
+    /// Refuses a name that is not among `names`, which are gone through only to help.
     fn known<'n>(
         &mut self,
         code: &'static str,
         what: &str,
         name: &str,
-        known: impl IntoIterator<Item = &'n Name> + Clone,
+        is_known: bool,
+        names: impl IntoIterator<Item = &'n Name>,
     ) -> bool {
-        if known.clone().into_iter().any(|k| k.as_str() == name) {
+        if is_known {
             return true;
         }
-        let names: Vec<_> = known.into_iter().map(Name::as_str).collect();
+        let names: Vec<_> = match self.wrong.len() {
+            ..HINTS => names.into_iter().map(Name::as_str).collect(),
+            _ => Vec::new(),
+        };
         let help = match meant(name, names.iter().copied()) {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if names.is_empty() => None,
@@ -90,6 +139,7 @@ impl<'a> Checker<'a> {
                             "unknown-region",
                             "region",
                             cluster.region.as_str(),
+                            draft.regions.contains_key(&cluster.region),
                             draft.regions.keys(),
                         );
                     });
@@ -129,7 +179,9 @@ impl<'a> Checker<'a> {
         self.under("apps", |c| {
             c.within("apps", draft.apps.len(), budget::APPS);
             let mut hosts: BTreeMap<&DnsName, &Name> = BTreeMap::new();
-            let mut cidrs = 0;
+            let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
+            let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::default());
+            let mut steerings = HashSet::new();
             for (name, app) in &draft.apps {
                 c.under(name.as_str(), |c| {
                     c.hosts(name, app, &mut hosts);
@@ -137,11 +189,27 @@ impl<'a> Checker<'a> {
                     c.settings(app, &clusters);
                     c.under("split", |c| c.split(app, &app.split));
                     c.routes(app);
-                    c.steering(app, &clusters, &mut cidrs);
+                    c.steering(app, &clusters);
                     c.safety(&clusters);
+                    let lists = app.versions.values().flat_map(|v| v.endpoints.values());
+                    endpoints.add(name, lists.map(Vec::len).sum());
+                    groups.add(name, app.versions.len() * clusters.len());
+                    all_hosts.add(name, app.hosts.len());
+                    cidrs.add(name, app.steering.iter().map(steering::cidrs).sum());
+                    if app.steering.iter().any(steering::reads_place) {
+                        steerings.insert((&app.steering, clusters));
+                    }
                 });
             }
-            c.within("CIDRs in all steerings", cidrs, budget::CIDRS);
+            c.within_in_all("endpoints in all apps", &endpoints, budget::ENDPOINTS);
+            c.within_in_all("versions by cluster in all apps", &groups, budget::GROUPS);
+            c.within_in_all("hosts in all apps", &all_hosts, budget::HOSTS);
+            c.within_in_all("CIDRs in all steerings", &cidrs, budget::CIDRS);
+            c.within(
+                "different steerings by place",
+                steerings.len(),
+                budget::PLACE_STEERINGS,
+            );
         });
     }
 
@@ -186,7 +254,8 @@ impl<'a> Checker<'a> {
                         }
                         for (cluster, addresses) in &version.endpoints {
                             c.under(cluster.as_str(), |c| {
-                                if !c.known("unknown-cluster", "cluster", cluster.as_str(), draft.clusters.keys()) {
+                                let is_known = draft.clusters.contains_key(cluster);
+                                if !c.known("unknown-cluster", "cluster", cluster.as_str(), is_known, draft.clusters.keys()) {
                                     return;
                                 }
                                 if clusters.insert(cluster) && draft.clusters[cluster].addresses.is_empty() {
@@ -254,21 +323,8 @@ impl<'a> Checker<'a> {
                     });
                 }
             }
-            if let Probe::Http(http) = &h.probe
-                && !(http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic()))
-            {
-                c.under("http", |c| {
-                    c.under("path", |c| {
-                        c.refuse(
-                            "path-form",
-                            format!(
-                                "path {:?} must begin with '/' and hold no spaces",
-                                http.path
-                            ),
-                            None,
-                        );
-                    });
-                });
+            if let Probe::Http(http) = &h.probe {
+                c.under("http", |c| c.http_probe(http));
             }
         });
         self.under("ttl", |c| {
@@ -299,9 +355,39 @@ impl<'a> Checker<'a> {
                         "cluster-not-in-app",
                         "cluster of this app",
                         cluster.as_str(),
+                        clusters.contains(cluster),
                         clusters.iter().copied(),
                     );
                 });
+            });
+        }
+    }
+
+    /// What the probe's HTTP client would refuse to send takes no endpoint down: it is refused here.
+    fn http_probe(&mut self, probe: &HttpProbe) {
+        let path = &probe.path;
+        let sendable = |b: u8| b.is_ascii_graphic() && !b"#<>`".contains(&b);
+        if !(path.starts_with('/') && path.bytes().all(sendable)) {
+            self.under("path", |c| {
+                c.refuse(
+                    "path-form",
+                    format!(
+                        "path {path:?} must begin with '/' and hold no spaces, '#', '<', '>' or '`'"
+                    ),
+                    None,
+                );
+            });
+        }
+        let in_host = |b: u8| b.is_ascii_graphic() && !b"/?#@".contains(&b);
+        if let Some(host) = &probe.host
+            && (host.is_empty() || !host.bytes().all(in_host))
+        {
+            self.under("host", |c| {
+                c.refuse(
+                    "host-form",
+                    format!("host {host:?} must be a name or an address, with or without a port"),
+                    None,
+                );
             });
         }
     }
@@ -313,6 +399,7 @@ impl<'a> Checker<'a> {
                     "unknown-version",
                     "version of this app",
                     version.as_str(),
+                    app.versions.contains_key(version),
                     app.versions.keys(),
                 );
             });
@@ -347,148 +434,6 @@ impl<'a> Checker<'a> {
         });
     }
 
-    fn steering(&mut self, app: &'a App, clusters: &BTreeSet<&'a Name>, cidrs: &mut usize) {
-        self.under("steering", |c| {
-            c.within("steering steps", app.steering.len(), budget::STEERING_STEPS);
-            for (i, step) in app.steering.iter().enumerate() {
-                c.under(i, |c| match step {
-                    Step::Fence(rules) => c.under("fence", |c| {
-                        if rules.is_empty() {
-                            c.refuse(
-                                "empty-fence",
-                                "a fence needs at least one rule".to_owned(),
-                                None,
-                            );
-                        }
-                        for (i, rule) in rules.iter().enumerate() {
-                            *cidrs += rule.clients.cidrs.len();
-                            c.under(i, |c| {
-                                if rule.clients == ClientSet::default() {
-                                    c.refuse(
-                                        "fence-without-clients",
-                                        "a fence rule needs cidrs, countries or continents"
-                                            .to_owned(),
-                                        None,
-                                    );
-                                }
-                                c.under("clusters", |c| {
-                                    let names = rule.clusters.iter().enumerate();
-                                    c.members(names.map(|(i, n)| (vec![i.into()], n)), clusters)
-                                });
-                            });
-                        }
-                    }),
-                    Step::Geo(rules) => c.under("geo", |c| {
-                        *cidrs += rules.cidrs.len();
-                        let lists = [
-                            (
-                                "cidrs",
-                                rules
-                                    .cidrs
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect::<Vec<_>>(),
-                            ),
-                            (
-                                "countries",
-                                rules
-                                    .countries
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect(),
-                            ),
-                            (
-                                "continents",
-                                rules
-                                    .continents
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect(),
-                            ),
-                        ];
-                        for (key, list) in lists {
-                            c.under(key, |c| {
-                                for (place, preference) in list {
-                                    c.under(place.as_str(), |c| c.preference(preference, clusters));
-                                }
-                            });
-                        }
-                        if !rules.default.is_empty() {
-                            c.under("default", |c| c.preference(&rules.default, clusters));
-                        }
-                    }),
-                    Step::Nearest => {}
-                    Step::Weighted(weights) => c.under("weighted", |c| {
-                        for cluster in weights.keys() {
-                            c.under(cluster.as_str(), |c| {
-                                c.known(
-                                    "cluster-not-in-app",
-                                    "cluster of this app",
-                                    cluster.as_str(),
-                                    clusters.iter().copied(),
-                                );
-                            });
-                        }
-                        if clusters
-                            .iter()
-                            .all(|name| weights.get(*name).is_some_and(|w| w.value() == 0))
-                        {
-                            c.refuse(
-                                "weights-all-zero",
-                                "at least one cluster needs a weight above 0".to_owned(),
-                                None,
-                            );
-                        }
-                    }),
-                    Step::Failover(preference) => {
-                        c.under("failover", |c| c.preference(preference, clusters))
-                    }
-                });
-            }
-        });
-    }
-
-    fn preference(&mut self, preference: &Preference, clusters: &BTreeSet<&Name>) {
-        if preference.iter().all(Vec::is_empty) {
-            self.refuse(
-                "empty-preference",
-                "at least one cluster is needed".to_owned(),
-                None,
-            );
-        }
-        let flat = preference.iter().enumerate().flat_map(|(i, group)| {
-            let members = group.iter().enumerate();
-            members.map(move |(j, name)| (vec![i.into(), j.into()], name))
-        });
-        self.members(flat, clusters);
-    }
-
-    fn members<'n>(
-        &mut self,
-        names: impl Iterator<Item = (Vec<Segment>, &'n Name)>,
-        clusters: &BTreeSet<&Name>,
-    ) {
-        let mut seen = BTreeSet::new();
-        let depth = self.at.len();
-        for (at, name) in names {
-            self.at.extend(at);
-            self.known(
-                "cluster-not-in-app",
-                "cluster of this app",
-                name.as_str(),
-                clusters.iter().copied(),
-            );
-            if !seen.insert(name) {
-                self.refuse(
-                    "duplicate-cluster",
-                    format!("cluster `{name}` is listed twice"),
-                    None,
-                );
-            }
-            self.at.truncate(depth);
-        }
-    }
-
     fn safety(&mut self, clusters: &BTreeSet<&Name>) {
         let draft = self.draft;
         let on = clusters
@@ -505,86 +450,4 @@ impl<'a> Checker<'a> {
             );
         }
     }
-
-    fn zones(&mut self) {
-        let draft = self.draft;
-        self.under("zones", |c| {
-            let total = draft
-                .zones
-                .values()
-                .flat_map(|z| z.records.values())
-                .map(|set| set.data.len())
-                .sum();
-            c.within("records in all zones", total, budget::RECORDS);
-            for (apex, zone) in &draft.zones {
-                c.under(apex.to_string().as_str(), |c| c.zone(apex, zone));
-            }
-            for (app_name, app) in &draft.apps {
-                for host in &app.hosts {
-                    c.host_in_zone(app_name, host);
-                }
-            }
-        });
-    }
-
-    fn zone(&mut self, apex: &DnsName, zone: &Zone) {
-        if !zone.records.contains_key(&(apex.clone(), RecordType::Ns)) {
-            self.refuse(
-                "zone-without-ns",
-                format!("zone {apex} has no NS records at its apex"),
-                Some("add a record {name: \"@\", type: NS, value: ns1.example.net.}".to_owned()),
-            );
-        }
-        self.under("records", |c| {
-            for ((owner, rtype), set) in &zone.records {
-                c.at.extend([owner.to_string().as_str().into(), rtype.as_str().into()]);
-                let others = RecordType::WRITABLE.iter().filter(|t| *t != rtype);
-                if !owner.is_within(apex) {
-                    c.refuse("record-outside-zone", format!("{owner} {rtype} lies outside zone {apex}"), None);
-                } else if *rtype == RecordType::Cname && owner == apex {
-                    c.refuse("cname-at-apex", format!("{owner} is the zone's apex and cannot be a CNAME (RFC 1034 section 3.6.2)"), None);
-                } else if *rtype == RecordType::Cname
-                    && (set.data.len() > 1 || others.clone().any(|t| zone.records.contains_key(&(owner.clone(), *t))))
-                {
-                    c.refuse("cname-and-other-data", format!("{owner} has a CNAME, so it can have no other record (RFC 1034 section 3.6.2)"), None);
-                } else if *rtype == RecordType::Ns && owner != apex {
-                    c.refuse("delegation-not-available", format!("{owner} NS is a delegation; this version answers NS at the apex only"), None);
-                }
-                let octets = set.data.iter().map(|data| 12 + wire_len(data)).sum();
-                c.within(&format!("octets in RRset {owner} {rtype}"), octets, budget::RRSET_OCTETS);
-                if set.data.iter().any(|data| data.record_type() != *rtype) || set.data.is_empty() {
-                    c.refuse("record-form", format!("{owner} {rtype} holds no data or data of another type"), None);
-                }
-                c.at.truncate(c.at.len() - 2);
-            }
-        });
-    }
-
-    /// A steered host owns its A, AAAA and so may stand beside other types, but not beside these.
-    fn host_in_zone(&mut self, app: &Name, host: &DnsName) {
-        let draft = self.draft;
-        for (apex, zone) in &draft.zones {
-            for rtype in [RecordType::A, RecordType::Aaaa, RecordType::Cname] {
-                if zone.records.contains_key(&(host.clone(), rtype)) {
-                    self.under(apex.to_string().as_str(), |c| {
-                        c.under("records", |c| {
-                            c.at.extend([host.to_string().as_str().into(), rtype.as_str().into()]);
-                            c.refuse(
-                                "host-has-record",
-                                format!("{host} {rtype} stands in zone {apex}, but app `{app}` steers that name"),
-                                Some("remove the record or the host".to_owned()),
-                            );
-                            c.at.truncate(c.at.len() - 2);
-                        });
-                    });
-                }
-            }
-        }
-    }
-}
-
-fn wire_len(data: &RData) -> usize {
-    let mut wire = Vec::new();
-    data.write(&mut wire);
-    wire.len()
 }

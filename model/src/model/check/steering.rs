@@ -1,0 +1,192 @@
+//! What can be wrong with the steering of an app.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::Checker;
+use crate::invalid::Segment;
+use crate::{App, ClientSet, Name, Preference, Step, budget};
+
+/// How many CIDRs a step names.
+pub(super) fn cidrs(step: &Step) -> usize {
+    match step {
+        Step::Fence(rules) => rules.iter().map(|rule| rule.clients.cidrs.len()).sum(),
+        Step::Geo(rules) => rules.cidrs.len(),
+        Step::Nearest | Step::Weighted(_) | Step::Failover(_) => 0,
+    }
+}
+
+/// Whether a step tells clients apart by their place.
+pub(super) fn reads_place(step: &Step) -> bool {
+    match step {
+        Step::Nearest | Step::Fence(_) | Step::Geo(_) => true,
+        Step::Weighted(_) | Step::Failover(_) => false,
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn steering(&mut self, app: &App, clusters: &BTreeSet<&Name>) {
+        self.under("steering", |c| {
+            c.within("steering steps", app.steering.len(), budget::STEERING_STEPS);
+            for (i, step) in app.steering.iter().enumerate() {
+                c.under(i, |c| match step {
+                    Step::Fence(rules) => c.under("fence", |c| {
+                        if rules.is_empty() {
+                            c.refuse(
+                                "empty-fence",
+                                "a fence needs at least one rule".to_owned(),
+                                None,
+                            );
+                        }
+                        c.within("rules of one fence", rules.len(), budget::FENCE_RULES);
+                        for (i, rule) in rules.iter().enumerate() {
+                            c.under(i, |c| {
+                                c.under("clients", |c| c.plain(rule.clients.cidrs.iter()));
+                                if rule.clients == ClientSet::default() {
+                                    c.refuse(
+                                        "fence-without-clients",
+                                        "a fence rule needs cidrs, countries or continents"
+                                            .to_owned(),
+                                        None,
+                                    );
+                                }
+                                c.under("clusters", |c| {
+                                    let names = rule.clusters.iter().enumerate();
+                                    c.members(names.map(|(i, n)| (vec![i.into()], n)), clusters)
+                                });
+                            });
+                        }
+                    }),
+                    Step::Geo(rules) => c.under("geo", |c| {
+                        c.plain(rules.cidrs.keys());
+                        let lists = [
+                            (
+                                "cidrs",
+                                rules
+                                    .cidrs
+                                    .iter()
+                                    .map(|(k, v)| (k.to_string(), v))
+                                    .collect::<Vec<_>>(),
+                            ),
+                            (
+                                "countries",
+                                rules
+                                    .countries
+                                    .iter()
+                                    .map(|(k, v)| (k.to_string(), v))
+                                    .collect(),
+                            ),
+                            (
+                                "continents",
+                                rules
+                                    .continents
+                                    .iter()
+                                    .map(|(k, v)| (k.to_string(), v))
+                                    .collect(),
+                            ),
+                        ];
+                        for (key, list) in lists {
+                            c.under(key, |c| {
+                                for (place, preference) in list {
+                                    c.under(place.as_str(), |c| c.preference(preference, clusters));
+                                }
+                            });
+                        }
+                        if !rules.default.is_empty() {
+                            c.under("default", |c| c.preference(&rules.default, clusters));
+                        }
+                    }),
+                    Step::Nearest => {}
+                    Step::Weighted(weights) => c.under("weighted", |c| {
+                        for cluster in weights.keys() {
+                            c.under(cluster.as_str(), |c| {
+                                c.known(
+                                    "cluster-not-in-app",
+                                    "cluster of this app",
+                                    cluster.as_str(),
+                                    clusters.contains(cluster),
+                                    clusters.iter().copied(),
+                                );
+                            });
+                        }
+                        if clusters
+                            .iter()
+                            .all(|name| weights.get(*name).is_some_and(|w| w.value() == 0))
+                        {
+                            c.refuse(
+                                "weights-all-zero",
+                                "at least one cluster needs a weight above 0".to_owned(),
+                                None,
+                            );
+                        }
+                    }),
+                    Step::Failover(preference) => {
+                        c.under("failover", |c| c.preference(preference, clusters))
+                    }
+                });
+            }
+        });
+    }
+
+    /// IPv4-mapped clients count as IPv4, so that a rule for mapped addresses would never hold.
+    fn plain<'n>(&mut self, cidrs: impl Iterator<Item = &'n IpNet>) {
+        for net in cidrs {
+            if let IpNet::V6(v6) = net
+                && let Some(ip) = v6.network().to_ipv4_mapped()
+                && v6.prefix_len() >= 96
+            {
+                let len = v6.prefix_len() - 96;
+                self.under("cidrs", |c| {
+                    c.refuse(
+                        "cidr-mapped",
+                        format!("{net} is IPv4 written as IPv6, and clients are known by their IPv4 address"),
+                        Some(format!("write {ip}/{len}")),
+                    );
+                });
+            }
+        }
+    }
+
+    fn preference(&mut self, preference: &Preference, clusters: &BTreeSet<&Name>) {
+        if preference.iter().all(Vec::is_empty) {
+            self.refuse(
+                "empty-preference",
+                "at least one cluster is needed".to_owned(),
+                None,
+            );
+        }
+        let flat = preference.iter().enumerate().flat_map(|(i, group)| {
+            let members = group.iter().enumerate();
+            members.map(move |(j, name)| (vec![i.into(), j.into()], name))
+        });
+        self.members(flat, clusters);
+    }
+
+    fn members<'n>(
+        &mut self,
+        names: impl Iterator<Item = (Vec<Segment>, &'n Name)>,
+        clusters: &BTreeSet<&Name>,
+    ) {
+        let mut seen = BTreeSet::new();
+        let depth = self.at.len();
+        for (at, name) in names {
+            self.at.extend(at);
+            self.known(
+                "cluster-not-in-app",
+                "cluster of this app",
+                name.as_str(),
+                clusters.contains(name),
+                clusters.iter().copied(),
+            );
+            if !seen.insert(name) {
+                self.refuse(
+                    "duplicate-cluster",
+                    format!("cluster `{name}` is listed twice"),
+                    None,
+                );
+            }
+            self.at.truncate(depth);
+        }
+    }
+}
