@@ -25,7 +25,10 @@ pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
-    runtime.block_on(live(args, &loaded, watch, output))
+    let ended = runtime.block_on(live(args, &loaded, watch, output));
+    // Dropped, it would wait for the threads that a second signal gave up.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn live(
