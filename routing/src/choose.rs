@@ -71,6 +71,11 @@ pub enum Seen {
         /// Position of the tier.
         tier: usize,
     },
+    /// Shares send this key on, so those that are up in this half alive tier are used.
+    HalfAliveUsed {
+        /// Position of the tier.
+        tier: usize,
+    },
     /// This cluster won the tier, but its dial or ramp sends this key on.
     SentOn {
         /// Position of the tier.
@@ -136,7 +141,7 @@ impl Chooser<'_> {
             }
             if up != tier.mask && !enough(tier, up, state.allowed, min_up) {
                 see(Seen::HalfAlive { tier: at });
-                half_alive.get_or_insert((at, tier));
+                half_alive.get_or_insert((at, tier, up));
                 continue;
             }
             if let Some(lead) = self.admitted(at, tier, up, see) {
@@ -145,6 +150,13 @@ impl Chooser<'_> {
             sent_on.get_or_insert((at, tier, up));
         }
         if let Some((at, tier, up)) = sent_on {
+            // Rather than more than a share allows: the living of a half alive tier, as in `http`.
+            if let Some((at, tier, up)) = half_alive {
+                see(Seen::HalfAliveUsed { tier: at });
+                if let Some(lead) = self.admitted(at, tier, up, see) {
+                    return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+                }
+            }
             see(Seen::SharesIgnored);
             if let Some(lead) = self.best(tier, up) {
                 see(Seen::Won {
@@ -154,7 +166,7 @@ impl Chooser<'_> {
                 return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
             }
         }
-        if let Some((at, tier)) = half_alive {
+        if let Some((at, tier, _)) = half_alive {
             let all = tier.mask & (state.allowed | state.up);
             if let Some(lead) = self.best(tier, all) {
                 see(Seen::Won {

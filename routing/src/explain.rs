@@ -99,6 +99,10 @@ fn say(entry: &AppEntry, seen: Seen) -> String {
             tier + 1,
             entry.plan.app.min_up_fraction
         ),
+        Seen::HalfAliveUsed { tier } => format!(
+            "tier {} after all: shares send this key on, so what is up there takes it",
+            tier + 1
+        ),
         Seen::SentOn { tier, cluster } => {
             format!(
                 "tier {}: {} sends this key on, its share is below 100 %",

@@ -233,6 +233,28 @@ fn half_alive_leaves_a_tier_or_answers_with_all_of_it() {
 }
 
 #[test]
+fn what_a_ramp_sends_on_goes_to_what_is_up_in_a_half_alive_tier() {
+    let rest = vec![name("oregon"), name("singapore"), name("virginia")];
+    let steps = vec![Step::Failover(vec![vec![name("frankfurt")], rest])];
+    let shop = app("shop.example.com", steps);
+    let table = table(shop, &no_geo(), &["singapore", "virginia"], |s| {
+        let ramp = Percent::new(2.0).unwrap();
+        Arc::make_mut(&mut s.apps[0]).clusters[0].share = ramp;
+    });
+    let shares = shares(&table, 10_000);
+    assert_eq!(shares.keys().collect::<Vec<_>>(), ["frankfurt", "oregon"]);
+    assert!(shares["frankfurt"] < 300, "{shares:?}");
+    let entry = table.app(windrose_model::AppId(0));
+    let view = entry.view(&table, table.leaf("192.0.2.1".parse().unwrap()));
+    for key in 0..1_000 {
+        let DnsChoice::Clusters(picked) = entry.choose_dns(view, key) else {
+            panic!("no answer")
+        };
+        assert_eq!(entry.choose_http(view, 0, key, 0), Some(picked[0]));
+    }
+}
+
+#[test]
 fn when_all_are_down_the_operators_rule_holds() {
     let everything = &["frankfurt", "oregon", "singapore", "virginia"];
     let with = |rule: WhenAllDown, known: u16| {
