@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use support::{Dice, app, draft, host, model, name, prefer, slots, status, zone};
 use windrose_model::{
-    AppStatus, Draft, EndpointState, GeoRules, Model, Percent, Status, Step, Ttl,
+    AppStatus, Coordinates, Draft, EndpointState, GeoRules, Model, Percent, Status, Step, Ttl,
 };
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Publisher, SlotBook, Table, compile};
@@ -159,7 +159,19 @@ fn change_model(draft: &mut Draft, dice: &mut Dice) {
             ..GeoRules::default()
         })],
     };
-    match dice.below(6) {
+    match dice.below(8) {
+        6 => {
+            // A cluster that sorts before the others moves every id.
+            let extra = name("aachen");
+            if draft.clusters.remove(&extra).is_none() {
+                let like = draft.clusters["oregon"].clone();
+                draft.clusters.insert(extra, like);
+            }
+        }
+        7 => {
+            let there = Coordinates::new(dice.below(90) as f64, 0.0).unwrap();
+            draft.regions.get_mut("oregon").unwrap().location = there;
+        }
         0 => drop(draft.apps.remove(key.as_str())),
         1 => {
             draft.clusters.get_mut("oregon").unwrap().dial =
