@@ -3,25 +3,21 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 #[test]
 fn a_killed_cluster_costs_no_idempotent_request_and_comes_back() {
-    let output = support::verb(&[
-        "demo",
-        "--ports",
-        "auto",
-        "--for",
-        "14s",
-        "--rate",
-        "100",
-        "-o",
-        "json",
-        "--fail",
-        "frankfurt@2s",
-        "--recover",
-        "frankfurt@5s",
-    ]);
+    let temporary = tempfile::tempdir().unwrap();
+    let args =
+        "demo --ports auto --for 16s --rate 100 -o json --fail frankfurt@2s --recover frankfurt@5s";
+    let output = support::windrose()
+        .args(args.split(' '))
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap();
     let progress = support::stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{progress}");
     let object: Value = serde_json::from_slice(&output.stdout).expect("exactly one object");
@@ -56,6 +52,56 @@ fn a_killed_cluster_costs_no_idempotent_request_and_comes_back() {
         Some(1),
         "{object}"
     );
+    let left = temporary.path().read_dir().unwrap().count();
+    assert_eq!(left, 0, "the node's folder is gone");
+    let ended: Vec<_> = processes(&progress).collect();
+    assert!(ended.len() > 3, "one for each cluster, and one more");
+    assert!(ended.iter().all(|process| is_gone(*process)), "{ended:?}");
+}
+
+/// Whom a demo says that it started.
+fn processes(progress: &str) -> impl Iterator<Item = u32> + '_ {
+    let after = progress.split("process ").skip(1);
+    after.filter_map(|text| {
+        let end = text.find(|c: char| !c.is_ascii_digit())?;
+        text[..end].parse().ok()
+    })
+}
+
+/// Ended, whether or not somebody has asked how.
+fn is_gone(process: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .map_or(true, |stat| stat.contains(") Z "))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_demo_that_is_killed_leaves_no_process_not_even_a_stopped_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let args = "demo --ports auto --plain --for 60s --fail frankfurt@0s --fail-mode stop";
+    let mut demo = support::windrose()
+        .args(args.split(' '))
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stdout = BufReader::new(demo.stdout.take().unwrap());
+    while !said.contains("frankfurt fails (stop)") {
+        let n = stdout.read_line(&mut said).unwrap();
+        assert_ne!(n, 0, "{said}");
+    }
+    let started: Vec<_> = processes(&said).collect();
+    assert_eq!(started.len(), 3, "{said}");
+    assert!(!started.iter().any(|process| is_gone(*process)), "{said}");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    support::eventually("its clusters end", || {
+        started
+            .iter()
+            .all(|process| is_gone(*process))
+            .then_some(())
+    });
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The stage: the clusters' processes, the node and its folder, set up and cleared away.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +29,12 @@ pub(crate) struct Stage {
     pub(crate) tally: Arc<Tally>,
     pub(crate) loaded: Loaded,
     plan: Plan,
-    folder: PathBuf,
+    // Removed last.
+    _folder: Folder,
 }
+
+/// A folder of this user alone, removed when dropped.
+struct Folder(PathBuf);
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,8 @@ pub(crate) enum StageError {
     Node(#[from] StartError),
     #[error("the embedded configuration is refused:\n{0}")]
     Configuration(windrose_config::Report),
+    #[error("the demo cannot make a folder for its node: {0}")]
+    Folder(io::Error),
     #[error("the demo's load cannot run: {0}")]
     Load(io::Error),
     #[error("this terminal cannot show the live view: {0}")]
@@ -72,8 +80,8 @@ impl Stage {
                 admin.set_port(0);
             }
         }
-        let folder = std::env::temp_dir().join(format!("windrose-demo-{}", std::process::id()));
-        loaded.node.data_dir.clone_from(&folder);
+        let folder = Folder::new().map_err(StageError::Folder)?;
+        loaded.node.data_dir.clone_from(&folder.0);
         // The demo has the built-in database; nothing can be missing.
         let data = geo::load(&loaded.geo).map_err(|e| StageError::Load(io::Error::other(e)))?;
         let model = Arc::new(loaded.model.clone());
@@ -95,7 +103,7 @@ impl Stage {
             tally: Arc::new(Tally::new(&answers)),
             loaded,
             plan,
-            folder,
+            _folder: folder,
         })
     }
 
@@ -112,8 +120,29 @@ impl Stage {
     pub(crate) fn clear(self) {
         self.node.stop(GRACE);
         drop(self.clusters);
+    }
+}
+
+impl Folder {
+    /// A new one: what stands there already may be anybody's.
+    fn new() -> io::Result<Self> {
+        let process = std::process::id();
+        for number in 0..100 {
+            let path = std::env::temp_dir().join(format!("windrose-demo-{process}-{number}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
         // What stays behind lies in the system's folder for such things.
-        let _ = std::fs::remove_dir_all(self.folder);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
