@@ -148,11 +148,11 @@ fn host_and_path(url: &str) -> Option<(String, String)> {
         Some(_) => return None,
         None => url,
     };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
     };
-    let path = path.split(['?', '#']).next().unwrap_or("/");
     let host = authority.split(':').next().unwrap_or_default();
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     (!host.is_empty()).then(|| (host, path.to_owned()))
@@ -172,6 +172,7 @@ mod tests {
             ),
             ("https://shop.example.com", "shop.example.com", "/"),
             ("shop.example.com/a", "shop.example.com", "/a"),
+            ("http://shop.example.com?a=/b", "shop.example.com", "/"),
         ] {
             assert_eq!(
                 host_and_path(url),
