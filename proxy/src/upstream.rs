@@ -112,7 +112,7 @@ impl Upstream {
     /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
     pub(crate) fn put(&self, mut link: UpstreamLink, now: Instant, at_most: usize) {
         let mut idle = self.idle.borrow_mut();
-        if !link.sender.is_closed() && idle.len() < at_most {
+        if !link.sender.is_closed() && !link.meter.is_deaf() && idle.len() < at_most {
             link.reused = true;
             idle.push(Idle { link, since: now });
         }

@@ -19,12 +19,18 @@ use crate::watch::Watch;
 pub(crate) struct Meter {
     sent: Cell<u64>,
     received: Cell<u64>,
+    deaf: Cell<bool>,
 }
 
 impl Meter {
     /// Octets that the system took.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    /// Whether the other side takes no more octets.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.get()
     }
 
     /// Octets that came back.
@@ -45,11 +51,31 @@ impl UpstreamWire {
         Self { stream, meter }
     }
 
-    fn count(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(n)) = &result {
-            self.meter.sent.set(self.meter.sent.get() + *n as u64);
+    /// Counts what was written of `octets`. A backend may have answered and left before it heard
+    /// all; the engine would give up on the failed write and never read the answer. So what cannot
+    /// be sent is dropped here, and reading tells how the exchange ended.
+    fn count(
+        &self,
+        result: Poll<io::Result<usize>>,
+        octets: impl FnOnce() -> usize,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(n)) => {
+                self.meter.sent.set(self.meter.sent.get() + n as u64);
+                Poll::Ready(Ok(n))
+            }
+            // These stay: no later octet can follow a gap.
+            Poll::Ready(Err(error))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                self.meter.deaf.set(true);
+                Poll::Ready(Ok(octets()))
+            }
+            other => other,
         }
-        result
     }
 }
 
@@ -177,7 +203,7 @@ impl AsyncWrite for UpstreamWire {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.count(result)
+        this.count(result, || buf.len())
     }
 
     fn poll_write_vectored(
@@ -187,7 +213,7 @@ impl AsyncWrite for UpstreamWire {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.count(result)
+        this.count(result, || bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {

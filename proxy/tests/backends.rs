@@ -416,6 +416,35 @@ fn a_connection_that_a_response_closes_is_not_used_again() {
 }
 
 #[test]
+fn an_answer_is_heard_even_if_the_backend_hears_no_more() {
+    run(async {
+        // It refuses by the head alone and leaves with the body unread: a reset behind its answer.
+        let backend = Backend::start(|stream, _| async move {
+            let mut peer = Peer::new(stream);
+            peer.head().await;
+            let no = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno";
+            let _ = peer.stream.write_all(no).await;
+        })
+        .await;
+        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        for _ in 0..20 {
+            let mut client = node.client().await;
+            let length = 1 << 20;
+            client
+                .send(format!(
+                    "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {length}\r\n\r\n"
+                ))
+                .await;
+            client.send(vec![7; length]).await;
+            let response = client.response().await;
+            assert_eq!((response.status, response.text()), (413, "no"));
+        }
+        assert!(node.reports.try_recv().is_err(), "it did answer");
+        node.stop().await;
+    });
+}
+
+#[test]
 fn killing_a_backend_loses_no_idempotent_request() {
     run(async {
         let dying = Backend::answers("dying").await;
