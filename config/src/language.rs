@@ -109,7 +109,11 @@ static LISTENERS: Mapping = Mapping::new(
     &[
         Field::optional("dns", List(&Scalar(S::Socket)), "DNS over UDP and TCP."),
         Field::optional("http", List(&Scalar(S::Socket)), "HTTP."),
-        Field::optional("admin", Scalar(S::Socket), "Metrics, status and commands."),
+        Field::optional(
+            "admin",
+            Scalar(S::Socket),
+            "Metrics and status, to read only.",
+        ),
         Field::later("https"),
     ],
 );

@@ -37,7 +37,7 @@ pub struct Listeners {
     pub dns: Vec<SocketAddr>,
     /// HTTP; default 127.0.0.1:8080.
     pub http: Vec<SocketAddr>,
-    /// Metrics, status and commands; default 127.0.0.1:9900.
+    /// Metrics and status; default 127.0.0.1:9900.
     pub admin: Option<SocketAddr>,
 }
 
