@@ -165,7 +165,7 @@ pub(super) fn start_failure(error: StartError) -> Failure {
         }
         StartError::DataDir(DataDirError::Io { .. }) => {
             Failure::new(Exit::Usage, "data-dir-unusable", message)
-                .help("set `node.data_dir` or `--data-dir` to a folder that this user may write")
+                .help("set `node.data_dir` or `--data-dir` to a folder that this user may write and that has room")
         }
         StartError::Thread { .. } => Failure::new(Exit::No, "cannot-start", message),
     }
