@@ -220,6 +220,12 @@ impl Batch {
                     sent
                 }
                 Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => 0,
+                // There was no room for as long as the socket waits; each further answer would wait
+                // as long again, and nobody would receive meanwhile.
+                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock => {
+                    result.failed += rest.len();
+                    rest.len()
+                }
                 // It was the first one that failed; the others may do better.
                 Err(_) => {
                     result.failed += 1;

@@ -107,3 +107,29 @@ fn a_timeout_is_would_block() {
     let error = Batch::new(4, 10, 10).receive(&server).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
+
+#[test]
+fn a_socket_without_room_is_waited_for_once() {
+    // A stream, because its room can be taken; addresses mean nothing to it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    std::io::Write::write_all(&mut client, b"12345678").unwrap();
+    server.set_nonblocking(true).unwrap();
+    while std::io::Write::write(&mut server, &[0; 65_536]).is_ok() {}
+    server.set_nonblocking(false).unwrap();
+    let patience = Duration::from_millis(200);
+    server.set_write_timeout(Some(patience)).unwrap();
+    let mut batch = Batch::new(8, 1, 65_536);
+    let received = batch.receive(&server).unwrap();
+    for datagram in batch.datagrams() {
+        *datagram.answer_len = 65_536;
+    }
+    let began = std::time::Instant::now();
+    let none = Sent {
+        sent: 0,
+        failed: received,
+    };
+    assert_eq!(batch.send(&server), none);
+    assert!(received > 4 && began.elapsed() < 3 * patience, "{received}");
+}
