@@ -83,9 +83,9 @@ pub struct ClusterStatus {
 /// Health in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// Every endpoint is up.
+    /// Some endpoint is up and none is down.
     Up,
-    /// Some are.
+    /// Some are up, some down.
     Degraded,
     /// Takes no new traffic by the operator's word.
     Draining,
