@@ -90,9 +90,20 @@ fn is_change(kind: &EventKind) -> bool {
     }
 }
 
-/// The folder of the path, and of every link that stands on its way: each may be replaced.
+/// Where something may happen to the path, or, if it is a directory, to a file in it.
 fn folders(path: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
+    follow(path, &mut folders);
+    for file in files(path).iter().filter(|file| file.is_symlink()) {
+        follow(file, &mut folders);
+    }
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// The folder of the path, and of every link that stands on its way: each may be replaced.
+fn follow(path: &Path, folders: &mut Vec<PathBuf>) {
     let mut at = path.to_owned();
     for _ in 0..LINKS {
         if at.is_dir() {
@@ -111,9 +122,6 @@ fn folders(path: &Path) -> Vec<PathBuf> {
         folders.extend(target.is_dir().then(|| target.clone()));
         folders.extend(parent(&target));
     }
-    folders.sort();
-    folders.dedup();
-    folders
 }
 
 fn parent(path: &Path) -> Option<PathBuf> {
@@ -124,17 +132,22 @@ fn parent(path: &Path) -> Option<PathBuf> {
     })
 }
 
+/// The file, or those of the directory that may be read, sorted.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let yaml = |p: &PathBuf| p.extension().is_some_and(|e| e == "yaml");
+    let mut files: Vec<_> = entries.map(|e| e.path()).filter(yaml).collect();
+    files.sort();
+    files
+}
+
 /// Names and contents of all that would be read.
 fn fingerprint(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let mut files = vec![path.to_owned()];
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        let yaml = |p: &PathBuf| p.extension().is_some_and(|e| e == "yaml");
-        files = entries.map(|e| e.path()).filter(yaml).collect();
-        files.sort();
-    }
-    for file in files {
+    for file in files(path) {
         file.hash(&mut hasher);
         // Unreadable is a state like any other.
         std::fs::read(&file).ok().hash(&mut hasher);
@@ -217,5 +230,13 @@ mod tests {
         let mut watch = Watch::new(folder.path()).unwrap();
         fs::write(folder.path().join("apps.yaml"), "a").unwrap();
         assert!(sees(&mut watch).await);
+
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("zones");
+        fs::write(&target, "a").unwrap();
+        symlink(&target, folder.path().join("zones.yaml")).unwrap();
+        assert!(sees(&mut watch).await, "a link");
+        fs::write(&target, "b").unwrap();
+        assert!(sees(&mut watch).await, "an edit of what it leads to");
     }
 }
