@@ -149,8 +149,9 @@ fn fingerprint(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in files(path) {
         file.hash(&mut hasher);
-        // Unreadable is a state like any other.
-        std::fs::read(&file).ok().hash(&mut hasher);
+        // A pipe is read once, and not by us; unreadable is a state like any other.
+        let octets = file.is_file().then(|| std::fs::read(&file).ok());
+        octets.hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -222,6 +223,20 @@ mod tests {
             lead("3");
             assert!(sees(&mut watch).await, "second swap of {}", path.display());
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_is_left_to_its_reader() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"schema: 1").unwrap();
+        drop(writer);
+        let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+        let _watch = Watch::new(&path);
+        assert_eq!(fs::read_to_string(path).unwrap(), "schema: 1");
     }
 
     #[tokio::test]
