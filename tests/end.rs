@@ -38,6 +38,25 @@ fn sigterm_finishes_the_exchange_under_way_and_ends_with_0() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let mut node = Node::spawn(&files.config, &["--grace", "1h"]);
+    node.wait_ready();
+    let http = node.http;
+    backend.hold.store(true, Ordering::Relaxed);
+    let stuck = std::thread::spawn(move || get(http, "shop.example.com", "/stuck"));
+    eventually("the request reached the backend", || {
+        (backend.requests.load(Ordering::Relaxed) > 0).then_some(())
+    });
+    node.signal(Signal::SIGTERM);
+    node.await_log("stopping");
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.end(), 0);
+    assert!(stuck.join().unwrap().is_err());
+}
+
+#[test]
 fn the_grace_is_bounded() {
     let backend = Backend::start("a");
     let files = Files::new(backend.address, backend.address);
