@@ -15,7 +15,10 @@ pub(super) fn run(args: &Demo, output: Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
-    let report = runtime.block_on(demo::run(wanted)).map_err(failure)?;
+    let report = runtime.block_on(demo::run(wanted)).map_err(failure);
+    // Dropped, it would wait for a load that was told to end at once.
+    runtime.shutdown_background();
+    let report = report?;
     match output {
         Output::Text => report.lines().into_iter().for_each(print::line),
         Output::Json => print::json(&report),

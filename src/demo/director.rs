@@ -79,7 +79,14 @@ pub(crate) async fn direct(wanted: &Wanted, stage: &mut Stage) -> Result<Report,
         }
     }
     let length = director.start.elapsed();
-    let stopped = load.stop().map_err(StageError::Load);
+    // What is under way may take seconds; who does not want to wait says so again.
+    let stopped = tokio::select! {
+        stopped = tokio::task::spawn_blocking(|| load.stop()) => {
+            stopped.map_err(std::io::Error::other).flatten().map_err(StageError::Load)
+        }
+        () = signals.end() => Ok(()),
+        Some('q') = pressed.recv() => Ok(()),
+    };
     let report = director.report(length);
     drop(director);
     stopped.map(|()| report)
