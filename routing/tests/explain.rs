@@ -44,7 +44,7 @@ fn with_every_endpoint_down_those_that_are_tried_are_named() {
             shop.clusters.iter_mut().for_each(|c| c.usable = false);
         },
     );
-    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1);
+    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
     assert_eq!(trace.endpoints.len(), 2);
     said(&trace.steps, "none of its 2 endpoints is up");
     said(&trace.steps, "the proxy tries rather than refuses");
@@ -67,7 +67,7 @@ fn a_cluster_passed_over_for_its_version_is_named() {
             shop.endpoints[..2].fill(EndpointState::Down);
         },
     );
-    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1);
+    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
     said(&trace.steps, "version v1 does not run in oregon");
     said(&trace.steps, "version v1 is down in frankfurt");
 }
@@ -160,4 +160,23 @@ fn a_cluster_without_the_family_makes_an_empty_answer() {
     let trace = dns(&table, "shop.example.com", RecordType::Aaaa);
     assert_eq!(trace.records, [""; 0]);
     said(&trace.steps, "an empty answer");
+}
+
+#[test]
+fn a_home_that_keeps_the_request_is_said() {
+    let table = table(|_| {}, |_| {});
+    let home = name("singapore");
+    let trace = explain::http(
+        &table,
+        "shop.example.com",
+        "/",
+        CLIENT.into(),
+        1,
+        Some(&home),
+    );
+    assert_eq!(trace.cluster.as_deref(), Some("singapore"));
+    assert!(
+        trace.to_string().contains("this node stands in singapore"),
+        "{trace}"
+    );
 }

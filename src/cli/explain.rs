@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use serde_json::json;
-use windrose_model::{DnsName, RecordType};
+use windrose_model::{DnsName, Name, RecordType};
 use windrose_routing::{Table, explain};
 
 use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
@@ -33,7 +33,7 @@ fn dns(args: &ExplainDns, output: Output) -> Result<(), Failure> {
         )
         .help("use A, AAAA, NS, SOA, CNAME, MX or TXT")
     })?;
-    let table = imagine(&args.world, output)?;
+    let (table, _) = imagine(&args.world, output)?;
     let trace = explain::dns(
         &table,
         &name,
@@ -66,8 +66,15 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
         Failure::new(Exit::Usage, "bad-url", format!("{} is no URL", args.url))
             .help("write it like http://shop.example.com/cart")
     })?;
-    let table = imagine(&args.world, output)?;
-    let trace = explain::http(&table, &host, &path, args.world.client.ip, args.world.draw);
+    let (table, home) = imagine(&args.world, output)?;
+    let trace = explain::http(
+        &table,
+        &host,
+        &path,
+        args.world.client.ip,
+        args.world.draw,
+        home.as_ref(),
+    );
     match output {
         Output::Text => print::text(&trace),
         Output::Json => print::json(&json!({
@@ -88,7 +95,8 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
 }
 
 /// The Table of the question's world.
-fn imagine(world: &World, output: Output) -> Result<Table, Failure> {
+/// The Table of a configuration, and the home of its node.
+fn imagine(world: &World, output: Output) -> Result<(Table, Option<Name>), Failure> {
     let loaded = check::load(&world.config, output)?;
     for down in &world.down {
         if loaded.model.cluster_id(down).is_none() {
@@ -103,7 +111,8 @@ fn imagine(world: &World, output: Output) -> Result<Table, Failure> {
         }
     }
     let data = geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
-    Ok(what_if::table(&loaded.model, &data, &world.down))
+    let table = what_if::table(&loaded.model, &data, &world.down);
+    Ok((table, loaded.node.home))
 }
 
 /// For every verb that takes the name of a cluster.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use windrose_model::Stamp;
+use windrose_model::{Name, Stamp};
 
 use super::{AllDownText, clusters, place, say, tiers};
 use crate::choose::Seen;
@@ -33,7 +33,14 @@ pub struct HttpTrace {
 }
 
 /// Traces a request, as if `draw` had been thrown. `host` without port.
-pub fn http(table: &Table, host: &str, path: &str, client: IpAddr, draw: u64) -> HttpTrace {
+pub fn http(
+    table: &Table,
+    host: &str,
+    path: &str,
+    client: IpAddr,
+    draw: u64,
+    home: Option<&Name>,
+) -> HttpTrace {
     let mut trace = HttpTrace {
         stamp: table.stamp(),
         request: (host.to_owned(), path.to_owned()),
@@ -87,7 +94,16 @@ pub fn http(table: &Table, host: &str, path: &str, client: IpAddr, draw: u64) ->
     tiers(entry, view, &mut trace.steps);
     lacking(entry, view, version, &mut trace.steps);
     let mut steps = Vec::new();
-    let choice = entry.choose_http_seen(view, version, key, 0, &mut |seen| {
+    let kept = home.and_then(|home| entry.stays_home(view, version, home, 0));
+    if let Some(home) = home {
+        steps.push(match kept {
+            Some(_) => format!("this node stands in {home}: what arrives here stays there"),
+            None => format!(
+                "this node stands in {home}, but the request may not stay: {name} does not run or is not up there, or a fence keeps this client out"
+            ),
+        });
+    }
+    let choice = kept.or_else(|| entry.choose_http_seen(view, version, key, 0, &mut |seen| {
         steps.push(match seen {
             Seen::AllDown => format!(
                 "no cluster is usable for {name}: the proxy tries rather than refuses, where when_all_down ({}) leads if it can",
@@ -95,7 +111,7 @@ pub fn http(table: &Table, host: &str, path: &str, client: IpAddr, draw: u64) ->
             ),
             seen => say(entry, seen),
         });
-    });
+    }));
     trace.steps.append(&mut steps);
     let Some(cluster) = choice else {
         trace
