@@ -22,14 +22,24 @@ pub(crate) fn page(
     snapshot: &Snapshot,
     metrics: &Metrics,
     identity: &Identity,
+    stopping: bool,
 ) -> Result<String, impl Error> {
     let mut page = Page::new();
+    ready(&mut page, snapshot.ready.ready && !stopping);
     node(&mut page, snapshot, metrics, identity);
     dns(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
     page.process(&Process::read(), identity.started);
     page.text()
+}
+
+fn ready(page: &mut Page, ready: bool) {
+    page.gauge(
+        "windrose_ready",
+        "1 from the end of the first round of probes, or of its grace, until the node stops.",
+    )
+    .count(&[], u64::from(ready));
 }
 
 fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) {
@@ -39,11 +49,6 @@ fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Iden
             &[("version", &identity.version), ("commit", &identity.commit)],
             1,
         );
-    page.gauge(
-        "windrose_ready",
-        "1 once the first round of probes or its grace is over.",
-    )
-    .count(&[], u64::from(snapshot.ready.ready));
     page.gauge("windrose_table_epoch", "Epoch of the published table.")
         .count(&[], snapshot.table.stamp().epoch);
     page.gauge(

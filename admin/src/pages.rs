@@ -62,14 +62,17 @@ impl Page {
     /// The answer.
     pub(crate) fn reply(self, path: &str, state: &State) -> Response<Full<Bytes>> {
         let snapshot = Arc::clone(&state.snapshots.borrow());
+        let stopping = *state.stopping.borrow();
         match self {
             Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
             Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            Self::Readyz => readyz(&snapshot, *state.stopping.borrow()),
-            Self::Metrics => match metrics::page(&snapshot, &state.metrics, &state.identity) {
-                Ok(page) => reply(StatusCode::OK, exposition::CONTENT_TYPE, page),
-                Err(error) => unwritten("metrics", &error),
-            },
+            Self::Readyz => readyz(&snapshot, stopping),
+            Self::Metrics => {
+                match metrics::page(&snapshot, &state.metrics, &state.identity, stopping) {
+                    Ok(page) => reply(StatusCode::OK, exposition::CONTENT_TYPE, page),
+                    Err(error) => unwritten("metrics", &error),
+                }
+            }
             Self::StatusJson => {
                 let status = look::look(&snapshot, &state.identity, SystemTime::now());
                 match serde_json::to_string(&status) {
