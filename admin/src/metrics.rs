@@ -22,11 +22,11 @@ pub(crate) fn page(
     snapshot: &Snapshot,
     metrics: &Metrics,
     identity: &Identity,
-    stopping: bool,
+    node: Life,
 ) -> Result<String, impl Error> {
     let mut page = Page::new();
-    ready(&mut page, snapshot.ready.ready && !stopping);
-    node(&mut page, snapshot, metrics, identity);
+    life(&mut page, snapshot.ready.ready, node);
+    conclusions(&mut page, snapshot, metrics, identity);
     dns(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
@@ -34,15 +34,29 @@ pub(crate) fn page(
     page.text()
 }
 
-fn ready(page: &mut Page, ready: bool) {
+/// What of the node is alive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Life {
+    /// It was told to stop.
+    pub(crate) stopping: bool,
+    /// Control is there. Without it the data path answers as it last did.
+    pub(crate) deciding: bool,
+}
+
+fn life(page: &mut Page, ready: bool, node: Life) {
     page.gauge(
         "windrose_ready",
         "1 from the end of the first round of probes, or of its grace, until the node stops.",
     )
-    .count(&[], u64::from(ready));
+    .count(&[], u64::from(ready && !node.stopping));
+    page.gauge(
+        "windrose_control_up",
+        "0 when control has ended: answers go on as they were, nothing is decided any more.",
+    )
+    .count(&[], u64::from(node.deciding));
 }
 
-fn node(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) {
+fn conclusions(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity: &Identity) {
     let scalars = &metrics.scalars;
     page.gauge("windrose_build_info", "Version and commit of this binary.")
         .count(

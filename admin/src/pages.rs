@@ -68,7 +68,12 @@ impl Page {
             Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
             Self::Readyz => readyz(&snapshot, stopping),
             Self::Metrics => {
-                match metrics::page(&snapshot, &state.metrics, &state.identity, stopping) {
+                let life = metrics::Life {
+                    stopping,
+                    // An error tells that nobody is left to publish a snapshot.
+                    deciding: state.snapshots.has_changed().is_ok(),
+                };
+                match metrics::page(&snapshot, &state.metrics, &state.identity, life) {
                     Ok(page) => reply(StatusCode::OK, exposition::CONTENT_TYPE, page),
                     Err(error) => unwritten("metrics", &error),
                 }

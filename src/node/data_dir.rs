@@ -68,7 +68,8 @@ impl DataDir {
     }
 
     /// The next term: one more than the last run of this node wrote down, so that what it publishes
-    /// is newer than all it published before.
+    /// is newer than all it published before. A term that cannot be written, on a full disk say, is
+    /// told and used all the same: a restart must not take the edge down.
     pub(crate) fn next_term(&self) -> Result<u64, DataDirError> {
         let file = self.path.join("term");
         let failed = |source| DataDirError::Io {
@@ -82,8 +83,15 @@ impl DataDir {
         };
         let term = last.saturating_add(1);
         let fresh = self.path.join("term.new");
-        fs::write(&fresh, format!("{term}\n")).map_err(failed)?;
-        fs::rename(&fresh, &file).map_err(failed)?;
+        let written =
+            fs::write(&fresh, format!("{term}\n")).and_then(|()| fs::rename(&fresh, &file));
+        if let Err(e) = written {
+            tracing::error!(
+                term,
+                "{} cannot be written ({e}); the node serves, and its next start uses this term again",
+                file.display()
+            );
+        }
         Ok(term)
     }
 }
@@ -104,6 +112,9 @@ mod tests {
             refused.contains(&format!("process {}", std::process::id())),
             "{refused}"
         );
+        fs::create_dir(path.join("term.new")).unwrap();
+        assert_eq!(first.next_term().unwrap(), 3, "unwritten, but used");
+        fs::remove_dir(path.join("term.new")).unwrap();
         drop(first);
         assert_eq!(DataDir::open(&path).unwrap().next_term().unwrap(), 3);
     }

@@ -59,6 +59,8 @@ fn every_page_answers_when_control_is_gone() {
     for page in ["/", "/healthz", "/readyz", "/metrics", "/status"] {
         assert_eq!(scene.get(page).code, 200, "{page}");
     }
+    let metrics = scene.get("/metrics").body;
+    assert!(metrics.contains("\nwindrose_control_up 0\n"), "{metrics}");
 }
 
 #[test]
