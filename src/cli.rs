@@ -16,7 +16,6 @@ mod demo;
 mod explain;
 mod failure;
 mod init;
-pub(crate) mod nearest;
 pub(crate) mod print;
 mod run;
 mod status;

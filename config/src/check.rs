@@ -7,12 +7,12 @@ use windrose_model::Segment;
 
 use crate::country;
 use crate::language::ROOT;
-use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::scalar::{Bad, Reason, Scalar};
 use crate::shape::{Field, Mapping, Need, Rule, Shape};
 use crate::source::Span;
 use crate::tree::{Entry, Node, Value};
+use windrose_model::meant;
 
 /// What the lenient pass found.
 #[derive(Debug, Default)]
@@ -186,7 +186,7 @@ impl<'t> Checker<'t> {
 
     fn unknown_key(&mut self, entry: &'t Entry, mapping: &Mapping) {
         let key = &*entry.key;
-        let near = nearest(key, mapping.keys());
+        let near = meant(key, mapping.keys());
         if near.is_some() {
             self.taint(near);
         }

@@ -13,7 +13,6 @@ mod diagnostic;
 mod files;
 mod language;
 mod load;
-mod nearest;
 mod node;
 mod place;
 mod problem;

@@ -4,12 +4,11 @@
 use std::net::IpAddr;
 
 use serde_json::json;
-use windrose_model::{DnsName, Name, RecordType};
+use windrose_model::{DnsName, Name, RecordType, meant};
 use windrose_routing::{Table, explain};
 
 use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
 use super::failure::{Exit, Failure};
-use super::nearest::nearest;
 use super::values::Client;
 use super::{check, print};
 use crate::node::geo;
@@ -126,7 +125,7 @@ pub(super) fn unknown_cluster<'a>(
         "unknown-cluster",
         format!("there is no cluster {wrong}"),
     );
-    match nearest(wrong, names.iter().copied()) {
+    match meant(wrong, names.iter().copied()) {
         Some(name) => failure.help(format!("did you mean {name}?")),
         None => failure.help(format!("there are {}", names.join(", "))),
     }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use windrose_model::{Draft, Name, Step};
 
 use super::{Found, number, path, refuse, single, value};
-use crate::nearest::nearest;
 use crate::node::{GeoSource, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
 use crate::tree::Node;
+use windrose_model::meant;
 
 /// The name of a node that was given none.
 const UNNAMED: &str = "n1";
@@ -126,7 +126,7 @@ pub(super) fn check(node: &NodeConfig, geo: &GeoSource, draft: &Draft, found: &m
         if let Some(name) = name
             && !names.contains(&name.as_str())
         {
-            let help = nearest(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
+            let help = meant(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
             let message = format!("no {noun} is named `{name}`");
             found
                 .invalid

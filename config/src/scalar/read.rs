@@ -9,7 +9,7 @@ use windrose_model::{
 };
 
 use super::{Bad, Reason, parse};
-use crate::nearest::nearest;
+use windrose_model::meant;
 
 pub(super) fn bad(code: &'static str, help: Option<&str>) -> Bad {
     Bad {
@@ -227,7 +227,7 @@ pub(crate) fn choice(text: &str, choices: &[&str]) -> Result<(), Bad> {
     if choices.contains(&text) {
         return Ok(());
     }
-    let help = nearest(text, choices.iter().copied());
+    let help = meant(text, choices.iter().copied());
     Err(Bad {
         help: help.map(|n| format!("did you mean `{n}`?")),
         ..bad("unknown-value", None)

@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::Draft;
-use crate::invalid::{Invalid, Segment, meant};
+use crate::invalid::{Invalid, Segment};
+use crate::meant;
 use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
 
 mod steering;
