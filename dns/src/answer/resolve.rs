@@ -1,0 +1,162 @@
+//! HOT. From the question to what stands in our zones (RFC 1034 section 4.3.2).
+
+use std::net::IpAddr;
+
+use windrose_routing::{Lookup, Node, Table, ZoneEntry};
+
+use super::Verdict;
+use crate::message::{FIXED, Message, Rcode};
+use crate::query::{HEADER, Query, rtype};
+
+/// Aliases followed inside our zones; a longer chain is left to the resolver.
+const HOPS: usize = 8;
+
+/// An answer coming about.
+pub(super) struct Resolution<'t, 'q, 'o> {
+    pub(super) table: &'t Table,
+    pub(super) query: &'q Query<'q>,
+    pub(super) source: IpAddr,
+    pub(super) draw: u64,
+    pub(super) message: Message<'o>,
+}
+
+/// A name with the place in the message where its octets stand.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'n> {
+    name: &'n [u8],
+    at: usize,
+}
+
+impl Owner<'_> {
+    /// Pointer to the name.
+    #[inline]
+    pub(super) fn pointer(self) -> u16 {
+        pointer(self.at)
+    }
+
+    /// Pointer to the suffix of the name that is `apex`.
+    #[inline]
+    fn pointer_to(self, apex: &[u8]) -> u16 {
+        pointer(self.at + self.name.len().saturating_sub(apex.len()))
+    }
+}
+
+/// Chains are at most [`HOPS`] names long, so no name stands beyond the reach of a pointer
+/// (16,383).
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "see above")]
+const fn pointer(at: usize) -> u16 {
+    0xc000 | at as u16
+}
+
+impl<'t> Resolution<'t, '_, '_> {
+    /// Looks the question up and answers it (RFC 1034 section 4.3.2).
+    #[inline]
+    pub(super) fn run(&mut self) -> Verdict {
+        let owner = Owner {
+            name: self.query.name,
+            at: HEADER,
+        };
+        let found = self.table.lookup(owner.name);
+        let mut verdict = match found {
+            Lookup::Refused => return Verdict::plain(Rcode::Refused),
+            Lookup::NxDomain { zone } | Lookup::Node { zone, .. } => Verdict {
+                authoritative: true,
+                zone: Some(zone.slot),
+                ..Verdict::plain(Rcode::NoError)
+            },
+        };
+        if let Some(target) = self.step(&found, owner, &mut verdict) {
+            self.follow(target, &mut verdict);
+        }
+        verdict
+    }
+
+    /// Follows aliases. A loop or a chain longer than [`HOPS`] goes out as far as it was followed;
+    /// the resolver, which has to ask on anyway, sees the rest.
+    #[inline(never)]
+    fn follow(&mut self, mut owner: Owner<'t>, verdict: &mut Verdict) {
+        let mut seen: [&[u8]; HOPS] = [&[]; HOPS];
+        for hop in 0..HOPS {
+            if owner.name == self.query.name || seen[..hop].contains(&owner.name) {
+                return;
+            }
+            seen[hop] = owner.name;
+            let found = self.table.lookup(owner.name);
+            let Some(target) = self.step(&found, owner, verdict) else {
+                return;
+            };
+            owner = target;
+        }
+    }
+
+    /// Answers from what stands at one name; returns the target if that is an alias.
+    #[inline]
+    fn step(
+        &mut self,
+        found: &Lookup<'t>,
+        owner: Owner<'_>,
+        verdict: &mut Verdict,
+    ) -> Option<Owner<'t>> {
+        match *found {
+            // The rest of a chain is somebody else's.
+            Lookup::Refused => None,
+            // At the end of a chain the code is that of its last name (RFC 6604 section 3).
+            Lookup::NxDomain { zone } => {
+                verdict.rcode = Rcode::NxDomain;
+                self.negative(zone, owner);
+                None
+            }
+            Lookup::Node { zone, node } => self.node(zone, node, owner, verdict),
+        }
+    }
+
+    #[inline]
+    fn node(
+        &mut self,
+        zone: &ZoneEntry,
+        node: &'t Node,
+        owner: Owner<'_>,
+        verdict: &mut Verdict,
+    ) -> Option<Owner<'t>> {
+        let qtype = self.query.qtype;
+        if let Some(app) = node.app
+            && matches!(qtype, rtype::A | rtype::AAAA | rtype::ANY)
+        {
+            self.steer(self.table.app(app), zone, owner, verdict);
+            return None;
+        }
+        let wanted = if qtype == rtype::ANY {
+            // One RRset is enough (RFC 8482 section 4.1).
+            node.sets.first()
+        } else {
+            node.set(qtype)
+        };
+        if let Some(set) = wanted {
+            if self.message.fits(set.wire.len()) {
+                self.message.answer(set, owner.pointer(), set.ttl);
+            }
+            return None;
+        }
+        let Some(alias) = node.set(rtype::CNAME) else {
+            self.negative(zone, owner);
+            return None;
+        };
+        if !self.message.fits(alias.wire.len()) {
+            return None;
+        }
+        let target = Owner {
+            name: alias.wire.get(FIXED..).filter(|name| !name.is_empty())?,
+            at: self.message.position() + FIXED,
+        };
+        self.message.answer(alias, owner.pointer(), alias.ttl);
+        Some(target)
+    }
+
+    /// SOA in the authority section, for NXDOMAIN and NODATA (RFC 2308 sections 2 and 3).
+    #[inline]
+    pub(super) fn negative(&mut self, zone: &ZoneEntry, owner: Owner<'_>) {
+        let apex = owner.pointer_to(zone.apex.wire());
+        self.message.authority(&zone.soa, apex, zone.negative_ttl);
+    }
+}

@@ -1,0 +1,133 @@
+//! HOT. The steered answer: whom to steer by, and the addresses of the clusters that were chosen.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, prefix_key};
+
+use super::Verdict;
+use super::resolve::{Owner, Resolution};
+use crate::message::Rcode;
+use crate::query::rtype;
+use crate::subnet::{Subnet, is_unroutable};
+
+impl Resolution<'_, '_, '_> {
+    /// Answers with the addresses of the chosen clusters.
+    #[inline]
+    pub(super) fn steer(
+        &mut self,
+        app: &AppEntry,
+        zone: &ZoneEntry,
+        owner: Owner<'_>,
+        verdict: &mut Verdict,
+    ) {
+        let client = self.client(app);
+        verdict.scope = client.scope;
+        let key = if app.sticky() {
+            prefix_key(app.plan.salt, client.address)
+        } else {
+            self.draw
+        };
+        match app.choose_dns(app.view(self.table, client.leaf), key) {
+            DnsChoice::Clusters(picked) => {
+                self.addresses(app, &picked, zone, owner, verdict);
+            }
+            DnsChoice::Nodata => self.negative(zone, owner),
+            DnsChoice::Servfail => {
+                verdict.rcode = Rcode::ServFail;
+                verdict.authoritative = false;
+            }
+        }
+    }
+
+    /// Addresses of several clusters are one RRset: all are sent, or none.
+    #[inline]
+    fn addresses(
+        &mut self,
+        app: &AppEntry,
+        picked: &Picked,
+        zone: &ZoneEntry,
+        owner: Owner<'_>,
+        verdict: &mut Verdict,
+    ) {
+        let clusters = || {
+            let all = &app.plan.clusters;
+            picked.iter().filter_map(|&at| all.get(usize::from(at)))
+        };
+        let v6 = match self.query.qtype {
+            rtype::A => false,
+            rtype::AAAA => true,
+            _ => clusters().all(|cluster| cluster.a.count == 0),
+        };
+        let sets = || clusters().map(|c| if v6 { &c.aaaa } else { &c.a });
+        let octets: usize = sets().map(|set| set.wire.len()).sum();
+        if octets == 0 {
+            self.negative(zone, owner);
+        } else if self.message.fits(octets) {
+            for set in sets() {
+                self.message.answer(set, owner.pointer(), app.ttl());
+            }
+            verdict.steered = clusters().next().map(|lead| lead.slot);
+        }
+    }
+
+    /// Whom to steer by: the client's subnet if the resolver told it, else where the query came
+    /// from.
+    #[inline]
+    fn client(&self, app: &AppEntry) -> Client {
+        let subnet = self.query.edns.and_then(|edns| edns.subnet);
+        // Source prefix 0 asks not to be steered by; the answer holds for everyone (RFC 7871
+        // section 7.1.2).
+        if let Some(subnet) = subnet
+            && let Some(address) = subnet.address()
+        {
+            self.told(app, subnet, address)
+        } else {
+            Client {
+                address: self.source,
+                leaf: self.table.leaf(self.source),
+                scope: 0,
+            }
+        }
+    }
+
+    #[inline]
+    fn told(&self, app: &AppEntry, subnet: Subnet, address: IpAddr) -> Client {
+        let leaf = self.table.leaf(address);
+        let scope = app.scope(leaf);
+        if scope > 0 && is_unroutable(address) && self.is_nowhere(app, leaf, address) {
+            return Client {
+                address: self.source,
+                leaf: self.table.leaf(self.source),
+                scope: subnet.source(),
+            };
+        }
+        let stuck = match address {
+            _ if !app.sticky() => 0,
+            IpAddr::V4(_) => subnet.source().min(24),
+            IpAddr::V6(_) => subnet.source().min(56),
+        };
+        Client {
+            address,
+            leaf,
+            scope: scope.max(stuck),
+        }
+    }
+
+    /// Whether steering treats an unroutable address as it treats an unspecified one: no rule names
+    /// it, so the resolver says more about the client (RFC 7871 section 10).
+    fn is_nowhere(&self, app: &AppEntry, leaf: Leaf, address: IpAddr) -> bool {
+        let unspecified = match address {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        app.view(self.table, leaf) == app.view(self.table, self.table.leaf(unspecified))
+    }
+}
+
+/// Whom an answer is for.
+struct Client {
+    address: IpAddr,
+    leaf: Leaf,
+    /// What the client subnet option will say.
+    scope: u8,
+}

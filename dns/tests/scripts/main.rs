@@ -1,0 +1,17 @@
+//! Conversations: what is asked, what is answered, and the sentence of the RFC that says so.
+//!
+//! `?` asks: name, type, then any of `edns=SIZE`, `do`, `version=N`, `subnet=PREFIX`, `tcp`,
+//! `from=ADDRESS`, `class=N`, `draw=N`. The lines under it are the whole response, as hickory-proto
+//! reads it: the head, then its records.
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod aliases;
+mod broken;
+mod edns;
+mod play;
+mod steering;
+mod subnet;
+mod zones;

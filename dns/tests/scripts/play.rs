@@ -1,0 +1,168 @@
+//! Plays a script: what is asked, and the whole response as hickory-proto reads it.
+
+use std::fmt::Write as _;
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::{Record, RecordType};
+use windrose_dns::{Scratch, Transport, respond};
+use windrose_routing::Table;
+
+use crate::world::{Ask, ip};
+
+/// Plays a script.
+pub(crate) fn play(table: &Table, script: &str) {
+    let lines = script.lines().map(str::trim);
+    let mut steps: Vec<(&str, String)> = Vec::new();
+    for line in lines.filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        if let Some(question) = line.strip_prefix("? ") {
+            steps.push((question, String::new()));
+        } else {
+            let (_, wanted) = steps.last_mut().expect("a script begins with a question");
+            let words: Vec<_> = line.split_whitespace().collect();
+            writeln!(wanted, "{}", words.join(" ")).unwrap();
+        }
+    }
+    assert!(!steps.is_empty());
+    for (question, wanted) in steps {
+        let got = ask(table, question);
+        assert!(got == wanted, "? {question}\nwanted:\n{wanted}got:\n{got}");
+    }
+}
+
+/// Asks one question; the response as the scripts write it.
+pub(crate) fn ask(table: &Table, question: &str) -> String {
+    let mut words = question.split_whitespace();
+    let name = words.next().unwrap();
+    let mut ask = Ask::new(
+        name,
+        match words.next().unwrap() {
+            "IXFR" => 251, // not among the texts hickory-proto reads
+            text => text.parse::<RecordType>().unwrap().into(),
+        },
+    );
+    let (mut source, mut transport, mut draw) = (ip("8.8.8.8"), Transport::Udp, 0);
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        ask = match key {
+            "edns" => ask.edns(value.parse().unwrap()),
+            "do" | "version" => {
+                let (size, extended, options) = ask.opt.take().unwrap();
+                let bits = if key == "do" {
+                    0x8000
+                } else {
+                    value.parse::<u32>().unwrap() << 16
+                };
+                ask.opt = Some((size, extended | bits, options));
+                ask
+            }
+            "subnet" => ask.subnet(value),
+            "option" => ask.option(value.parse().unwrap(), &[1, 2, 3]),
+            "class" => Ask {
+                class: value.parse().unwrap(),
+                ..ask
+            },
+            "flags" => Ask {
+                flags: u16::from_str_radix(value, 16).unwrap(),
+                ..ask
+            },
+            "from" => {
+                source = ip(value);
+                ask
+            }
+            "tcp" => {
+                transport = Transport::Tcp;
+                ask
+            }
+            "draw" => {
+                draw = value.parse().unwrap();
+                ask
+            }
+            _ => panic!("unknown word {word}"),
+        };
+    }
+    let mut out = vec![0; 65_535];
+    let reply = respond(
+        table,
+        &ask.wire(),
+        &mut Scratch::new(),
+        source,
+        draw,
+        transport,
+        &mut out,
+    )
+    .unwrap();
+    render(&out[..reply.len])
+}
+
+/// A response as the scripts write it.
+pub(crate) fn render(bytes: &[u8]) -> String {
+    let message = Message::from_vec(bytes).unwrap();
+    let head = &message.metadata;
+    let code = u16::from(head.response_code);
+    let mut text = match code {
+        16 => "BADVERS".to_owned(),
+        _ => windrose_telemetry::rcode_label(code.into()).to_owned(),
+    };
+    for (flag, set) in [
+        ("aa", head.authoritative),
+        ("tc", head.truncation),
+        ("rd", head.recursion_desired),
+        ("ra", head.recursion_available),
+        ("ad", head.authentic_data),
+        ("cd", head.checking_disabled),
+    ] {
+        if set {
+            write!(text, " {flag}").unwrap();
+        }
+    }
+    for query in &message.queries {
+        write!(text, " {} {}", query.name(), query.query_type()).unwrap();
+    }
+    text.push('\n');
+    for (section, records) in [("", &message.answers), ("authority ", &message.authorities)] {
+        for record in records {
+            writeln!(text, "{section}{}", line(record)).unwrap();
+        }
+    }
+    assert!(message.additionals.is_empty());
+    if let Some(edns) = &message.edns {
+        write!(
+            text,
+            "opt {} version {}",
+            edns.max_payload(),
+            edns.version()
+        )
+        .unwrap();
+        if edns.flags().dnssec_ok {
+            text.push_str(" do");
+        }
+        for (_, option) in &edns.options().options {
+            match option {
+                EdnsOption::Subnet(s) => {
+                    write!(
+                        text,
+                        " subnet {}/{} scope {}",
+                        s.addr(),
+                        s.source_prefix(),
+                        s.scope_prefix()
+                    )
+                    .unwrap();
+                }
+                other => write!(text, " {other:?}").unwrap(),
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn line(record: &Record) -> String {
+    format!(
+        "{} {} {} {}",
+        record.name,
+        record.ttl,
+        record.record_type(),
+        record.data
+    )
+}

@@ -1,0 +1,87 @@
+//! Steered names.
+
+use crate::play::{ask, play};
+use crate::world::table;
+
+#[test]
+fn a_steered_name_follows_the_client() {
+    play(
+        &table(),
+        "
+        # design: steering by the source where the resolver tells no client subnet.
+        ? shop.example.com A from=10.9.9.9
+        NOERROR aa rd shop.example.com. A
+        shop.example.com. 30 A 192.0.2.1
+        ? Shop.Example.com A from=10.1.2.200
+        NOERROR aa rd Shop.Example.com. A
+        Shop.Example.com. 30 A 192.0.2.2
+        Shop.Example.com. 30 A 192.0.2.3
+        ? shop.example.com AAAA from=10.9.9.9
+        NOERROR aa rd shop.example.com. AAAA
+        shop.example.com. 30 AAAA 2001:db8::a
+        # RFC 4291 section 2.5.5.2: an IPv4-mapped address represents the IPv4 node.
+        ? shop.example.com A from=::ffff:10.9.9.9
+        NOERROR aa rd shop.example.com. A
+        shop.example.com. 30 A 192.0.2.1
+        # A cluster without addresses of the family: NODATA, never another cluster's.
+        ? shop.example.com AAAA from=10.1.2.200
+        NOERROR aa rd shop.example.com. AAAA
+        authority example.com. 300 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
+        # Other types stand beside the steered ones.
+        ? shop.example.com TXT
+        NOERROR aa rd shop.example.com. TXT
+        shop.example.com. 300 TXT beside the steered addresses
+        # Wildcard hosts.
+        ? eu.shop.example.com A from=10.9.9.9
+        NOERROR aa rd eu.shop.example.com. A
+        eu.shop.example.com. 30 A 192.0.2.1
+        # An alias into a steered name: each record with its own owner and TTL.
+        ? toapp.example.com A from=10.9.9.9
+        NOERROR aa rd toapp.example.com. A
+        toapp.example.com. 600 CNAME shop.example.com.
+        shop.example.com. 30 A 192.0.2.1
+        ",
+    );
+}
+
+#[test]
+fn the_apex_may_be_steered() {
+    let table = table();
+    let text = ask(&table, "second.test A");
+    assert!(
+        text.starts_with("NOERROR aa rd second.test. A\nsecond.test. 30 A 192.0.2."),
+        "{text}"
+    );
+    assert_eq!(
+        text.lines().count(),
+        1 + 4,
+        "three clusters, one of them with two addresses"
+    );
+    play(
+        &table,
+        "
+        ? second.test NS
+        NOERROR aa rd second.test. NS
+        second.test. 3600 NS ns1.example.net.
+        ",
+    );
+}
+
+#[test]
+fn when_all_is_down_the_operator_chose_what_happens() {
+    play(
+        &table(),
+        "
+        ? silent.example.com A edns=1232 subnet=192.0.2.0/24
+        SERVFAIL rd silent.example.com. A
+        opt 1232 version 0 subnet 192.0.2.0/24 scope 0
+        ? quiet.example.com A
+        NOERROR aa rd quiet.example.com. A
+        authority example.com. 300 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
+        # design section 4, 13: never NXDOMAIN or NODATA because of health.
+        ? last.example.com A
+        NOERROR aa rd last.example.com. A
+        last.example.com. 30 A 192.0.2.1
+        ",
+    );
+}
