@@ -9,8 +9,8 @@ mod read;
 
 use read::bad;
 pub(crate) use read::{
-    boolean, choice, cidr, continent, country, domain, duration, fraction, host, ip, mailbox, name,
-    number, percent, record_type, relative, seconds, size, socket, status, weight, whole,
+    bias, boolean, choice, cidr, continent, country, domain, duration, fraction, host, ip, mailbox,
+    name, number, percent, record_type, relative, seconds, size, socket, status, weight, whole,
 };
 
 /// What a single value is.
@@ -44,6 +44,8 @@ pub(crate) enum Scalar {
     /// 0 to 1.
     Fraction,
     Weight,
+    /// -99 to 99.
+    Bias,
     /// A whole number in a range.
     Whole(u32, u32),
     /// A number in a range.
@@ -82,6 +84,7 @@ impl Scalar {
                 Self::Percent
                     | Self::Fraction
                     | Self::Weight
+                    | Self::Bias
                     | Self::Whole(..)
                     | Self::Number(..)
                     | Self::Bool
@@ -113,6 +116,7 @@ impl Scalar {
             Self::Percent => drop(percent(text)?),
             Self::Fraction => drop(fraction(text)?),
             Self::Weight => drop(weight(text)?),
+            Self::Bias => drop(bias(text)?),
             Self::Whole(least, most) => drop(whole(text, least, most)?),
             Self::Number(least, most) => drop(number(text, least, most)?),
             Self::Bool => drop(boolean(text)?),
@@ -154,6 +158,7 @@ impl Scalar {
             Self::Percent => "a percentage from 0 to 100",
             Self::Fraction => "a fraction from 0 to 1",
             Self::Weight => "a whole number from 0 to 1000000",
+            Self::Bias => "a whole number from -99 to 99",
             Self::Whole(least, most) if least == most => return format!("the number {least}"),
             Self::Whole(least, most) => return format!("a whole number from {least} to {most}"),
             Self::Number(least, most) => return format!("a number from {least} to {most}"),
@@ -200,6 +205,7 @@ impl Scalar {
             Self::Percent => json!({"type": "number", "minimum": 0, "maximum": 100}),
             Self::Fraction => json!({"type": "number", "minimum": 0, "maximum": 1}),
             Self::Weight => json!({"type": "integer", "minimum": 0, "maximum": Weight::MAX}),
+            Self::Bias => json!({"type": "integer", "minimum": -99, "maximum": 99}),
             Self::Whole(least, most) => {
                 json!({"type": "integer", "minimum": least, "maximum": most})
             }

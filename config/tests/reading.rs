@@ -125,11 +125,19 @@ fn one_version_needs_no_split() {
 #[test]
 fn a_preference_holds_clusters_and_lists_of_equals() {
     let names = |groups: &[Vec<Name>]| groups.iter().map(Vec::len).collect::<Vec<_>>();
-    let app = app("steering: [{failover: [[a, b]]}, {failover: [b, a]}, {nearest: }]");
-    let [Step::Failover(equals), Step::Failover(order), Step::Nearest] = &app.steering[..] else {
+    let app =
+        app("steering: [{failover: [[a, b]]}, {failover: [b, a]}, {nearest: {bias: {b: -99}}}]");
+    let [
+        Step::Failover(equals),
+        Step::Failover(order),
+        Step::Nearest(bias),
+    ] = &app.steering[..]
+    else {
         panic!("{:?}", app.steering)
     };
     assert_eq!((names(equals), names(order)), (vec![2], vec![1, 1]));
+    let bent: Vec<_> = bias.values().map(|bias| bias.points()).collect();
+    assert_eq!(bent, [-99]);
 }
 
 #[test]

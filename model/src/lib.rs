@@ -39,5 +39,5 @@ pub use stamp::{Revision, Stamp};
 pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict};
 pub use steering::{ClientSet, FenceRule, GeoRules, Preference, Step};
 pub use time::{Now, WallTime};
-pub use unit::{Percent, Ttl, UnitError, Weight};
+pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
 pub use zone::{RData, RecordType, RrSet, Soa, Zone};

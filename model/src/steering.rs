@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::{Continent, Country, Name, Weight};
+use crate::{Bias, Continent, Country, Name, Weight};
 
 /// One step of steering.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,8 +19,9 @@ pub enum Step {
     /// Preference by CIDR (most specific first), then country, then continent, then default.
     Geo(GeoRules),
     /// One tier per distance from the client's country to the cluster's region; clusters of equal
-    /// distance share a tier. A client of unknown place leaves the tiers as they are.
-    Nearest,
+    /// distance share a tier. A cluster named here counts as nearer or farther than it is. A client
+    /// of unknown place leaves the tiers as they are.
+    Nearest(BTreeMap<Name, Bias>),
     /// Weights within tiers; a cluster not named has weight 1.
     Weighted(BTreeMap<Name, Weight>),
     /// Fixed order.

@@ -40,6 +40,30 @@ impl Weight {
     }
 }
 
+/// How much nearer (above 0) or farther (below 0) than it is a cluster counts for `nearest`: -99 to
+/// 99, the scale of Route 53's geoproximity bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Bias(i8);
+
+impl Bias {
+    /// As it is.
+    pub const NONE: Self = Self(0);
+
+    /// A bias, or `None` outside -99 to 99.
+    pub const fn new(points: i8) -> Option<Self> {
+        if points >= -99 && points <= 99 {
+            Some(Self(points))
+        } else {
+            None
+        }
+    }
+
+    /// The number, -99 to 99.
+    pub const fn points(self) -> i8 {
+        self.0
+    }
+}
+
 /// A percentage in hundredths: 0.00 to 100.00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u16);

@@ -178,10 +178,10 @@ fn different_steerings_by_place_have_a_budget_and_equal_ones_count_once() {
         })
     };
     let weighted = |n| Step::Weighted([(name("eu"), Weight::new(n + 1).unwrap())].into());
-    assert_eq!(with(&|_| vec![Step::Nearest]), [""; 0]);
+    assert_eq!(with(&|_| vec![Step::Nearest(BTreeMap::new())]), [""; 0]);
     assert_eq!(with(&|n| vec![weighted(n)]), [""; 0], "they read no place");
     check(
-        &with(&|n| vec![Step::Nearest, weighted(n)]),
+        &with(&|n| vec![Step::Nearest(BTreeMap::new()), weighted(n)]),
         "budget-exceeded apps: 1025 different steerings by place, at most 1024 are allowed",
     );
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ipnet::IpNet;
 use windrose_model::{
-    ClientSet, ClusterId, Coordinates, Country, GeoRules, Model, Name, Preference, Step,
+    Bias, ClientSet, ClusterId, Coordinates, Country, GeoRules, Model, Name, Preference, Step,
 };
 
 use crate::atlas::{Atlas, Leaf, Place};
 use crate::digest::Digester;
-use crate::distance::nearness;
+use crate::distance::{biased, metres};
 use crate::geo;
 
 /// A class of places that one steering treats alike: the number of its row.
@@ -127,7 +127,7 @@ impl CompiledSteering {
 /// Whether these steps read a client's country.
 pub(crate) fn reads_country(steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
-        Step::Nearest => true,
+        Step::Nearest(_) => true,
         Step::Geo(rules) => !rules.countries.is_empty() || !rules.continents.is_empty(),
         Step::Fence(rules) => rules
             .iter()
@@ -148,7 +148,7 @@ pub(crate) fn cidrs(steps: &[Step]) -> impl Iterator<Item = IpNet> + '_ {
                         .iter()
                         .flat_map(|r| r.clients.cidrs.iter().map(IpNet::trunc)),
                 ),
-                Step::Nearest | Step::Weighted(_) | Step::Failover(_) => {
+                Step::Nearest(_) | Step::Weighted(_) | Step::Failover(_) => {
                     Box::new(std::iter::empty())
                 }
             }
@@ -168,7 +168,8 @@ struct Rules<'m> {
 enum Resolved<'m> {
     Fence(Vec<(&'m ClientSet, HashSet<IpNet>, u16)>),
     Geo(&'m GeoRules, BTreeMap<IpNet, &'m Preference>),
-    Nearest,
+    /// Bias by local number.
+    Nearest(Vec<Bias>),
     Weighted(Vec<u32>),
     Failover(&'m Preference),
 }
@@ -227,7 +228,12 @@ impl<'m> Rules<'m> {
                         .map(|(net, p)| (net.trunc(), p))
                         .collect(),
                 ),
-                Step::Nearest => Resolved::Nearest,
+                Step::Nearest(bias) => Resolved::Nearest(
+                    names
+                        .iter()
+                        .map(|name| bias.get(*name).copied().unwrap_or(Bias::NONE))
+                        .collect(),
+                ),
                 Step::Weighted(weights) => Resolved::Weighted(
                     names
                         .iter()
@@ -283,7 +289,7 @@ impl<'m> Rules<'m> {
                     tiers = self.prefer(tiers, preference(rules, nets, place, atlas))
                 }
                 Resolved::Failover(preference) => tiers = self.prefer(tiers, preference),
-                Resolved::Nearest => tiers = self.by_distance(tiers, place),
+                Resolved::Nearest(bias) => tiers = self.by_distance(tiers, place, bias),
                 Resolved::Weighted(given) => weights.clone_from(given),
             }
         }
@@ -324,19 +330,18 @@ impl<'m> Rules<'m> {
         out
     }
 
-    fn by_distance(&self, tiers: Vec<Vec<u8>>, place: Place) -> Vec<Vec<u8>> {
+    fn by_distance(&self, tiers: Vec<Vec<u8>>, place: Place, bias: &[Bias]) -> Vec<Vec<u8>> {
         let Some(here) = place.country.and_then(geo::centroid) else {
             return tiers;
         };
-        let near =
-            |c: u8| self.points[usize::from(c)].map_or(i64::MIN, |point| nearness(here, point));
+        let far = |c: u8| {
+            let at = usize::from(c);
+            self.points[at].map_or(u64::MAX, |point| biased(metres(here, point), bias[at]))
+        };
         let mut out: Vec<Vec<u8>> = Vec::new();
         for mut tier in tiers {
-            tier.sort_by_key(|&c| (std::cmp::Reverse(near(c)), c));
-            out.extend(
-                tier.chunk_by(|&a, &b| near(a) == near(b))
-                    .map(<[u8]>::to_vec),
-            );
+            tier.sort_by_key(|&c| (far(c), c));
+            out.extend(tier.chunk_by(|&a, &b| far(a) == far(b)).map(<[u8]>::to_vec));
         }
         out
     }

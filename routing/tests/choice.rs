@@ -338,14 +338,14 @@ fn geo_nearest_and_weights_compose() {
     let german = "88.198.0.1";
     let american = "8.8.8.8";
     let nearest = table(
-        app("shop.example.com", vec![Step::Nearest]),
+        app("shop.example.com", vec![Step::Nearest(BTreeMap::new())]),
         &geo,
         &[],
         |_| {},
     );
     assert_eq!(answer(&nearest, german, 1), "frankfurt");
     let down = table(
-        app("shop.example.com", vec![Step::Nearest]),
+        app("shop.example.com", vec![Step::Nearest(BTreeMap::new())]),
         &geo,
         &["frankfurt"],
         |_| {},
@@ -357,7 +357,7 @@ fn geo_nearest_and_weights_compose() {
         continents: BTreeMap::from([(windrose_model::Continent::Europe, prefer(&["frankfurt"]))]),
         default: prefer(&["virginia"]),
     };
-    let steps = vec![Step::Geo(rules), Step::Nearest];
+    let steps = vec![Step::Geo(rules), Step::Nearest(BTreeMap::new())];
     let geo_table = table(app("shop.example.com", steps), &geo, &[], |_| {});
     assert_eq!(
         answer(&geo_table, german, 1),

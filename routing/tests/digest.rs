@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::{Dice, app, draft, host, model, name, prefer, slots, status, zone};
@@ -83,7 +84,7 @@ fn what_differs_has_another_digest() {
     );
     assert_ne!(
         base,
-        digest(&|d| d.apps.get_mut("shop").unwrap().steering = vec![Step::Nearest])
+        digest(&|d| d.apps.get_mut("shop").unwrap().steering = vec![Step::Nearest(BTreeMap::new())])
     );
     assert_ne!(
         base,
@@ -149,7 +150,7 @@ fn change_model(draft: &mut Draft, dice: &mut Dice) {
     let steering = match dice.below(4) {
         0 => vec![],
         1 => vec![Step::Failover(prefer(&["oregon", "virginia"]))],
-        2 => vec![Step::Nearest],
+        2 => vec![Step::Nearest(BTreeMap::new())],
         _ => vec![Step::Geo(GeoRules {
             cidrs: [(
                 format!("10.{}.0.0/16", dice.below(9)).parse().unwrap(),

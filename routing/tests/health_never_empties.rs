@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::{CLUSTERS, Dice, app, draft, host, model, name, no_geo, prefer, slots, status};
@@ -16,7 +17,7 @@ fn random_steps(dice: &mut Dice) -> Vec<Step> {
     let mut steps = Vec::new();
     for _ in 0..dice.below(4) {
         steps.push(match dice.below(4) {
-            0 => Step::Nearest,
+            0 => Step::Nearest(BTreeMap::new()),
             1 => Step::Failover(prefer(&[CLUSTERS[dice.below(4)].0])),
             2 => {
                 let weights = CLUSTERS.map(|(cluster, ..)| (name(cluster), dice.below(3)));

@@ -246,7 +246,7 @@ static STEP: Mapping = Mapping {
         ),
         Field::optional(
             "nearest",
-            Keys(&EMPTY),
+            Keys(&NEAREST),
             "By distance from the client's country to regions.",
         ),
         Field::optional(
@@ -258,6 +258,15 @@ static STEP: Mapping = Mapping {
         Field::later("latency"),
     ],
 };
+
+static NEAREST: Mapping = Mapping::new(
+    "`nearest`",
+    &[Field::optional(
+        "bias",
+        Map(S::Name, &Scalar(S::Bias)),
+        "By cluster: above 0 it counts as nearer than it is, below 0 as farther.",
+    )],
+);
 
 static FENCE_RULE: Shape = Keys(&Mapping::new(
     "a fence rule",

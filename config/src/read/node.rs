@@ -168,7 +168,7 @@ fn wants_countries(step: &Step) -> bool {
             .iter()
             .any(|r| !r.clients.countries.is_empty() || !r.clients.continents.is_empty()),
         Step::Geo(rules) => !rules.countries.is_empty() || !rules.continents.is_empty(),
-        Step::Nearest => true,
+        Step::Nearest(_) => true,
         Step::Weighted(_) | Step::Failover(_) => false,
     }
 }
@@ -177,7 +177,7 @@ fn name_of(step: &Step) -> &'static str {
     match step {
         Step::Fence(_) => "fence",
         Step::Geo(_) => "geo",
-        Step::Nearest => "nearest",
+        Step::Nearest(_) => "nearest",
         Step::Weighted(_) => "weighted",
         Step::Failover(_) => "failover",
     }

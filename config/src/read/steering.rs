@@ -16,7 +16,9 @@ fn step(found: &mut Found, node: &Node) -> Option<Step> {
     Some(match &*entry.key {
         "fence" => Step::Fence(found.list(Some(node), rule)),
         "geo" => Step::Geo(geo(found, node)),
-        "nearest" => Step::Nearest,
+        "nearest" => Step::Nearest(by_key(node.get("bias"), scalar::name, |bias| {
+            single(bias, scalar::bias)
+        })),
         "weighted" => Step::Weighted(by_key(Some(node), scalar::name, |weight| {
             single(weight, scalar::weight)
         })),

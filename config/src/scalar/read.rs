@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use windrose_model::{
-    Continent, Country, DnsName, Name, Percent, RecordType, StatusRange, Ttl, Weight,
+    Bias, Continent, Country, DnsName, Name, Percent, RecordType, StatusRange, Ttl, Weight,
 };
 
 use super::{Bad, Reason, parse};
@@ -192,6 +192,11 @@ pub(crate) fn fraction(text: &str) -> Result<Percent, Bad> {
             help,
             ..bad("bad-fraction", None)
         })
+}
+
+pub(crate) fn bias(text: &str) -> Result<Bias, Bad> {
+    let points = text.parse().ok().and_then(Bias::new);
+    points.ok_or_else(|| bad("bad-bias", None))
 }
 
 pub(crate) fn weight(text: &str) -> Result<Weight, Bad> {

@@ -13,14 +13,14 @@ pub(super) fn cidrs(step: &Step) -> usize {
     match step {
         Step::Fence(rules) => rules.iter().map(|rule| rule.clients.cidrs.len()).sum(),
         Step::Geo(rules) => rules.cidrs.len(),
-        Step::Nearest | Step::Weighted(_) | Step::Failover(_) => 0,
+        Step::Nearest(_) | Step::Weighted(_) | Step::Failover(_) => 0,
     }
 }
 
 /// Whether a step tells clients apart by their place.
 pub(super) fn reads_place(step: &Step) -> bool {
     match step {
-        Step::Nearest | Step::Fence(_) | Step::Geo(_) => true,
+        Step::Nearest(_) | Step::Fence(_) | Step::Geo(_) => true,
         Step::Weighted(_) | Step::Failover(_) => false,
     }
 }
@@ -97,19 +97,11 @@ impl Checker<'_> {
                             c.under("default", |c| c.preference(&rules.default, clusters));
                         }
                     }),
-                    Step::Nearest => {}
+                    Step::Nearest(bias) => c.under("nearest", |c| {
+                        c.under("bias", |c| c.keyed_by_cluster(bias.keys(), clusters))
+                    }),
                     Step::Weighted(weights) => c.under("weighted", |c| {
-                        for cluster in weights.keys() {
-                            c.under(cluster.as_str(), |c| {
-                                c.known(
-                                    "cluster-not-in-app",
-                                    "cluster of this app",
-                                    cluster.as_str(),
-                                    clusters.contains(cluster),
-                                    clusters.iter().copied(),
-                                );
-                            });
-                        }
+                        c.keyed_by_cluster(weights.keys(), clusters);
                         if clusters
                             .iter()
                             .all(|name| weights.get(*name).is_some_and(|w| w.value() == 0))
@@ -145,6 +137,25 @@ impl Checker<'_> {
                     );
                 });
             }
+        }
+    }
+
+    /// A mapping whose keys are clusters of the app.
+    fn keyed_by_cluster<'n>(
+        &mut self,
+        keys: impl Iterator<Item = &'n Name>,
+        clusters: &BTreeSet<&Name>,
+    ) {
+        for cluster in keys {
+            self.under(cluster.as_str(), |c| {
+                c.known(
+                    "cluster-not-in-app",
+                    "cluster of this app",
+                    cluster.as_str(),
+                    clusters.contains(cluster),
+                    clusters.iter().copied(),
+                );
+            });
         }
     }
 
