@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use windrose_config::{GeoSource, Loaded, NodeConfig};
+use tokio::sync::watch as watch_channel;
+use windrose_config::{GeoSource, Loaded, NodeConfig, Report};
 use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
@@ -26,19 +27,26 @@ pub(crate) struct Reloader {
     /// The last that was taken.
     revision: Revision,
     handle: Handle,
+    /// The files that the configuration names, for whom it may concern.
+    named: watch_channel::Sender<Vec<PathBuf>>,
 }
 
 /// Why a new configuration is not in force.
 enum Refused {
     /// As the report of `check`.
-    Wrong(windrose_config::Report),
+    Wrong(Report),
     /// These keys take effect at start only.
     RestartNeeded(Vec<&'static str>),
     Geo(GeoLoadError),
 }
 
 impl Reloader {
-    pub(crate) fn new(path: PathBuf, loaded: &Loaded, running: Running) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        loaded: &Loaded,
+        running: Running,
+        named: watch_channel::Sender<Vec<PathBuf>>,
+    ) -> Self {
         Self {
             path,
             node: loaded.node.clone(),
@@ -47,6 +55,7 @@ impl Reloader {
             data: running.data,
             model: running.model,
             handle: running.handle,
+            named,
         }
     }
 
@@ -73,8 +82,11 @@ impl Reloader {
 
     fn take(&mut self) -> Result<String, Refused> {
         let revision = Revision(self.revision.0 + 1);
-        let loaded = windrose_config::load(&self.path, revision, Some(&self.model))
-            .map_err(Refused::Wrong)?;
+        let loaded = windrose_config::load(&self.path, revision, Some(&self.model));
+        // Of a refused one too: what it lacks may come.
+        let (Ok(Loaded { sources, .. }) | Err(Report { sources, .. })) = &loaded;
+        self.watch_also(sources.named());
+        let loaded = loaded.map_err(Refused::Wrong)?;
         let changed = changed_for_good(&self.node, &loaded.node);
         if !changed.is_empty() {
             return Err(Refused::RestartNeeded(changed));
@@ -93,6 +105,17 @@ impl Reloader {
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));
         Ok(summary)
+    }
+}
+
+impl Reloader {
+    fn watch_also(&self, files: &[PathBuf]) {
+        self.named.send_if_modified(|named| {
+            let differs = named != files;
+            named.clear();
+            named.extend_from_slice(files);
+            differs
+        });
     }
 }
 

@@ -92,7 +92,7 @@ pub fn summary(loaded: &Loaded) -> String {
 }
 
 fn load_sources(
-    sources: Sources,
+    mut sources: Sources,
     revision: Revision,
     previous: Option<&Model>,
 ) -> Result<Loaded, Report> {
@@ -107,7 +107,7 @@ fn load_sources(
         // What follows from so many mistakes would not be shown anyway.
         return Err(report(problems, sources));
     }
-    let read = read::read(&root, &sources);
+    let read = read::read(&root, &mut sources);
     problems.extend(read.found.problems);
     let tainted: Vec<_> = checked
         .tainted

@@ -41,7 +41,7 @@ pub(crate) struct Found {
 }
 
 /// Reads what can be read.
-pub(crate) fn read(root: &Node, sources: &Sources) -> Read {
+pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     let mut found = Found::default();
     let draft = Draft {
         regions: objects(root, "regions", |_, node| region(node)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     list: Vec<Source>,
+    named: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,6 +31,19 @@ impl Sources {
     /// The names of the texts, in the order they were read.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|s| &*s.name)
+    }
+
+    /// The files that the texts name, whether or not they can be read: when one of them changes, the
+    /// configuration has changed.
+    pub fn named(&self) -> &[PathBuf] {
+        &self.named
+    }
+
+    /// Remembers a file that a text names.
+    pub(crate) fn name_file(&mut self, file: &Path) {
+        if !self.named.iter().any(|named| named == file) {
+            self.named.push(file.to_owned());
+        }
     }
 
     pub(crate) fn len(&self) -> u32 {

@@ -21,7 +21,6 @@ use windrose_model::{
     App, Cluster, Coordinates, DnsName, Draft, Model, Name, Now, Percent, ProbeFailure, Region,
     Revision, Split, Version, WallTime, Weight,
 };
-use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Publisher, SlotBook, Slots, Table, compile};
 
 const APPS: u32 = 10_000;
@@ -95,9 +94,7 @@ impl Node {
             },
             ..Options::default()
         };
-        let data = Arc::new(Data {
-            geo: Arc::new(GeoDb::empty()),
-        });
+        let data = Arc::new(Data::nothing());
         let began = cpu();
         let controller = Controller::new(now, Arc::clone(&model), data, &options);
         println!("controller                     {:>10.2?}", cpu() - began);

@@ -24,6 +24,18 @@ pub struct Data {
     pub geo: Arc<GeoDb>,
 }
 
+impl Data {
+    /// A geo database, and nothing else.
+    pub fn of_geo(geo: impl Into<Arc<GeoDb>>) -> Self {
+        Self { geo: geo.into() }
+    }
+
+    /// Nothing is known of any client.
+    pub fn nothing() -> Self {
+        Self::of_geo(GeoDb::empty())
+    }
+}
+
 /// Compiles a Table. `status` should be parallel to the apps of `model`; an app without an entry is
 /// taken as unknown, which is never down. A flip of one app among 10,000 costs pointer comparisons
 /// and one slab.

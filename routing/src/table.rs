@@ -56,8 +56,7 @@ pub struct AppEntry {
 impl Table {
     /// A Table that refuses every name and knows no host.
     pub fn empty() -> Self {
-        let geo = crate::geo::GeoDb::empty();
-        let data = crate::Data { geo: Arc::new(geo) };
+        let data = crate::Data::nothing();
         crate::compile(
             &Model::empty(),
             &windrose_model::Status::default(),

@@ -332,9 +332,7 @@ fn a_fence_fails_closed_and_health_does_not_break_it() {
 
 #[test]
 fn geo_nearest_and_weights_compose() {
-    let geo = Data {
-        geo: Arc::new(GeoDb::builtin()),
-    };
+    let geo = Data::of_geo(GeoDb::builtin());
     let german = "88.198.0.1";
     let american = "8.8.8.8";
     let nearest = table(
@@ -395,9 +393,7 @@ fn several_answers_stay_inside_the_tier() {
 
 #[test]
 fn dns_and_proxy_choose_alike_for_equal_keys() {
-    let geo = Data {
-        geo: Arc::new(GeoDb::builtin()),
-    };
+    let geo = Data::of_geo(GeoDb::builtin());
     let mut shop = app(
         "shop.example.com",
         vec![weighted(&[("frankfurt", 3), ("oregon", 2)])],

@@ -10,16 +10,13 @@ use support::{Dice, app, draft, host, model, name, prefer, slots, status, zone};
 use windrose_model::{
     AppStatus, Coordinates, Draft, EndpointState, GeoRules, Model, Percent, Status, Step, Ttl,
 };
-use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Publisher, SlotBook, Table, compile};
 
 #[test]
 fn incremental_and_from_scratch_give_the_same_digest() {
     for seed in 0..30 {
         let mut dice = Dice(seed);
-        let data = Data {
-            geo: Arc::new(GeoDb::empty()),
-        };
+        let data = Data::nothing();
         let mut draft = draft();
         for i in 0..150 {
             draft.apps.insert(

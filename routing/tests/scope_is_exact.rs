@@ -59,12 +59,7 @@ fn one_view_has_scope_0() {
             vec![Step::Failover(prefer(&["virginia"]))],
         ),
     );
-    let (_, table) = table(
-        draft,
-        &Data {
-            geo: Arc::new(GeoDb::builtin()),
-        },
-    );
+    let (_, table) = table(draft, &Data::of_geo(GeoDb::builtin()));
     let entry = table.app(table.host("shop.example.com").unwrap());
     assert_eq!(entry.scope(table.leaf("192.0.2.1".parse().unwrap())), 0);
     assert_eq!(entry.scope(table.leaf("2001:db8::1".parse().unwrap())), 0);
@@ -124,12 +119,7 @@ fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
         name("shop"),
         app("shop.example.com", vec![Step::Geo(rules)]),
     );
-    let (_, table) = table(
-        draft,
-        &Data {
-            geo: Arc::clone(geo),
-        },
-    );
+    let (_, table) = table(draft, &Data::of_geo(Arc::clone(geo)));
     let entry = table.app(table.host("shop.example.com").unwrap());
     let mut proven = BTreeSet::new();
     for _ in 0..clients {

@@ -1,6 +1,6 @@
 //! `run`: a node until it is told to end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,8 +56,9 @@ async fn live(
         data,
         handle: node.handle.clone(),
     };
-    let mut reloader = Reloader::new(args.config.clone(), loaded, running);
-    let mut changes = changes(watch, &args.config);
+    let (named, to_watch) = tokio::sync::watch::channel(loaded.sources.named().to_vec());
+    let mut reloader = Reloader::new(args.config.clone(), loaded, running, named);
+    let mut changes = changes(watch, &args.config, to_watch);
     tokio::select! {
         served = node.serve() => served.map_err(start_failure)?,
         () = signals.end() => {
@@ -93,15 +94,25 @@ async fn live(
 }
 
 /// A message for each settled change. Without a watch there is still SIGHUP.
-fn changes(watch: notify::Result<Watch>, path: &Path) -> mpsc::Receiver<()> {
+fn changes(
+    watch: notify::Result<Watch>,
+    path: &Path,
+    mut named: tokio::sync::watch::Receiver<Vec<PathBuf>>,
+) -> mpsc::Receiver<()> {
     let (send, changes) = mpsc::channel(1);
     match watch {
         Ok(mut watch) => {
             tokio::spawn(async move {
+                named.mark_changed();
                 loop {
-                    watch.changed().await;
-                    if send.send(()).await.is_err() {
-                        return;
+                    tokio::select! {
+                        told = named.changed() => match told {
+                            Ok(()) => watch.also(named.borrow_and_update().clone()),
+                            Err(_) => return,
+                        },
+                        () = watch.changed() => if send.send(()).await.is_err() {
+                            return;
+                        },
                     }
                 }
             });

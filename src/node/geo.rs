@@ -32,5 +32,5 @@ pub(crate) fn load(source: &GeoSource) -> Result<Arc<Data>, GeoLoadError> {
             })?
         }
     };
-    Ok(Arc::new(Data { geo: Arc::new(geo) }))
+    Ok(Arc::new(Data::of_geo(geo)))
 }

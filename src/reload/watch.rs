@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const LINKS: usize = 8;
 /// A watch on one path.
 pub(crate) struct Watch {
     path: PathBuf,
+    /// Files that the content names.
+    named: Vec<PathBuf>,
     events: mpsc::Receiver<()>,
     /// Of the content that was seen last.
     fingerprint: u64,
@@ -43,19 +46,35 @@ impl Watch {
         })?;
         let mut watch = Self {
             path: path.to_owned(),
+            named: Vec::new(),
             events,
             fingerprint: 0,
             watcher,
         };
         watch.follow()?;
-        watch.fingerprint = fingerprint(path);
+        watch.fingerprint = fingerprint(path, &[]);
         Ok(watch)
+    }
+
+    /// Watches these files too, from now on and instead of those it was told before. What changes
+    /// before this call is not seen.
+    pub(crate) fn also(&mut self, named: Vec<PathBuf>) {
+        let unseen = fingerprint(&self.path, &self.named) != self.fingerprint;
+        self.named = named;
+        // A folder that is not there yet cannot be watched; that it is missing was told already.
+        let _ = self.follow();
+        if !unseen {
+            self.fingerprint = fingerprint(&self.path, &self.named);
+        }
     }
 
     /// Watches where the links lead now; a folder that is watched already stays so.
     fn follow(&mut self) -> notify::Result<()> {
         for folder in folders(&self.path) {
             self.watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
+        for folder in self.named.iter().flat_map(|file| folders(file)) {
+            let _ = self.watcher.watch(&folder, RecursiveMode::NonRecursive);
         }
         Ok(())
     }
@@ -73,7 +92,7 @@ impl Watch {
             {}
             // While a link is being replaced it may lead nowhere; the next event comes back here.
             let _ = self.follow();
-            let now = fingerprint(&self.path);
+            let now = fingerprint(&self.path, &self.named);
             if now != self.fingerprint {
                 self.fingerprint = now;
                 return;
@@ -144,9 +163,15 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Names and contents of all that would be read.
-fn fingerprint(path: &Path) -> u64 {
+/// Names and contents of all that would be read. The files that the content names may be large: of
+/// them only what the system knows.
+fn fingerprint(path: &Path, named: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    for file in named {
+        file.hash(&mut hasher);
+        let known = std::fs::metadata(file).map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()));
+        known.ok().hash(&mut hasher);
+    }
     for file in files(path) {
         file.hash(&mut hasher);
         // A pipe is read once, and not by us; unreadable is a state like any other.
@@ -237,6 +262,24 @@ mod tests {
         let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
         let _watch = Watch::new(&path);
         assert_eq!(fs::read_to_string(path).unwrap(), "schema: 1");
+    }
+
+    #[tokio::test]
+    async fn files_that_the_content_names_are_watched_wherever_they_stand() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("windrose.yaml");
+        let list = elsewhere.path().join("partners.txt");
+        fs::write(&path, "a").unwrap();
+        let mut watch = Watch::new(&path).unwrap();
+        fs::write(&path, "b").unwrap();
+        watch.also(vec![list.clone()]);
+        assert!(sees(&mut watch).await, "what happened before");
+        fs::write(&list, "a").unwrap();
+        assert!(sees(&mut watch).await, "a file that was missing");
+        fs::write(&list, "bb").unwrap();
+        assert!(sees(&mut watch).await, "an edit");
+        fs::remove_file(&list).unwrap();
+        assert!(sees(&mut watch).await, "its end");
     }
 
     #[tokio::test]

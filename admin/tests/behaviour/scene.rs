@@ -15,7 +15,6 @@ use windrose_model::{
     Model, Name, Percent, ProbeFailure, RData, RecordType, Region, Revision, RrSet, Soa, Split,
     Stamp, Status, Ttl, Verdict, Version, WallTime, Weight, Zone,
 };
-use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, SlotBook, Table, compile};
 use windrose_telemetry::Metrics;
 
@@ -265,9 +264,7 @@ fn stamp() -> Stamp {
 fn snapshot() -> Snapshot {
     let model = model();
     let status = status();
-    let data = Data {
-        geo: Arc::new(GeoDb::empty()),
-    };
+    let data = Data::nothing();
     let slots = SlotBook::new().assign(&model, 17);
     let table = compile(&model, &status, &data, &slots, None);
     Snapshot {

@@ -101,7 +101,7 @@ fn no_key_is_read_without_effect() {
     }
     let (root, sources) = full();
     let said = |root: &Node| {
-        let read = read::read(root, &sources);
+        let read = read::read(root, &mut sources.clone());
         format!("{:?} {:?} {:?}", read.draft, read.node, read.geo)
     };
     let whole = said(&root);

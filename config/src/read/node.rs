@@ -96,7 +96,7 @@ fn head_limits(node: &Node) -> HeadLimits {
     }
 }
 
-pub(super) fn geo(root: &Node, sources: &Sources, found: &mut Found) -> GeoSource {
+pub(super) fn geo(root: &Node, sources: &mut Sources, found: &mut Found) -> GeoSource {
     let Some(node) = root.get("data").and_then(|data| data.get("geo")) else {
         return GeoSource::Builtin;
     };
@@ -105,6 +105,7 @@ pub(super) fn geo(root: &Node, sources: &Sources, found: &mut Found) -> GeoSourc
         None | Some("builtin") => GeoSource::Builtin,
         Some(text) => {
             let file: PathBuf = sources.resolve(node.span.source, text);
+            sources.name_file(&file);
             if !file.is_file() {
                 found.problems.push(
                     Problem::error(

@@ -15,7 +15,7 @@ use windrose_model::{
     Now, PassiveKind, Percent, ProbeFailure, Region, Report, Revision, Split, Status, Version,
     WallTime, Weight,
 };
-use windrose_routing::{Data, geo::GeoDb};
+use windrose_routing::Data;
 
 /// How a backend answers probes.
 #[derive(Clone)]
@@ -321,9 +321,7 @@ pub(crate) fn endpoint(index: u16) -> EndpointId {
 }
 
 pub(crate) fn data() -> Arc<Data> {
-    Arc::new(Data {
-        geo: Arc::new(GeoDb::empty()),
-    })
+    Arc::new(Data::nothing())
 }
 
 #[allow(clippy::disallowed_methods, reason = "any origin will do")]

@@ -12,7 +12,6 @@ use windrose_model::{
     App, Cluster, ClusterStatus, Coordinates, DnsName, Draft, Failback, HealthCheck, HttpProbe,
     Model, Name, Percent, Probe, Region, Revision, Split, Version, Weight,
 };
-use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Source};
 use windrose_telemetry::Metrics;
 
@@ -80,9 +79,7 @@ pub(crate) fn draft(apps: &[(&str, Probe, &[SocketAddr])]) -> Draft {
 }
 
 pub(crate) fn data() -> Arc<Data> {
-    Arc::new(Data {
-        geo: Arc::new(GeoDb::empty()),
-    })
+    Arc::new(Data::nothing())
 }
 
 pub(crate) fn model(draft: Draft, revision: u64, previous: Option<&Model>) -> Arc<Model> {

@@ -234,7 +234,7 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
             .collect(),
     };
     let slots = SlotBook::new().assign(&model, 1);
-    let data = Data { geo: Arc::new(geo) };
+    let data = Data::of_geo(geo);
     compile(&model, &status, &data, &slots, None)
 }
 

@@ -20,7 +20,7 @@ use windrose_model::{
     WallTime, Weight,
 };
 use windrose_proxy::{Settings, Shared, serve};
-use windrose_routing::{Data, Publisher, SlotBook, Table, compile, geo::GeoDb};
+use windrose_routing::{Data, Publisher, SlotBook, Table, compile};
 use windrose_telemetry::Metrics;
 
 pub const HOST: &str = "app.test";
@@ -118,9 +118,7 @@ fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
         stamp,
         apps: vec![Arc::new(status)],
     };
-    let data = Data {
-        geo: Arc::new(GeoDb::empty()),
-    };
+    let data = Data::nothing();
     compile(&model, &status, &data, &slots, None)
 }
 

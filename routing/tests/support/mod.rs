@@ -14,7 +14,6 @@ use windrose_model::{
     App, AppStatus, Cluster, Coordinates, DnsName, Draft, Model, Name, Percent, Preference, Region,
     Revision, Soa, Split, Stamp, Status, Step, Ttl, Version, Weight, Zone,
 };
-use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, SlotBook, Slots, Table, compile};
 
 pub fn name(text: &str) -> Name {
@@ -151,9 +150,7 @@ pub fn status(model: &Model, epoch: u64) -> Status {
 }
 
 pub fn no_geo() -> Data {
-    Data {
-        geo: Arc::new(GeoDb::empty()),
-    }
+    Data::nothing()
 }
 
 pub fn slots(model: &Model) -> Slots {
