@@ -7,6 +7,7 @@ use windrose_routing::Table;
 
 use crate::message::{Message, Rcode, UDP_SIZE};
 use crate::query::{Edns, Head, Malformed, Query, rtype};
+use crate::reply::{Reply, Verdict};
 use resolve::Resolution;
 
 mod resolve;
@@ -24,21 +25,6 @@ pub enum Transport {
     Udp,
     /// 65,535 octets (RFC 1035 section 4.2.2).
     Tcp,
-}
-
-/// A response in the caller's buffer, and what to count it as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reply {
-    /// Octets of the message; zero if the buffer was too small to hold any.
-    pub len: usize,
-    /// Its response code.
-    pub rcode: Rcode,
-    /// Slot of the zone the question lies in.
-    pub zone: Option<u32>,
-    /// Steered slot of the leading cluster, if the answer was steered.
-    pub steered: Option<u32>,
-    /// Whether something did not fit.
-    pub truncated: bool,
 }
 
 /// Answers a query into `out`, which needs at least [`MIN_ROOM`] octets. `source` is the address
@@ -108,55 +94,5 @@ fn limit(transport: Transport, edns: Option<&Edns>) -> usize {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_ROOM,
         (Transport::Udp, Some(edns)) => usize::from(edns.size.min(UDP_SIZE)).max(MIN_ROOM),
-    }
-}
-
-impl Reply {
-    pub(crate) const fn none() -> Self {
-        Self {
-            len: 0,
-            rcode: Rcode::ServFail,
-            zone: None,
-            steered: None,
-            truncated: false,
-        }
-    }
-}
-
-impl Message<'_> {
-    #[inline]
-    fn reply(self, head: Head, verdict: &Verdict) -> Reply {
-        let truncated = self.is_truncated();
-        let len = self.finish(head, verdict.rcode, verdict.authoritative, verdict.scope);
-        Reply {
-            len,
-            rcode: verdict.rcode,
-            zone: verdict.zone,
-            steered: verdict.steered,
-            truncated,
-        }
-    }
-}
-
-/// What the header, the counters and the client subnet option will say.
-struct Verdict {
-    rcode: Rcode,
-    authoritative: bool,
-    /// 0 unless the answer was steered: then the same for everyone would be a lie (RFC 7871
-    /// section 7.2.1).
-    scope: u8,
-    zone: Option<u32>,
-    steered: Option<u32>,
-}
-
-impl Verdict {
-    const fn plain(rcode: Rcode) -> Self {
-        Self {
-            rcode,
-            authoritative: false,
-            scope: 0,
-            zone: None,
-            steered: None,
-        }
     }
 }

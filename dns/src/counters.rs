@@ -2,7 +2,7 @@
 
 use windrose_telemetry::{DnsEvent, Local, Metrics, NO_ZONE, RCODES};
 
-use crate::answer::Reply;
+use crate::reply::Reply;
 
 /// The counters of one thread.
 pub struct Counters {
@@ -30,8 +30,8 @@ impl Counters {
         // BADVERS does not fit the header's four bits; it shares the last cell.
         let rcode = u32::from(reply.rcode as u8).min(RCODES - 1);
         self.queries.add(reply.zone.unwrap_or(NO_ZONE), rcode, 1);
-        if let Some(slot) = reply.steered {
-            self.steered.add(slot, 0, 1);
+        if let Some(steered) = reply.steered {
+            self.steered.add(steered.slot, 0, 1);
         }
         if reply.truncated {
             self.event(DnsEvent::Truncated);

@@ -46,7 +46,7 @@ pub(crate) struct Message<'o> {
     answers: u16,
     authorities: u16,
     truncated: bool,
-    questions: u8,
+    question: u16,
     edns: Option<Edns>,
 }
 
@@ -72,7 +72,8 @@ impl<'o> Message<'o> {
             answers: 0,
             authorities: 0,
             truncated: false,
-            questions: u8::from(!question.is_empty()),
+            #[allow(clippy::cast_possible_truncation, reason = "at most 259")]
+            question: question.len() as u16,
             edns,
         })
     }
@@ -81,6 +82,18 @@ impl<'o> Message<'o> {
     #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
+    }
+
+    /// Octets of the question.
+    #[inline]
+    pub(crate) fn question_len(&self) -> u16 {
+        self.question
+    }
+
+    /// Whether there are records in the answer section.
+    #[inline]
+    pub(crate) fn has_answers(&self) -> bool {
+        self.answers > 0
     }
 
     /// Whether something did not fit.
@@ -160,9 +173,9 @@ impl<'o> Message<'o> {
         let [f0, f1] = flags.to_be_bytes();
         let [a0, a1] = self.answers.to_be_bytes();
         let [n0, n1] = self.authorities.to_be_bytes();
-        let opt = u8::from(self.edns.is_some());
+        let (question, opt) = (u8::from(self.question > 0), u8::from(self.edns.is_some()));
         if let Some(header) = self.out.first_chunk_mut::<HEADER>() {
-            *header = [i0, i1, f0, f1, 0, self.questions, a0, a1, n0, n1, 0, opt];
+            *header = [i0, i1, f0, f1, 0, question, a0, a1, n0, n1, 0, opt];
         }
         self.at
     }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use windrose_routing::Table;
 
-use crate::answer::{Reply, Transport, answer, malformed};
+use crate::answer::{Transport, answer, malformed};
 use crate::query::{Parsed, Scratch, parse};
+use crate::reply::Reply;
 use crate::slow;
 
 /// Answers one message into `out`; `None` if it gets no answer. Any octets may come in; `out`

@@ -10,9 +10,10 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use windrose_routing::Table;
 
-use crate::answer::{Reply, Transport, answer, refuse};
+use crate::answer::{Transport, answer, refuse};
 use crate::message::Rcode;
 use crate::query::{self, Edns, HEADER, Head, Query, Scratch};
+use crate::reply::Reply;
 use crate::subnet::Subnet;
 
 /// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of

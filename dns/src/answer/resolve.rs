@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use windrose_routing::{Lookup, Node, Table, ZoneEntry};
 
-use super::Verdict;
 use crate::message::{FIXED, Message, Rcode};
 use crate::query::{HEADER, Query, rtype};
+use crate::reply::Verdict;
 
 /// Aliases followed inside our zones; a longer chain is left to the resolver.
 const HOPS: usize = 8;
@@ -123,7 +123,7 @@ impl<'t> Resolution<'t, '_, '_> {
         if let Some(app) = node.app
             && matches!(qtype, rtype::A | rtype::AAAA | rtype::ANY)
         {
-            self.steer(self.table.app(app), zone, owner, verdict);
+            self.steer(app, zone, owner, verdict);
             return None;
         }
         let wanted = if qtype == rtype::ANY {

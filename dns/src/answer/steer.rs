@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use windrose_model::AppId;
 use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, prefix_key};
 
-use super::Verdict;
 use super::resolve::{Owner, Resolution};
 use crate::message::Rcode;
 use crate::query::rtype;
+use crate::reply::{Steered, Verdict};
 use crate::subnet::{Subnet, is_unroutable};
 
 impl Resolution<'_, '_, '_> {
@@ -15,11 +16,12 @@ impl Resolution<'_, '_, '_> {
     #[inline]
     pub(super) fn steer(
         &mut self,
-        app: &AppEntry,
+        id: AppId,
         zone: &ZoneEntry,
         owner: Owner<'_>,
         verdict: &mut Verdict,
     ) {
+        let app = self.table.app(id);
         let client = self.client(app);
         verdict.scope = client.scope;
         let key = if app.sticky() {
@@ -29,7 +31,7 @@ impl Resolution<'_, '_, '_> {
         };
         match app.choose_dns(app.view(self.table, client.leaf), key) {
             DnsChoice::Clusters(picked) => {
-                self.addresses(app, &picked, zone, owner, verdict);
+                self.addresses(id, &picked, zone, owner, verdict);
             }
             DnsChoice::Nodata => self.negative(zone, owner),
             DnsChoice::Servfail => {
@@ -43,12 +45,13 @@ impl Resolution<'_, '_, '_> {
     #[inline]
     fn addresses(
         &mut self,
-        app: &AppEntry,
+        id: AppId,
         picked: &Picked,
         zone: &ZoneEntry,
         owner: Owner<'_>,
         verdict: &mut Verdict,
     ) {
+        let app = self.table.app(id);
         let clusters = || {
             let all = &app.plan.clusters;
             picked.iter().filter_map(|&at| all.get(usize::from(at)))
@@ -66,7 +69,12 @@ impl Resolution<'_, '_, '_> {
             for set in sets() {
                 self.message.answer(set, owner.pointer(), app.ttl());
             }
-            verdict.steered = clusters().next().map(|lead| lead.slot);
+            let lead = picked.iter().next().zip(clusters().next());
+            verdict.steered = lead.map(|(at, cluster)| Steered {
+                app: id,
+                cluster: *at,
+                slot: cluster.slot,
+            });
         }
     }
 

@@ -1,0 +1,155 @@
+//! HOT. What is known of a response besides its octets: for counters, limits and logs.
+
+use windrose_model::AppId;
+
+use crate::message::{Message, Rcode};
+use crate::query::Head;
+
+/// A response in the caller's buffer, and what to count it as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// Octets of the message; zero if the buffer was too small to hold any.
+    pub len: usize,
+    /// Its response code.
+    pub rcode: Rcode,
+    /// What kind of answer it is.
+    pub class: AnswerClass,
+    /// Slot of the zone the question lies in.
+    pub zone: Option<u32>,
+    /// Where it leads, if it was steered.
+    pub steered: Option<Steered>,
+    /// Scope of the client subnet option, if the client sent one (RFC 7871 section 7.2.1).
+    pub scope: u8,
+    /// Whether something did not fit.
+    pub truncated: bool,
+    /// Whether the client proved its address by a valid server cookie (RFC 7873 section 5.2).
+    pub cookie_valid: bool,
+    /// Octets of the question behind the header.
+    pub question: u16,
+    /// Octets of the OPT record at the end.
+    pub opt: u16,
+}
+
+/// Kinds of answers that are limited apart from each other, as in BIND's response rate limiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AnswerClass {
+    /// Records of a name that exists, or too many of them for this message.
+    Positive,
+    /// Records made from a wildcard: any name has them.
+    Wildcard,
+    /// The name does not exist.
+    NxDomain,
+    /// The name exists, the type does not.
+    NoData,
+    /// Another server knows.
+    Referral,
+    /// Everything else: refused, malformed, failed.
+    Error,
+}
+
+impl AnswerClass {
+    /// How many there are.
+    pub const COUNT: usize = 6;
+    /// All, in order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Positive,
+        Self::Wildcard,
+        Self::NxDomain,
+        Self::NoData,
+        Self::Referral,
+        Self::Error,
+    ];
+
+    /// As in labels, keys and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Positive => "positive",
+            Self::Wildcard => "wildcard",
+            Self::NxDomain => "nxdomain",
+            Self::NoData => "nodata",
+            Self::Referral => "referral",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Where a steered answer leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steered {
+    /// The app of the Table that answered.
+    pub app: AppId,
+    /// The leading cluster, by its local number in the app.
+    pub cluster: u8,
+    /// Number of (app, cluster) for metrics.
+    pub slot: u32,
+}
+
+/// What the header, the counters and the client subnet option will say.
+pub(crate) struct Verdict {
+    pub(crate) rcode: Rcode,
+    pub(crate) authoritative: bool,
+    /// 0 unless the answer was steered: then the same for everyone would be a lie (RFC 7871
+    /// section 7.2.1).
+    pub(crate) scope: u8,
+    pub(crate) zone: Option<u32>,
+    pub(crate) steered: Option<Steered>,
+}
+
+impl Verdict {
+    pub(crate) const fn plain(rcode: Rcode) -> Self {
+        Self {
+            rcode,
+            authoritative: false,
+            scope: 0,
+            zone: None,
+            steered: None,
+        }
+    }
+}
+
+impl Reply {
+    pub(crate) const fn none() -> Self {
+        Self {
+            len: 0,
+            rcode: Rcode::ServFail,
+            class: AnswerClass::Error,
+            zone: None,
+            steered: None,
+            scope: 0,
+            truncated: false,
+            cookie_valid: false,
+            question: 0,
+            opt: 0,
+        }
+    }
+}
+
+impl Message<'_> {
+    #[inline]
+    pub(crate) fn reply(self, head: Head, verdict: &Verdict) -> Reply {
+        let (truncated, question) = (self.is_truncated(), self.question_len());
+        let class = match verdict.rcode {
+            Rcode::NoError if self.has_answers() || truncated => AnswerClass::Positive,
+            Rcode::NoError if verdict.authoritative => AnswerClass::NoData,
+            Rcode::NoError => AnswerClass::Referral,
+            Rcode::NxDomain => AnswerClass::NxDomain,
+            _ => AnswerClass::Error,
+        };
+        let records_end = self.position();
+        let len = self.finish(head, verdict.rcode, verdict.authoritative, verdict.scope);
+        #[allow(clippy::cast_possible_truncation, reason = "parts of a message")]
+        Reply {
+            len,
+            rcode: verdict.rcode,
+            class,
+            zone: verdict.zone,
+            steered: verdict.steered,
+            scope: verdict.scope,
+            truncated,
+            cookie_valid: false,
+            question,
+            opt: (len - records_end) as u16,
+        }
+    }
+}
