@@ -2,7 +2,7 @@
 //! JSON Schema.
 
 use serde_json::{Value, json};
-use windrose_model::{Continent, RecordType, Weight};
+use windrose_model::{Continent, Weight};
 
 mod parse;
 mod read;
@@ -214,7 +214,7 @@ impl Scalar {
             }
             Self::Bool => json!({"type": "boolean"}),
             Self::Choice(choices) => json!({"enum": choices}),
-            Self::RecordType => json!({"enum": RecordType::WRITABLE.map(RecordType::as_str)}),
+            Self::RecordType => json!({"enum": read::WRITABLE.map(|rtype| rtype.to_string())}),
             Self::Status => json!({
                 "type": ["string", "integer"],
                 "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",

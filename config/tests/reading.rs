@@ -8,7 +8,9 @@ use std::time::Duration;
 use windrose_config::{
     GeoSource, Listeners, Loaded, NodeConfig, Report, load, load_text, schema, summary,
 };
-use windrose_model::{Name, Percent, RData, RecordType, Revision, Step, WhenAllDown};
+use windrose_model::{
+    DnsName, Name, Percent, RData, RDataRef, RecordType, Revision, Step, WhenAllDown,
+};
 
 const APP: &str = "
 schema: 1
@@ -175,27 +177,28 @@ zones:
     assert_eq!(apex.to_string(), "example.com");
     assert_eq!(zone.soa.rname.to_string(), "hostmaster.example.net");
     let data = |name: &str, rtype| {
-        let set = &zone.records[&(name.parse().unwrap(), rtype)];
-        assert_eq!(set.ttl.seconds(), 300);
-        set.data.clone()
+        let set = zone.records.get(&name.parse().unwrap(), rtype).unwrap();
+        assert_eq!(set.ttl().seconds(), 300);
+        set.data().map(RDataRef::to_owned).collect::<Vec<_>>()
     };
-    let name = |text: &str| text.parse().unwrap();
+    let name = |text: &str| text.parse::<DnsName>().unwrap();
     assert_eq!(
-        data("example.com", RecordType::Ns),
+        data("example.com", RecordType::NS),
         [
-            RData::Ns(name("ns1.example.com")),
-            RData::Ns(name("ns2.example.net"))
+            RData::ns(&name("ns1.example.com")),
+            RData::ns(&name("ns2.example.net"))
         ]
     );
     assert_eq!(data("www.example.com", RecordType::A).len(), 2);
     assert_eq!(
-        data("*.w.example.com", RecordType::Mx),
-        [RData::Mx(10, name("mail.example.com"))]
+        data("*.w.example.com", RecordType::MX),
+        [RData::mx(10, &name("mail.example.com"))]
     );
-    let [RData::Txt(strings)] = &data("example.com", RecordType::Txt)[..] else {
-        panic!()
-    };
-    assert_eq!(strings.iter().map(Vec::len).collect::<Vec<_>>(), [255, 45]);
+    let strings = ["x".repeat(255), "x".repeat(45)];
+    assert_eq!(
+        data("example.com", RecordType::TXT),
+        [RData::txt(&strings).unwrap()]
+    );
 }
 
 #[test]

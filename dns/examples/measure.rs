@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
-use windrose_model::{Continent, GeoRules, RData, RecordType, RrSet, Step, Ttl};
+use windrose_model::{Continent, GeoRules, RData, RrSet, Step, Ttl};
 use windrose_routing::{Publisher, Table};
 use windrose_telemetry::Metrics;
 use world::{Ask, ip, table};
@@ -100,10 +100,9 @@ fn serve(address: &str) {
     for (apex, zone) in &mut draft.zones {
         for i in 0..1_000 {
             let owner = world::dns(&format!("host{i:04}.{apex}"));
-            let data = vec![RData::A(std::net::Ipv4Addr::from(0xc000_0200 + i))];
-            let ttl = Ttl::new(300).unwrap();
-            zone.records
-                .insert((owner, RecordType::A), RrSet { ttl, data });
+            let data = RData::a(std::net::Ipv4Addr::from(0xc000_0200 + i));
+            let set = RrSet::single(Ttl::new(300).unwrap(), &data);
+            zone.records.insert(owner, set);
         }
     }
     let prefer = |cluster: &str| vec![vec![world::name(cluster)]];

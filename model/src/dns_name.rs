@@ -87,6 +87,23 @@ impl DnsName {
         Ok(Self(wire.into()))
     }
 
+    /// Reads exactly one uncompressed name in wire form, its root octet included, and folds its case;
+    /// `None` when it is malformed, longer than 255 octets, or followed by more.
+    pub fn from_wire(wire: &[u8]) -> Option<Self> {
+        let mut at = 0;
+        loop {
+            let len = usize::from(*wire.get(at)?);
+            at += len + 1;
+            if len > 63 || at > 255 {
+                return None;
+            }
+            if len == 0 {
+                break;
+            }
+        }
+        (at == wire.len()).then(|| Self(wire.to_ascii_lowercase().into()))
+    }
+
     /// The wire form, root octet included.
     pub fn wire(&self) -> &[u8] {
         &self.0

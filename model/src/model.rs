@@ -103,7 +103,10 @@ impl Model {
                         .ok()
                         .map(|i| &m.zones[i].1)
                 });
-                let zone = keep(old, zone);
+                let zone = match old {
+                    Some(old) => keep(Some(old), zone.sharing(old)),
+                    None => Arc::new(zone),
+                };
                 (apex, zone)
             })
             .collect();

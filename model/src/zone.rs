@@ -1,11 +1,6 @@
-//! Zones and their records.
+//! Zones, their start of authority and their RRsets.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
-
-use crate::{DnsName, Ttl};
+use crate::{DnsName, RData, RDataRef, RecordType, Records, Ttl};
 
 /// A DNS name space we answer for, by apex. Hosts of apps inside it are steered; its own records
 /// may not stand at the same name and type.
@@ -13,8 +8,18 @@ use crate::{DnsName, Ttl};
 pub struct Zone {
     /// Start of authority.
     pub soa: Soa,
-    /// RRsets by owner and type; the apex NS set is here too.
-    pub records: BTreeMap<(DnsName, RecordType), RrSet>,
+    /// RRsets by owner and type; the apex NS set is here too, the SOA record is not.
+    pub records: Records,
+}
+
+impl Zone {
+    /// The same content, sharing records with `previous`; see [`Records::sharing`].
+    pub(crate) fn sharing(self, previous: &Self) -> Self {
+        Self {
+            records: self.records.sharing(&previous.records),
+            ..self
+        }
+    }
 }
 
 /// SOA fields (RFC 1035 section 3.3.13).
@@ -38,143 +43,130 @@ pub struct Soa {
     pub ttl: Ttl,
 }
 
-/// Records of one owner and type: one TTL, distinct data.
+/// Records of one owner and type: one TTL (RFC 2181 section 5.2), at least one, all different, in
+/// the order they were given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RrSet {
-    /// For all of them.
-    pub ttl: Ttl,
-    /// At least one.
-    pub data: Vec<RData>,
+    ttl: Ttl,
+    rtype: RecordType,
+    /// The data of each, after its length in two octets: one allocation for a set.
+    packed: Box<[u8]>,
 }
 
-/// Types that a zone may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum RecordType {
-    A,
-    Ns,
-    Cname,
-    Soa,
-    Mx,
-    Txt,
-    Aaaa,
+/// Why records are no RRset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RrSetError {
+    /// No record.
+    #[error("an RRset has at least one record")]
+    Empty,
+    /// Two types.
+    #[error("an RRset has records of one type, this one has {0} and {1}")]
+    Types(RecordType, RecordType),
+    /// The same data twice; the position of the second.
+    #[error("record {0} of an RRset equals one before it")]
+    Duplicate(usize),
 }
 
-impl RecordType {
-    /// Those that may be written in a zone; SOA has keys of its own.
-    pub const WRITABLE: [Self; 6] = [
-        Self::A,
-        Self::Aaaa,
-        Self::Cname,
-        Self::Mx,
-        Self::Ns,
-        Self::Txt,
-    ];
+impl RrSet {
+    /// Records of one type, all different.
+    pub fn new(ttl: Ttl, data: &[RData]) -> Result<Self, RrSetError> {
+        let rtype = data.first().ok_or(RrSetError::Empty)?.record_type();
+        let mut packed = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for (at, one) in data.iter().enumerate() {
+            if one.record_type() != rtype {
+                return Err(RrSetError::Types(rtype, one.record_type()));
+            }
+            if at > 0 && (data[0] == *one || !seen.insert(one.wire())) {
+                return Err(RrSetError::Duplicate(at));
+            }
+            pack(&mut packed, one.wire());
+        }
+        let packed = packed.into();
+        Ok(Self { ttl, rtype, packed })
+    }
 
-    /// The type's number on the wire.
-    pub const fn code(self) -> u16 {
-        match self {
-            Self::A => 1,
-            Self::Ns => 2,
-            Self::Cname => 5,
-            Self::Soa => 6,
-            Self::Mx => 15,
-            Self::Txt => 16,
-            Self::Aaaa => 28,
+    /// One record.
+    pub fn single(ttl: Ttl, data: &RData) -> Self {
+        let mut packed = Vec::with_capacity(2 + data.wire().len());
+        pack(&mut packed, data.wire());
+        Self {
+            ttl,
+            rtype: data.record_type(),
+            packed: packed.into(),
         }
     }
 
-    /// The type of a number, if a zone may hold it.
-    pub const fn from_code(code: u16) -> Option<Self> {
-        Some(match code {
-            1 => Self::A,
-            2 => Self::Ns,
-            5 => Self::Cname,
-            6 => Self::Soa,
-            15 => Self::Mx,
-            16 => Self::Txt,
-            28 => Self::Aaaa,
-            _ => return None,
+    /// The same records with another TTL.
+    pub fn with_ttl(self, ttl: Ttl) -> Self {
+        Self { ttl, ..self }
+    }
+
+    /// For all of them.
+    pub const fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    /// Of all of them.
+    pub const fn record_type(&self) -> RecordType {
+        self.rtype
+    }
+
+    /// The data of each record.
+    pub fn data(&self) -> impl Iterator<Item = RDataRef<'_>> {
+        let mut rest = &self.packed[..];
+        std::iter::from_fn(move || {
+            let (len, after) = rest.split_first_chunk()?;
+            let (wire, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+            rest = after;
+            Some(RDataRef {
+                rtype: self.rtype,
+                wire,
+            })
         })
     }
 
-    /// Its mnemonic.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Ns => "NS",
-            Self::Cname => "CNAME",
-            Self::Soa => "SOA",
-            Self::Mx => "MX",
-            Self::Txt => "TXT",
-            Self::Aaaa => "AAAA",
+    /// How many records; at least one. Costs a walk over them.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.data().count()
+    }
+}
+
+fn pack(packed: &mut Vec<u8>, wire: &[u8]) {
+    // Data of a record has at most 65,535 octets.
+    let len = u16::try_from(wire.len()).unwrap_or(u16::MAX);
+    packed.extend_from_slice(&len.to_be_bytes());
+    packed.extend_from_slice(wire);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn a(last: u8) -> RData {
+        RData::a([192, 0, 2, last].into())
+    }
+
+    #[test]
+    fn an_rrset_gives_back_what_it_was_made_of_in_order() {
+        let ttl = Ttl::new(60).unwrap();
+        let set = RrSet::new(ttl, &[a(2), a(1)]).unwrap();
+        let data: Vec<_> = set.data().map(RDataRef::to_owned).collect();
+        assert_eq!(data, [a(2), a(1)]);
+        assert_eq!((set.len(), set.record_type()), (2, RecordType::A));
+        assert_eq!(RrSet::single(ttl, &a(1)), RrSet::new(ttl, &[a(1)]).unwrap());
+    }
+
+    #[test]
+    fn an_rrset_is_of_one_type_distinct_and_not_empty() {
+        let ttl = Ttl::new(60).unwrap();
+        assert_eq!(RrSet::new(ttl, &[]), Err(RrSetError::Empty));
+        for data in [vec![a(1), a(2), a(2)], vec![a(1), a(2), a(1)]] {
+            assert_eq!(RrSet::new(ttl, &data), Err(RrSetError::Duplicate(2)));
         }
-    }
-}
-
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for RecordType {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Soa]
-            .into_iter()
-            .chain(Self::WRITABLE)
-            .find(|t| t.as_str().eq_ignore_ascii_case(text))
-            .ok_or(())
-    }
-}
-
-/// The data of one record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RData {
-    /// IPv4 address.
-    A(Ipv4Addr),
-    /// IPv6 address.
-    Aaaa(Ipv6Addr),
-    /// Alias.
-    Cname(DnsName),
-    /// Name server.
-    Ns(DnsName),
-    /// Mail exchange: preference, host.
-    Mx(u16, DnsName),
-    /// Character strings, each at most 255 octets, at least one.
-    Txt(Vec<Vec<u8>>),
-}
-
-impl RData {
-    /// Its type.
-    pub const fn record_type(&self) -> RecordType {
-        match self {
-            Self::A(_) => RecordType::A,
-            Self::Aaaa(_) => RecordType::Aaaa,
-            Self::Cname(_) => RecordType::Cname,
-            Self::Ns(_) => RecordType::Ns,
-            Self::Mx(..) => RecordType::Mx,
-            Self::Txt(_) => RecordType::Txt,
-        }
-    }
-
-    /// Appends its wire form, names uncompressed.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::A(ip) => out.extend_from_slice(&ip.octets()),
-            Self::Aaaa(ip) => out.extend_from_slice(&ip.octets()),
-            Self::Cname(name) | Self::Ns(name) => out.extend_from_slice(name.wire()),
-            Self::Mx(preference, name) => {
-                out.extend_from_slice(&preference.to_be_bytes());
-                out.extend_from_slice(name.wire());
-            }
-            Self::Txt(strings) => {
-                for string in strings {
-                    out.push(u8::try_from(string.len()).unwrap_or(u8::MAX));
-                    out.extend_from_slice(&string[..string.len().min(255)]);
-                }
-            }
-        }
+        let txt = RData::txt(&["a"]).unwrap();
+        let types = RrSetError::Types(RecordType::A, RecordType::TXT);
+        assert_eq!(RrSet::new(ttl, &[a(1), txt]), Err(types));
     }
 }

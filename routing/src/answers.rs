@@ -24,13 +24,16 @@ pub struct AnswerSet {
 impl AnswerSet {
     pub(crate) fn of(set: &RrSet, rtype: u16) -> Self {
         let mut wire = Vec::new();
-        for data in &set.data {
-            record(&mut wire, rtype, set.ttl.seconds(), |out| data.write(out));
+        let ttl = set.ttl().seconds();
+        for data in set.data() {
+            record(&mut wire, rtype, ttl, |out| {
+                out.extend_from_slice(data.wire())
+            });
         }
         Self {
             rtype,
-            ttl: set.ttl.seconds(),
-            count: count(set.data.len()),
+            ttl,
+            count: count(set.len()),
             wire: wire.into(),
         }
     }
@@ -59,11 +62,13 @@ impl AnswerSet {
         let rtype = if v6 { 28 } else { 1 };
         for address in addresses {
             let data = match address {
-                IpAddr::V4(ip) if !v6 => RData::A(*ip),
-                IpAddr::V6(ip) if v6 => RData::Aaaa(*ip),
+                IpAddr::V4(ip) if !v6 => RData::a(*ip),
+                IpAddr::V6(ip) if v6 => RData::aaaa(*ip),
                 _ => continue,
             };
-            record(&mut wire, rtype, 0, |out| data.write(out));
+            record(&mut wire, rtype, 0, |out| {
+                out.extend_from_slice(data.wire())
+            });
             n += 1;
         }
         Self {
@@ -115,11 +120,9 @@ mod tests {
 
     #[test]
     fn records_are_laid_out_for_patching() {
-        let set = RrSet {
-            ttl: Ttl::new(300).unwrap(),
-            data: vec![RData::Cname(DnsName::parse("a.b").unwrap())],
-        };
-        let answer = AnswerSet::of(&set, RecordType::Cname.code());
+        let target = DnsName::parse("a.b").unwrap();
+        let set = RrSet::single(Ttl::new(300).unwrap(), &RData::cname(&target));
+        let answer = AnswerSet::of(&set, RecordType::CNAME.code());
         assert_eq!(
             &answer.wire[..],
             b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x05\x01a\x01b\0"

@@ -152,12 +152,12 @@ impl NameIndex {
             sets.entry(apex)
                 .or_default()
                 .push(AnswerSet::soa(&zone.soa));
-            for ((owner, rtype), set) in &zone.records {
+            for (owner, set) in zone.records.iter() {
                 // What lies in a deeper zone of ours is occluded by it.
                 if self.zone_of(owner.wire()) == Some(i) {
                     sets.entry(owner)
                         .or_default()
-                        .push(AnswerSet::of(set, rtype.code()));
+                        .push(AnswerSet::of(set, set.record_type().code()));
                 }
             }
         }

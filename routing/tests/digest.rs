@@ -185,11 +185,10 @@ fn change_model(draft: &mut Draft, dice: &mut Dice) {
         }
         3 => drop(draft.zones.insert(host("other.example"), {
             let mut other = zone();
-            other.records.clear();
-            let ns = zone().records.into_values().next().unwrap();
-            other
+            let ns = other
                 .records
-                .insert((host("other.example"), windrose_model::RecordType::Ns), ns);
+                .remove(&host("example.com"), windrose_model::RecordType::NS);
+            other.records.insert(host("other.example"), ns.unwrap());
             other
         })),
         _ => drop(

@@ -108,9 +108,9 @@ fn a_sticky_answer_has_the_scope_that_it_is_sent_with() {
 
 #[test]
 fn records_are_shown_with_their_data() {
-    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::Ns);
+    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::NS);
     assert_eq!(trace.records, ["example.com 300 NS ns1.example.com"]);
-    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::Soa);
+    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::SOA);
     let soa = "example.com 300 SOA ns1.example.com hostmaster.example.com 1 3600 600 604800 60";
     assert_eq!(trace.records, [soa]);
 }
@@ -125,12 +125,8 @@ fn chain(aliases: usize) -> explain::DnsTrace {
                     true => host("shop.example.com"),
                     false => host(&format!("a{}.example.com", n + 1)),
                 };
-                let set = RrSet {
-                    ttl: Ttl::new(60).unwrap(),
-                    data: vec![RData::Cname(target)],
-                };
-                let owner = host(&format!("a{n}.example.com"));
-                records.insert((owner, RecordType::Cname), set);
+                let set = RrSet::single(Ttl::new(60).unwrap(), &RData::cname(&target));
+                records.insert(host(&format!("a{n}.example.com")), set);
             }
         },
         |_| {},
@@ -157,7 +153,7 @@ fn a_cluster_without_the_family_makes_an_empty_answer() {
         },
         |_| {},
     );
-    let trace = dns(&table, "shop.example.com", RecordType::Aaaa);
+    let trace = dns(&table, "shop.example.com", RecordType::AAAA);
     assert_eq!(trace.records, [""; 0]);
     said(&trace.steps, "an empty answer");
 }

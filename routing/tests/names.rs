@@ -9,39 +9,20 @@ use windrose_routing::{Lookup, Table};
 
 fn world() -> Table {
     let mut draft = draft();
-    let set = |ip: [u8; 4]| RrSet {
-        ttl: Ttl::new(60).unwrap(),
-        data: vec![RData::A(ip.into())],
-    };
+    let set = |ip: [u8; 4]| RrSet::single(Ttl::new(60).unwrap(), &RData::a(ip.into()));
     let records = &mut draft.zones.get_mut(&host("example.com")).unwrap().records;
-    records.insert(
-        (host("www.example.com"), RecordType::A),
-        set([192, 0, 2, 80]),
-    );
-    records.insert(
-        (host("a.b.c.example.com"), RecordType::A),
-        set([192, 0, 2, 81]),
-    );
-    records.insert(
-        (host("*.wild.example.com"), RecordType::A),
-        set([192, 0, 2, 82]),
-    );
-    records.insert(
-        (host("real.wild.example.com"), RecordType::A),
-        set([192, 0, 2, 83]),
-    );
-    records.insert(
-        (host("hidden.sub.example.com"), RecordType::A),
-        set([192, 0, 2, 84]),
-    );
+    records.insert(host("www.example.com"), set([192, 0, 2, 80]));
+    records.insert(host("a.b.c.example.com"), set([192, 0, 2, 81]));
+    records.insert(host("*.wild.example.com"), set([192, 0, 2, 82]));
+    records.insert(host("real.wild.example.com"), set([192, 0, 2, 83]));
+    records.insert(host("hidden.sub.example.com"), set([192, 0, 2, 84]));
     let mut sub = zone();
-    let ns = sub.records.pop_first().unwrap().1;
-    sub.records
-        .insert((host("sub.example.com"), RecordType::Ns), ns);
+    let ns = sub.records.remove(&host("example.com"), RecordType::NS);
+    sub.records.insert(host("sub.example.com"), ns.unwrap());
     draft.zones.insert(host("sub.example.com"), sub.clone());
-    let ns = sub.records.pop_first().unwrap().1;
+    let ns = sub.records.remove(&host("sub.example.com"), RecordType::NS);
     sub.records
-        .insert((host("far.away.example.com"), RecordType::Ns), ns);
+        .insert(host("far.away.example.com"), ns.unwrap());
     draft.zones.insert(host("far.away.example.com"), sub);
     draft
         .apps

@@ -12,8 +12,8 @@ use windrose_admin::{Identity, State};
 use windrose_control::{Decision, Readiness, Reload, Snapshot};
 use windrose_model::{
     App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates, DnsName, Draft, EndpointState,
-    Model, Name, Percent, ProbeFailure, RData, RecordType, Region, Revision, RrSet, Soa, Split,
-    Stamp, Status, Ttl, Verdict, Version, WallTime, Weight, Zone,
+    Model, Name, Percent, ProbeFailure, RData, Region, Revision, RrSet, Soa, Split, Stamp, Status,
+    Ttl, Verdict, Version, WallTime, Weight, Zone,
 };
 use windrose_routing::{Data, SlotBook, Table, compile};
 use windrose_telemetry::Metrics;
@@ -194,11 +194,9 @@ fn model() -> Model {
         minimum: 1,
         ttl: Ttl::new(1).unwrap(),
     };
-    let servers = RrSet {
-        ttl: Ttl::new(60).unwrap(),
-        data: vec![RData::Ns(dns_name("ns.example.net"))],
-    };
-    let records = BTreeMap::from([((dns_name("example.com"), RecordType::Ns), servers)]);
+    let servers = RData::ns(&dns_name("ns.example.net"));
+    let servers = RrSet::single(Ttl::new(60).unwrap(), &servers);
+    let records = [(dns_name("example.com"), servers)].into_iter().collect();
     draft
         .zones
         .insert(dns_name("example.com"), Zone { soa, records });

@@ -34,11 +34,19 @@ pub(super) fn read(root: &Node, found: &mut Found) -> BTreeMap<DnsName, Zone> {
             let records = reader
                 .sets
                 .into_iter()
-                .map(|(key, (set, _))| (key, set))
+                .filter_map(|((owner, _), set)| Some((owner, RrSet::new(set.ttl, &set.data).ok()?)))
                 .collect();
             (apex.clone(), Zone { soa, records })
         })
         .collect()
+}
+
+/// An RRset while it is read.
+struct Set {
+    ttl: Ttl,
+    data: Vec<RData>,
+    /// Of its first record.
+    first: Span,
 }
 
 struct Reader<'a> {
@@ -46,8 +54,7 @@ struct Reader<'a> {
     /// The apex as written.
     key: &'a str,
     found: &'a mut Found,
-    /// With the place of their first record.
-    sets: HashMap<(DnsName, RecordType), (RrSet, Span)>,
+    sets: HashMap<(DnsName, RecordType), Set>,
 }
 
 impl Reader<'_> {
@@ -135,20 +142,16 @@ impl Reader<'_> {
             }
         }
         // A set of which nothing could be read was told already.
-        self.sets.retain(|_, (set, _)| !set.data.is_empty());
+        self.sets.retain(|_, set| !set.data.is_empty());
     }
 
     /// Finds or begins the RRset of a record; its records share one TTL (RFC 2181 section 5.2).
     fn set(&mut self, record: &Node, at: Span, key: (DnsName, RecordType), ttl: Ttl) {
         let (owner, rtype) = key.clone();
-        let (set, first) = self.sets.entry(key).or_insert_with(|| {
-            (
-                RrSet {
-                    ttl,
-                    data: Vec::new(),
-                },
-                at,
-            )
+        let set = self.sets.entry(key).or_insert_with(|| Set {
+            ttl,
+            data: Vec::new(),
+            first: at,
         });
         if set.ttl != ttl {
             let span = record.get("ttl").map_or(at, |n| n.span);
@@ -157,22 +160,22 @@ impl Reader<'_> {
                 ttl.seconds(),
                 set.ttl.seconds()
             );
-            self.found
-                .problems
-                .push(Problem::error("differing-ttls", span, message).related(*first, "first at"));
+            self.found.problems.push(
+                Problem::error("differing-ttls", span, message).related(set.first, "first at"),
+            );
         }
     }
 
     fn add(&mut self, node: &Node, key: (DnsName, RecordType), data: RData) {
         let (owner, rtype) = key.clone();
-        let Some((set, first)) = self.sets.get_mut(&key) else {
+        let Some(set) = self.sets.get_mut(&key) else {
             return;
         };
         if set.data.len() < COMPARED && set.data.contains(&data) {
             let message = format!("{owner} {rtype} has this value already");
             self.found.problems.push(
                 Problem::error("duplicate-record", node.span, message)
-                    .related(*first, "its records begin at"),
+                    .related(set.first, "its records begin at"),
             );
         } else {
             set.data.push(data);
@@ -187,29 +190,29 @@ impl Reader<'_> {
         };
         match rtype {
             RecordType::A => match text.parse::<Ipv4Addr>() {
-                Ok(ip) => Some(RData::A(ip)),
+                Ok(ip) => Some(RData::a(ip)),
                 Err(_) => bad(self, "an IPv4 address"),
             },
-            RecordType::Aaaa => match text.parse::<Ipv6Addr>() {
-                Ok(ip) => Some(RData::Aaaa(ip)),
+            RecordType::AAAA => match text.parse::<Ipv6Addr>() {
+                Ok(ip) => Some(RData::aaaa(ip)),
                 Err(_) => bad(self, "an IPv6 address"),
             },
-            RecordType::Cname => self.name(node, text).map(RData::Cname),
-            RecordType::Ns => self.name(node, text).map(RData::Ns),
-            RecordType::Mx => {
+            RecordType::CNAME => self.name(node, text).map(|name| RData::cname(&name)),
+            RecordType::NS => self.name(node, text).map(|name| RData::ns(&name)),
+            RecordType::MX => {
                 let (preference, host) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
                 match preference.parse() {
                     Ok(preference) if !host.trim().is_empty() => self
                         .name(node, host.trim())
-                        .map(|host| RData::Mx(preference, host)),
+                        .map(|host| RData::mx(preference, &host)),
                     _ => bad(
                         self,
                         "a preference from 0 to 65535 and a name, such as \"10 mail\"",
                     ),
                 }
             }
-            RecordType::Txt => Some(RData::Txt(strings(text))),
-            RecordType::Soa => None,
+            RecordType::TXT => RData::txt(&strings(text)).ok(),
+            _ => None,
         }
     }
 

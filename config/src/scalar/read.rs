@@ -239,14 +239,24 @@ pub(crate) fn choice(text: &str, choices: &[&str]) -> Result<(), Bad> {
     })
 }
 
+/// Types that may be written in a zone; SOA has keys of its own.
+pub(super) const WRITABLE: [RecordType; 6] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::CNAME,
+    RecordType::MX,
+    RecordType::NS,
+    RecordType::TXT,
+];
+
 pub(crate) fn record_type(text: &str) -> Result<RecordType, Bad> {
     match text.parse() {
-        Ok(RecordType::Soa) => {
+        Ok(RecordType::SOA) => {
             let help = Some("the SOA record has keys of its own: zones.*.soa");
             Err(bad("bad-record-type", help))
         }
-        Ok(rtype) => Ok(rtype),
-        Err(()) => Err(bad("bad-record-type", None)),
+        Ok(rtype) if WRITABLE.contains(&rtype) => Ok(rtype),
+        _ => Err(bad("bad-record-type", None)),
     }
 }
 

@@ -63,7 +63,7 @@ const SECOND: &str = "
 ";
 
 fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
-    let mut sets: BTreeMap<_, RrSet> = BTreeMap::new();
+    let mut sets: BTreeMap<_, (Ttl, Vec<RData>)> = BTreeMap::new();
     for line in records.lines().map(str::trim).filter(|l| !l.is_empty()) {
         let mut words = line.split_whitespace();
         let owner = dns(words.next().unwrap());
@@ -71,22 +71,23 @@ fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
         let rtype: RecordType = words.next().unwrap().parse().unwrap();
         let rest: Vec<_> = words.collect();
         let data = match rtype {
-            RecordType::A => RData::A(rest[0].parse().unwrap()),
-            RecordType::Aaaa => RData::Aaaa(rest[0].parse().unwrap()),
-            RecordType::Cname => RData::Cname(dns(rest[0])),
-            RecordType::Ns => RData::Ns(dns(rest[0])),
-            RecordType::Mx => RData::Mx(10, dns(rest[0])),
-            RecordType::Txt => RData::Txt(vec![rest.join(" ").into_bytes()]),
-            RecordType::Soa => panic!("the SOA is made by zone()"),
+            RecordType::A => RData::a(rest[0].parse().unwrap()),
+            RecordType::AAAA => RData::aaaa(rest[0].parse().unwrap()),
+            RecordType::CNAME => RData::cname(&dns(rest[0])),
+            RecordType::NS => RData::ns(&dns(rest[0])),
+            RecordType::MX => RData::mx(10, &dns(rest[0])),
+            RecordType::TXT => RData::txt(&[rest.join(" ")]).unwrap(),
+            other => panic!("{other} is not read here"),
         };
         sets.entry((owner, rtype))
-            .or_insert_with(|| RrSet {
-                ttl: ttl(seconds),
-                data: Vec::new(),
-            })
-            .data
+            .or_insert_with(|| (ttl(seconds), Vec::new()))
+            .1
             .push(data);
     }
+    let records = sets
+        .into_iter()
+        .map(|((owner, _), (ttl, data))| (owner, RrSet::new(ttl, &data).unwrap()))
+        .collect();
     let soa = Soa {
         mname: dns("ns1.example.net"),
         rname: dns("hostmaster.example.net"),
@@ -97,7 +98,7 @@ fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
         minimum,
         ttl: ttl(900),
     };
-    (dns(apex), Zone { soa, records: sets })
+    (dns(apex), Zone { soa, records })
 }
 
 fn cluster(addresses: &[&str]) -> Cluster {

@@ -97,7 +97,7 @@ fn step(
     trace
         .steps
         .push(format!("{owner} exists in zone {}", zone.apex));
-    if let (Some(app), RecordType::A | RecordType::Aaaa) = (node.app, rtype) {
+    if let (Some(app), RecordType::A | RecordType::AAAA) = (node.app, rtype) {
         steered(trace, table, table.app(app), owner, rtype, draw);
         return None;
     }
@@ -109,7 +109,7 @@ fn step(
         trace.records.extend(records::lines(owner, set.ttl, set));
         return None;
     }
-    let alias = node.set(RecordType::Cname.code());
+    let alias = node.set(RecordType::CNAME.code());
     let Some((set, target)) = alias.and_then(|set| Some((set, records::target(set)?))) else {
         trace.steps.push(format!(
             "no {rtype} there: an empty answer with the zone's SOA"

@@ -12,9 +12,7 @@ const FIXED: usize = 12;
 
 /// One line per record: name, TTL, type, data.
 pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
-    let Some(rtype) = RecordType::from_code(set.rtype) else {
-        return Vec::new();
-    };
+    let rtype = RecordType::new(set.rtype);
     let mut lines = Vec::new();
     let mut rest = &set.wire[..];
     while let Some((fixed, after)) = rest.split_at_checked(FIXED) {
@@ -38,21 +36,29 @@ pub(super) fn target(set: &AnswerSet) -> Option<DnsName> {
 fn present(rtype: RecordType, data: &[u8]) -> Option<String> {
     Some(match rtype {
         RecordType::A => Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).to_string(),
-        RecordType::Aaaa => Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string(),
-        RecordType::Cname | RecordType::Ns => name(data)?.0.to_string(),
-        RecordType::Mx => {
+        RecordType::AAAA => Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string(),
+        RecordType::CNAME | RecordType::NS => name(data)?.0.to_string(),
+        RecordType::MX => {
             let (preference, host) = data.split_first_chunk()?;
             let preference = u16::from_be_bytes(*preference);
             format!("{preference} {}", name(host)?.0)
         }
-        RecordType::Txt => strings(data),
-        RecordType::Soa => {
+        RecordType::TXT => strings(data),
+        RecordType::SOA => {
             let (mname, rest) = name(data)?;
             let (rname, numbers) = name(rest)?;
             let mut text = format!("{mname} {rname}");
             for number in numbers.as_chunks().0 {
                 // Writing to a string does not fail.
                 let _ = write!(text, " {}", u32::from_be_bytes(*number));
+            }
+            text
+        }
+        // RFC 3597 section 5.
+        _ => {
+            let mut text = format!("\\# {}", data.len());
+            for (at, octet) in data.iter().enumerate() {
+                let _ = write!(text, "{}{octet:02x}", if at == 0 { " " } else { "" });
             }
             text
         }
@@ -106,26 +112,25 @@ mod tests {
         DnsName::parse(text).unwrap()
     }
 
-    fn check(data: RData, expected: &str) {
+    fn check(data: &RData, expected: &str) {
         let rtype = data.record_type();
-        let set = RrSet {
-            ttl: Ttl::new(60).unwrap(),
-            data: vec![data.clone(), data],
-        };
+        let set = RrSet::single(Ttl::new(60).unwrap(), data);
         let set = AnswerSet::of(&set, rtype.code());
         let line = format!("a.b 60 {rtype} {expected}");
-        assert_eq!(lines(&dns("a.b"), 60, &set), [line.clone(), line]);
+        assert_eq!(lines(&dns("a.b"), 60, &set), [line]);
     }
 
     #[test]
     fn every_type_is_shown_as_it_is_written() {
-        check(RData::A([192, 0, 2, 1].into()), "192.0.2.1");
-        check(RData::Aaaa("2001:db8::1".parse().unwrap()), "2001:db8::1");
-        check(RData::Cname(dns("c.d")), "c.d");
-        check(RData::Ns(dns(".")), ".");
-        check(RData::Mx(10, dns("mail.c.d")), "10 mail.c.d");
-        let strings = vec![b"a \"b\"".to_vec(), vec![0xc3, b'c'], Vec::new()];
-        check(RData::Txt(strings), r#""a \"b\"" "\195c" """#);
+        check(&RData::a([192, 0, 2, 1].into()), "192.0.2.1");
+        check(&RData::aaaa("2001:db8::1".parse().unwrap()), "2001:db8::1");
+        check(&RData::cname(&dns("c.d")), "c.d");
+        check(&RData::ns(&dns(".")), ".");
+        check(&RData::mx(10, &dns("mail.c.d")), "10 mail.c.d");
+        let strings: [&[u8]; 3] = [b"a \"b\"", &[0xc3, b'c'], b""];
+        check(&RData::txt(&strings).unwrap(), r#""a \"b\"" "\195c" """#);
+        let unknown = RData::from_wire(RecordType::new(65_280), &[0, 171]).unwrap();
+        check(&unknown, "\\# 2 00ab");
         let soa = Soa {
             mname: dns("ns.a.b"),
             rname: dns("root.a.b"),

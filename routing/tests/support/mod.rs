@@ -90,13 +90,11 @@ pub fn zone() -> Zone {
         minimum: 60,
         ttl,
     };
-    let ns = windrose_model::RrSet {
-        ttl,
-        data: vec![windrose_model::RData::Ns(host("ns1.example.com"))],
-    };
+    let ns = windrose_model::RData::ns(&host("ns1.example.com"));
+    let ns = windrose_model::RrSet::single(ttl, &ns);
     Zone {
         soa,
-        records: BTreeMap::from([((host("example.com"), windrose_model::RecordType::Ns), ns)]),
+        records: [(host("example.com"), ns)].into_iter().collect(),
     }
 }
 
