@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
-use windrose_dns::TcpLimits;
 use windrose_model::Model;
 use windrose_proxy::{Settings, Shared};
 use windrose_routing::{Data, Source};
@@ -24,9 +23,11 @@ use crate::sockets::{self, OpenError, Sockets};
 pub(crate) mod data_dir;
 pub(crate) mod geo;
 mod limits;
+mod manners;
 mod threads;
 
 use data_dir::{DataDir, DataDirError};
+pub(crate) use manners::DnsManners;
 use threads::Threads;
 
 /// Beyond the grace of exchanges: what closing and joining takes.
@@ -38,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) bound: Listeners,
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) dns_manners: DnsManners,
     source: Source,
     settings: Arc<Settings>,
     shared: Arc<Shared>,
@@ -94,6 +96,7 @@ impl Node {
             bound: sockets.bound.clone(),
             handle,
             metrics,
+            dns_manners: DnsManners::new(config, sockets.dns_tcp.len()),
             source,
             settings: Arc::new(proxy_settings(config, grace)),
             shared,
@@ -149,10 +152,12 @@ impl Node {
         for (i, socket) in udp.into_iter().enumerate() {
             let reader = self.source.reader();
             let metrics = Arc::clone(&self.metrics);
+            let manners = self.dns_manners.listen();
             let stop = Arc::clone(&self.stop.flag);
             let serve = move || {
                 let counters = windrose_dns::Counters::new(&metrics);
-                let served = windrose_dns::serve_udp(&socket, reader, &counters, seed(), &stop);
+                let served =
+                    windrose_dns::serve_udp(&socket, reader, manners, &counters, seed(), &stop);
                 if let Err(e) = served {
                     tracing::error!("a DNS thread ended: {e}");
                 }
@@ -164,7 +169,7 @@ impl Node {
         if tcp.is_empty() {
             return Ok(());
         }
-        let limits = tcp_limits(tcp.len());
+        let manners = self.dns_manners.listen();
         let (source, metrics) = (self.source.clone(), Arc::clone(&self.metrics));
         let stop = self.stop.serve.subscribe();
         let serve = move || async move {
@@ -176,7 +181,7 @@ impl Node {
                         source.clone(),
                         Arc::clone(&metrics),
                         seed(),
-                        limits,
+                        manners.clone(),
                         told(stop.clone()),
                     );
                     // Told when it happens: the others serve on.
@@ -250,15 +255,6 @@ fn cannot(part: &'static str) -> impl Fn(io::Error) -> StartError {
 /// One data-path thread per core.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// The node's limit of DNS connections, shared out over its listeners.
-fn tcp_limits(listeners: usize) -> TcpLimits {
-    let all = TcpLimits::default();
-    TcpLimits {
-        connections: (all.connections / listeners.max(1)).max(1),
-        ..all
-    }
 }
 
 fn control_options(

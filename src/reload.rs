@@ -11,6 +11,7 @@ use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
 
+use crate::node::DnsManners;
 use crate::node::geo::{self, GeoLoadError};
 
 mod watch;
@@ -29,6 +30,7 @@ pub(crate) struct Reloader {
     handle: Handle,
     /// The files that the configuration names, for whom it may concern.
     named: watch_channel::Sender<Vec<PathBuf>>,
+    dns_manners: DnsManners,
 }
 
 /// Why a new configuration is not in force.
@@ -56,6 +58,7 @@ impl Reloader {
             model: running.model,
             handle: running.handle,
             named,
+            dns_manners: running.dns_manners,
         }
     }
 
@@ -101,6 +104,7 @@ impl Reloader {
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
+        self.dns_manners.tell(&loaded.node);
         self.model = Arc::new(loaded.model);
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));
@@ -124,6 +128,7 @@ pub(crate) struct Running {
     pub(crate) model: Arc<Model>,
     pub(crate) data: Arc<Data>,
     pub(crate) handle: Handle,
+    pub(crate) dns_manners: DnsManners,
 }
 
 /// The keys that differ and take effect at start only.

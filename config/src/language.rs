@@ -6,11 +6,13 @@ use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping, Rule, Shape};
 
 mod app;
+mod dns;
 #[cfg(test)]
 mod tests;
 mod zone;
 
 use app::APP;
+use dns::DNS;
 use zone::ZONE;
 
 /// The number that this version reads.
@@ -91,6 +93,7 @@ static NODE: Mapping = Mapping::new(
             Keys(&HTTP),
             "Bounds of request heads and idle connections.",
         ),
+        Field::optional("dns", Keys(&DNS), "How it speaks DNS, whatever it answers."),
     ],
 );
 

@@ -26,6 +26,6 @@ mod warn;
 
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
-pub use node::{GeoSource, HeadLimits, Listeners, NodeConfig};
+pub use node::{DnsManners, DnsTcpLimits, GeoSource, HeadLimits, Listeners, NodeConfig};
 pub use schema::schema;
 pub use source::Sources;

@@ -7,6 +7,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use windrose_model::Name;
 
+mod dns;
+
+pub use dns::{DnsManners, DnsTcpLimits};
+
 /// The settings of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeConfig {
@@ -27,6 +31,8 @@ pub struct NodeConfig {
     pub forwarded_trust: Vec<IpNet>,
     /// Bounds of a request head. From `node.http`.
     pub http_limits: HeadLimits,
+    /// How it speaks DNS. From `node.dns`.
+    pub dns: DnsManners,
 }
 
 /// Addresses a node accepts on. Without the key `listeners` there is one of each on loopback; with
@@ -99,6 +105,7 @@ impl NodeConfig {
             listeners: Listeners::default(),
             forwarded_trust: Vec::new(),
             http_limits: HeadLimits::default(),
+            dns: DnsManners::default(),
         }
     }
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
+use windrose_dns::{Counters, Manners, Scratch, Transport, respond, serve_udp};
 use windrose_model::{Continent, GeoRules, RData, RrSet, Step, Ttl};
 use windrose_routing::{Publisher, Table};
 use windrose_telemetry::Metrics;
-use world::{Ask, ip, table};
+use world::{Ask, asked, ip, table};
 
 #[allow(clippy::print_stdout, reason = "that is what it is for")]
 fn main() {
@@ -80,9 +80,7 @@ fn answers(table: &Table, wire: &[u8], count: u32) -> u64 {
             table,
             wire,
             &mut scratch,
-            ip_of_resolver(),
-            draw,
-            Transport::Udp,
+            &asked(ip_of_resolver(), draw, Transport::Udp),
             &mut out,
         ) {
             octets += reply.len as u64;
@@ -124,7 +122,16 @@ fn serve(address: &str) {
     ));
     let socket = UdpSocket::bind(address).unwrap();
     let counters = Counters::new(&Metrics::new());
-    serve_udp(&socket, source.reader(), &counters, 7, &Arc::default()).unwrap();
+    let manners = world::manners(Manners::default());
+    serve_udp(
+        &socket,
+        source.reader(),
+        manners,
+        &counters,
+        7,
+        &Arc::default(),
+    )
+    .unwrap();
 }
 
 fn udp(table: Table, wires: &[Vec<u8>], count: u32, bind: &str) {
@@ -134,7 +141,17 @@ fn udp(table: Table, wires: &[Vec<u8>], count: u32, bind: &str) {
     let stop = Arc::new(AtomicBool::new(false));
     let metrics = Metrics::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| serve_udp(&socket, source.reader(), &Counters::new(&metrics), 7, &stop));
+        scope.spawn(|| {
+            let manners = world::manners(Manners::default());
+            serve_udp(
+                &socket,
+                source.reader(),
+                manners,
+                &Counters::new(&metrics),
+                7,
+                &stop,
+            )
+        });
         let client = UdpSocket::bind((ip("127.0.0.1"), 0)).unwrap();
         client.connect((ip("127.0.0.1"), address.port())).unwrap();
         client

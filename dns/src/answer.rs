@@ -1,11 +1,10 @@
 //! HOT. Table + query → response, for UDP and TCP alike. Pure: source, chance and limits are
 //! arguments.
 
-use std::net::IpAddr;
-
 use windrose_routing::Table;
 
-use crate::message::{Message, Rcode, UDP_SIZE};
+use crate::manners::Asked;
+use crate::message::{Message, Rcode};
 use crate::query::{Edns, Head, Malformed, Query, rtype};
 use crate::reply::{Reply, Verdict};
 use resolve::Resolution;
@@ -21,25 +20,16 @@ pub const MIN_ROOM: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// 512 octets without EDNS (RFC 1035 section 4.2.1), with it what the client takes up to
-    /// [`UDP_SIZE`].
+    /// [`Manners::udp_size`](crate::Manners::udp_size).
     Udp,
     /// 65,535 octets (RFC 1035 section 4.2.2).
     Tcp,
 }
 
-/// Answers a query into `out`, which needs at least [`MIN_ROOM`] octets. `source` is the address
-/// the query came from, `draw` a random number.
+/// Answers a query into `out`, which needs at least [`MIN_ROOM`] octets.
 #[inline]
-pub fn answer(
-    table: &Table,
-    query: &Query<'_>,
-    source: IpAddr,
-    draw: u64,
-    transport: Transport,
-    out: &mut [u8],
-) -> Reply {
-    let limit = limit(transport, query.edns.as_ref());
-    let Some(message) = Message::new(out, limit, query.question, query.edns) else {
+pub fn answer(table: &Table, query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
+    let Some(message) = begin(query.question, query.edns, asked, out) else {
         return Reply::none();
     };
     if query.edns.is_some_and(|edns| edns.version != 0) {
@@ -52,8 +42,8 @@ pub fn answer(
     let mut resolution = Resolution {
         table,
         query,
-        source: source.to_canonical(),
-        draw,
+        source: asked.source.to_canonical(),
+        draw: asked.draw,
         message,
     };
     let verdict = resolution.run();
@@ -61,13 +51,13 @@ pub fn answer(
 }
 
 /// Says FORMERR to a query that could not be read.
-pub fn malformed(query: &Malformed<'_>, transport: Transport, out: &mut [u8]) -> Reply {
+pub fn malformed(query: &Malformed<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
     refuse(
         query.head,
         query.question,
         query.edns,
         Rcode::FormErr,
-        transport,
+        asked,
         out,
     )
 }
@@ -78,10 +68,10 @@ pub(crate) fn refuse(
     question: &[u8],
     edns: Option<Edns>,
     rcode: Rcode,
-    transport: Transport,
+    asked: &Asked<'_>,
     out: &mut [u8],
 ) -> Reply {
-    match Message::new(out, limit(transport, edns.as_ref()), question, edns) {
+    match begin(question, edns, asked, out) {
         Some(message) => message.reply(head, &Verdict::plain(rcode)),
         None => Reply::none(),
     }
@@ -89,10 +79,17 @@ pub(crate) fn refuse(
 
 /// A client that says less than 512 means 512 (RFC 6891 section 6.2.3).
 #[inline]
-fn limit(transport: Transport, edns: Option<&Edns>) -> usize {
-    match (transport, edns) {
+fn begin<'o>(
+    question: &[u8],
+    edns: Option<Edns>,
+    asked: &Asked<'_>,
+    out: &'o mut [u8],
+) -> Option<Message<'o>> {
+    let udp_size = asked.manners.udp_size();
+    let limit = match (asked.transport, edns) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_ROOM,
-        (Transport::Udp, Some(edns)) => usize::from(edns.size.min(UDP_SIZE)).max(MIN_ROOM),
-    }
+        (Transport::Udp, Some(edns)) => usize::from(edns.size.min(udp_size)).max(MIN_ROOM),
+    };
+    Message::new(out, limit, udp_size, question, edns)
 }

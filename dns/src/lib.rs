@@ -7,6 +7,7 @@
 mod answer;
 mod counters;
 mod dice;
+mod manners;
 mod message;
 mod query;
 mod reply;
@@ -18,7 +19,8 @@ mod udp;
 
 pub use answer::{MIN_ROOM, Transport, answer, malformed};
 pub use counters::Counters;
-pub use message::{Rcode, UDP_SIZE};
+pub use manners::{Asked, Manners, UDP_SIZE};
+pub use message::Rcode;
 pub use query::{Edns, Head, Malformed, Parsed, Query, Scratch, parse};
 pub use reply::{AnswerClass, Reply, Steered};
 pub use respond::respond;

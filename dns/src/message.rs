@@ -6,10 +6,6 @@ use windrose_routing::AnswerSet;
 
 use crate::query::{AA, Edns, HEADER, Head, OPCODE, QR, RD, TC, rtype};
 
-/// The UDP message size we announce, and the largest we send (DNS flag day 2020; dns.md section
-/// 2.6): what passes any path without fragments.
-pub const UDP_SIZE: u16 = 1232;
-
 /// Octets of an OPT record without options.
 const OPT: usize = 11;
 /// Octets of a record before its data, its owner being a pointer.
@@ -47,16 +43,18 @@ pub(crate) struct Message<'o> {
     authorities: u16,
     truncated: bool,
     question: u16,
+    udp_size: u16,
     edns: Option<Edns>,
 }
 
 impl<'o> Message<'o> {
     /// Begins with the echo of `question`, which may be empty. `None` if `out` cannot even hold
-    /// that and an OPT record; 512 octets always can.
+    /// that and an OPT record; 512 octets always can. `udp_size` is what we announce to take.
     #[inline]
     pub(crate) fn new(
         out: &'o mut [u8],
         limit: usize,
+        udp_size: u16,
         question: &[u8],
         edns: Option<Edns>,
     ) -> Option<Self> {
@@ -74,6 +72,7 @@ impl<'o> Message<'o> {
             truncated: false,
             #[allow(clippy::cast_possible_truncation, reason = "at most 259")]
             question: question.len() as u16,
+            udp_size,
             edns,
         })
     }
@@ -187,7 +186,7 @@ impl<'o> Message<'o> {
             return;
         };
         let [t0, t1] = rtype::OPT.to_be_bytes();
-        let [s0, s1] = UDP_SIZE.to_be_bytes();
+        let [s0, s1] = self.udp_size.to_be_bytes();
         let dnssec_ok = u8::from(edns.dnssec_ok) << 7;
         #[allow(clippy::cast_possible_truncation, reason = "at most 24")]
         let len = options as u8;

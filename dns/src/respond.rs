@@ -1,11 +1,10 @@
 //! HOT. One message in, one message out: the usual form straight to [`answer`], the rest to
 //! [`slow`].
 
-use std::net::IpAddr;
-
 use windrose_routing::Table;
 
-use crate::answer::{Transport, answer, malformed};
+use crate::answer::{answer, malformed};
+use crate::manners::Asked;
 use crate::query::{Parsed, Scratch, parse};
 use crate::reply::Reply;
 use crate::slow;
@@ -17,15 +16,13 @@ pub fn respond(
     table: &Table,
     packet: &[u8],
     scratch: &mut Scratch,
-    source: IpAddr,
-    draw: u64,
-    transport: Transport,
+    asked: &Asked<'_>,
     out: &mut [u8],
 ) -> Option<Reply> {
     match parse(packet, scratch) {
-        Parsed::Query(query) => Some(answer(table, &query, source, draw, transport, out)),
-        Parsed::Malformed(query) => Some(malformed(&query, transport, out)),
-        Parsed::Odd => slow::respond(table, packet, source, draw, transport, out),
+        Parsed::Query(query) => Some(answer(table, &query, asked, out)),
+        Parsed::Malformed(query) => Some(malformed(&query, asked, out)),
+        Parsed::Odd => slow::respond(table, packet, asked, out),
         Parsed::Drop => None,
     }
 }

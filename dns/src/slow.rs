@@ -2,15 +2,14 @@
 //! records besides OPT. What is a plain question after all is answered by the same
 //! [`answer`](crate::answer()).
 
-use std::net::IpAddr;
-
 use hickory_proto::op::{Message, OpCode};
 use hickory_proto::rr::DNSClass;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use windrose_routing::Table;
 
-use crate::answer::{Transport, answer, refuse};
+use crate::answer::{answer, refuse};
+use crate::manners::Asked;
 use crate::message::Rcode;
 use crate::query::{self, Edns, HEADER, Head, Query, Scratch};
 use crate::reply::Reply;
@@ -18,14 +17,7 @@ use crate::subnet::Subnet;
 
 /// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
 /// hickory-proto: the second opinion in tests. `None` if it gets no answer.
-pub fn respond(
-    table: &Table,
-    packet: &[u8],
-    source: IpAddr,
-    draw: u64,
-    transport: Transport,
-    out: &mut [u8],
-) -> Option<Reply> {
+pub fn respond(table: &Table, packet: &[u8], asked: &Asked<'_>, out: &mut [u8]) -> Option<Reply> {
     let (header, body) = packet.split_first_chunk::<HEADER>()?;
     let head = Head {
         id: u16::from_be_bytes([header[0], header[1]]),
@@ -36,13 +28,13 @@ pub fn respond(
     }
     let mut scratch = Scratch::new();
     let reply = match read(packet, body, head, &mut scratch) {
-        Ok(query) => answer(table, &query, source, draw, transport, out),
+        Ok(query) => answer(table, &query, asked, out),
         Err(refusal) => refuse(
             head,
             refusal.question,
             refusal.edns,
             refusal.rcode,
-            transport,
+            asked,
             out,
         ),
     };

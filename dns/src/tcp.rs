@@ -20,6 +20,7 @@ use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_server::net::tcp::TcpStream as Framed;
 use hickory_server::server::TimeoutStream;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use windrose_routing::Source;
 use windrose_telemetry::{DnsEvent, Metrics};
@@ -27,11 +28,12 @@ use windrose_telemetry::{DnsEvent, Metrics};
 use crate::answer::Transport;
 use crate::counters::Counters;
 use crate::dice::Dice;
+use crate::manners::{Asked, Manners, MannersReader, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
 
 /// What TCP clients may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpLimits {
     /// Open connections; one more closes the one that has been silent longest (RFC 7766 section
     /// 6.2.3 lets a server do so at any time).
@@ -61,7 +63,7 @@ pub async fn serve_tcp(
     source: Source,
     metrics: Arc<Metrics>,
     seed: u64,
-    limits: TcpLimits,
+    manners: watch::Receiver<Arc<Manners>>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -71,6 +73,7 @@ pub async fn serve_tcp(
         state: Mutex::new(State {
             counters: Counters::new(&metrics),
             dice: Dice::new(seed),
+            manners: MannersReader::new(manners),
             out: vec![0; usize::from(u16::MAX)].into(),
         }),
         turns: AtomicU64::new(0),
@@ -85,7 +88,7 @@ pub async fn serve_tcp(
                 connections.open.remove(&id);
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => connections.add(&desk, stream, peer, limits),
+                Ok((stream, peer)) => connections.add(&desk, stream, peer, desk.limits()),
                 // Out of descriptors, or a client that left at once: the next one may do better.
                 Err(error) => {
                     tracing::debug!(%error, "accepting a DNS connection failed");
@@ -147,6 +150,7 @@ struct Desk {
 struct State {
     counters: Counters,
     dice: Dice,
+    manners: MannersReader,
     /// The largest message; copied from, never kept.
     out: Box<[u8]>,
 }
@@ -154,6 +158,10 @@ struct State {
 impl Desk {
     fn turn(&self) -> u64 {
         self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn limits(&self) -> TcpLimits {
+        self.state().manners.load().tcp
     }
 
     fn accepted(&self) {
@@ -166,17 +174,20 @@ impl Desk {
         let mut scratch = Scratch::new();
         let mut state = self.state();
         let draw = state.dice.draw();
-        let State { counters, out, .. } = &mut *state;
-        let source = peer.ip();
-        let reply = respond(
-            &table,
-            message,
-            &mut scratch,
-            source,
-            draw,
-            Transport::Tcp,
+        let State {
+            counters,
+            manners,
             out,
-        );
+            ..
+        } = &mut *state;
+        let asked = Asked {
+            source: peer.ip(),
+            transport: Transport::Tcp,
+            draw,
+            now: clock(),
+            manners: manners.load(),
+        };
+        let reply = respond(&table, message, &mut scratch, &asked, out);
         counters.count(reply.as_ref());
         Some(out.get(..reply?.len)?.to_vec())
     }

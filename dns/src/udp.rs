@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use windrose_routing::Reader;
 
 use crate::counters::Counters;
 use crate::dice::Dice;
+use crate::manners::{Manners, MannersReader};
 
 /// Longest time without a look at the stop flag, and without letting go of an old Table.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -30,6 +32,7 @@ const QUERY_ROOM: usize = 1_280;
 pub fn serve_udp(
     socket: &UdpSocket,
     reader: Reader,
+    manners: watch::Receiver<Arc<Manners>>,
     counters: &Counters,
     seed: u64,
     stop: &Arc<AtomicBool>,
@@ -40,6 +43,7 @@ pub fn serve_udp(
     let worker = Worker {
         socket,
         reader,
+        manners: MannersReader::new(manners),
         counters,
         dice: Dice::new(seed),
         stop,
@@ -54,6 +58,7 @@ pub fn serve_udp(
 struct Worker<'w> {
     socket: &'w UdpSocket,
     reader: Reader,
+    manners: MannersReader,
     counters: &'w Counters,
     dice: Dice,
     stop: &'w AtomicBool,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use windrose_dns::{Counters, Scratch, Transport, respond, serve_udp};
+use windrose_dns::{Counters, Manners, Scratch, Transport, respond, serve_udp};
 use windrose_routing::Publisher;
 use windrose_telemetry::Metrics;
-use world::{Ask, ip, table};
+use world::{Ask, asked, ip, table};
 
 #[test]
 fn a_query_on_the_fast_path_allocates_nothing() {
@@ -50,9 +50,7 @@ fn a_query_on_the_fast_path_allocates_nothing() {
                     &table,
                     &wire,
                     &mut scratch,
-                    source,
-                    draw,
-                    Transport::Udp,
+                    &asked(source, draw, Transport::Udp),
                     &mut out,
                 );
                 assert!(reply.is_some_and(|reply| reply.len >= 12));
@@ -74,6 +72,7 @@ fn allocations_of_serving(queries: usize) -> u64 {
     let (_publisher, source) = Publisher::new(table());
     let (stop, metrics) = (Arc::new(AtomicBool::new(false)), Metrics::new());
     let (reader, counters) = (source.reader(), Counters::new(&metrics));
+    let manners = world::manners(Manners::default());
     let flag = Arc::clone(&stop);
     let client = std::thread::spawn(move || {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -94,7 +93,7 @@ fn allocations_of_serving(queries: usize) -> u64 {
         flag.store(true, Ordering::Relaxed);
     });
     let counted = allocation_counter::measure(|| {
-        serve_udp(&socket, reader, &counters, 7, &stop).unwrap();
+        serve_udp(&socket, reader, manners, &counters, 7, &stop).unwrap();
     });
     client.join().unwrap();
     counted.count_total

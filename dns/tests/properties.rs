@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use windrose_dns::{Parsed, Reply, Scratch, Transport, malformed, parse, respond, respond_slowly};
 use windrose_routing::Table;
-use world::{Ask, ip, table};
+use world::{Ask, asked, ip, table};
 
 static TABLE: LazyLock<Table> = LazyLock::new(table);
 
@@ -112,7 +112,7 @@ proptest! {
     ) {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let mut out = vec![0; 65_535];
-        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), ip("8.8.8.8"), 1, transport, &mut out) {
+        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), &asked(ip("8.8.8.8"), 1, transport), &mut out) {
             sound(&bytes, &reply, &out, transport)?;
         }
     }
@@ -132,7 +132,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let mut out = [0; 1_232];
-        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), ip("10.1.2.3"), 1, Transport::Udp, &mut out) {
+        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), &asked(ip("10.1.2.3"), 1, Transport::Udp), &mut out) {
             sound(&bytes, &reply, &out, Transport::Udp)?;
         }
     }
@@ -140,15 +140,15 @@ proptest! {
     #[test]
     fn the_fast_path_and_the_slow_path_say_the_same(ask in queries(), draw in any::<u64>(), tcp in any::<bool>()) {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-        let (bytes, source) = (ask.wire(), ip("10.1.2.3"));
+        let (bytes, asked) = (ask.wire(), asked(ip("10.1.2.3"), draw, transport));
         let (mut fast, mut slow) = (vec![0; 65_535], vec![1; 65_535]);
         let mut scratch = Scratch::new();
         let one = match parse(&bytes, &mut scratch) {
-            Parsed::Query(query) => windrose_dns::answer(&TABLE, &query, source, draw, transport, &mut fast),
-            Parsed::Malformed(query) => malformed(&query, transport, &mut fast),
+            Parsed::Query(query) => windrose_dns::answer(&TABLE, &query, &asked, &mut fast),
+            Parsed::Malformed(query) => malformed(&query, &asked, &mut fast),
             Parsed::Odd | Parsed::Drop => return Ok(()),
         };
-        let other = respond_slowly(&TABLE, &bytes, source, draw, transport, &mut slow).unwrap();
+        let other = respond_slowly(&TABLE, &bytes, &asked, &mut slow).unwrap();
         prop_assert_eq!(one, other);
         let (fast, slow) = (&fast[..one.len], &slow[..other.len]);
         prop_assert_eq!(Message::from_vec(fast).unwrap(), Message::from_vec(slow).unwrap());
@@ -166,7 +166,7 @@ proptest! {
         let scope_and_records = |address: IpAddr| {
             let wire = Ask::new(name, 1).subnet(&format!("{address}/32")).wire();
             let mut out = [0; 1_232];
-            let reply = respond(&TABLE, &wire, &mut Scratch::new(), ip("8.8.8.8"), 1, Transport::Udp, &mut out).unwrap();
+            let reply = respond(&TABLE, &wire, &mut Scratch::new(), &asked(ip("8.8.8.8"), 1, Transport::Udp), &mut out).unwrap();
             let records = out[..reply.len - 23].to_vec();
             (out[reply.len - 5], records)
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::Message;
-use windrose_dns::{TcpLimits, serve_tcp};
+use windrose_dns::{Manners, TcpLimits, serve_tcp};
 use windrose_routing::Publisher;
 use windrose_telemetry::{DnsEvent, Metrics};
 use world::{Ask, table};
@@ -21,12 +21,16 @@ fn serving(limits: TcpLimits, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
     let metrics = Metrics::new();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shared = Arc::clone(&metrics);
+    let manners = world::manners(Manners {
+        tcp: limits,
+        ..Manners::default()
+    });
     let server = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(serve_tcp(listener, source, shared, 7, limits, async {
+        runtime.block_on(serve_tcp(listener, source, shared, 7, manners, async {
             let _ = stopped.await;
         }))
     });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use windrose_dns::{Counters, serve_udp};
+use windrose_dns::{Counters, Manners, serve_udp};
 use windrose_routing::Publisher;
 use windrose_telemetry::{DnsEvent, Metrics, NO_ZONE};
 use world::{Ask, ip, table};
@@ -23,7 +23,10 @@ fn serving(bind: &str, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
     std::thread::scope(|scope| {
         let counters = Counters::new(&metrics);
         let (socket, source, flag) = (&socket, &source, &stop);
-        let server = scope.spawn(move || serve_udp(socket, source.reader(), &counters, 7, flag));
+        let server = scope.spawn(move || {
+            let manners = world::manners(Manners::default());
+            serve_udp(socket, source.reader(), manners, &counters, 7, flag)
+        });
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talk(address)));
         stop.store(true, Ordering::Relaxed);
         server.join().unwrap().unwrap();

@@ -17,12 +17,13 @@ fuzz_target!(|data: &[u8]| {
     let mut out = [0; 65_535];
     let mut scratch = Scratch::new();
     for (transport, most) in [(Transport::Udp, 1_232), (Transport::Tcp, 65_535)] {
-        let fast = respond(&TABLE, data, &mut scratch, source, 1, transport, &mut out);
+        let asked = world::asked(source, 1, transport);
+        let fast = respond(&TABLE, data, &mut scratch, &asked, &mut out);
         if let Some(reply) = fast {
             assert!((12..=most).contains(&reply.len));
             assert_eq!(out[..2], data[..2]);
         }
-        let slow = respond_slowly(&TABLE, data, source, 1, transport, &mut out);
+        let slow = respond_slowly(&TABLE, data, &asked, &mut out);
         assert_eq!(fast.is_some(), slow.is_some());
         if let Some(reply) = slow {
             assert!((12..=most).contains(&reply.len));

@@ -55,6 +55,7 @@ async fn live(
         model,
         data,
         handle: node.handle.clone(),
+        dns_manners: node.dns_manners.clone(),
     };
     let (named, to_watch) = tokio::sync::watch::channel(loaded.sources.named().to_vec());
     let mut reloader = Reloader::new(args.config.clone(), loaded, running, named);

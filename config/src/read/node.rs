@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use windrose_model::{Draft, Name, Step};
 
 use super::{Found, number, path, refuse, single, value};
-use crate::node::{GeoSource, HeadLimits, Listeners, NodeConfig};
+use crate::node::{DnsManners, GeoSource, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
 use crate::tree::Node;
 use windrose_model::meant;
+
+mod dns;
 
 /// The name of a node that was given none.
 const UNNAMED: &str = "n1";
@@ -44,6 +46,7 @@ pub(super) fn read(root: &Node, found: &mut Found) -> NodeConfig {
         http_limits: node
             .get("http")
             .map_or_else(HeadLimits::default, head_limits),
+        dns: node.get("dns").map_or_else(DnsManners::default, dns::read),
         name: defaults.name,
     }
 }

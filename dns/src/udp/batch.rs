@@ -9,7 +9,7 @@ use windrose_telemetry::DnsEvent;
 
 use super::{QUERY_ROOM, Worker, pause};
 use crate::answer::Transport;
-use crate::message::UDP_SIZE;
+use crate::manners::{Asked, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
 
@@ -27,9 +27,16 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
         }
         _ => {}
     }
-    let mut batch = Batch::new(BATCH, QUERY_ROOM, usize::from(UDP_SIZE));
+    let room = |size: u16| Batch::new(BATCH, QUERY_ROOM, usize::from(size));
+    let mut size = worker.manners.load().udp_size();
+    let mut batch = room(size);
     let mut scratch = Scratch::new();
     while !worker.is_stopped() {
+        let wanted = worker.manners.load().udp_size();
+        if wanted != size {
+            size = wanted;
+            batch = room(size);
+        }
         let received = batch.receive(worker.socket);
         // The only load of this batch; also made after a timeout, so that an idle thread does not
         // hold on to an old Table.
@@ -42,20 +49,21 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
             }
             continue;
         }
+        let manners = worker.manners.load();
+        let now = clock();
         for datagram in batch.datagrams() {
             if datagram.source.port() == 0 {
                 worker.counters.count(None);
                 continue;
             }
-            let reply = respond(
-                table,
-                datagram.query,
-                &mut scratch,
-                datagram.source.ip(),
-                worker.dice.draw(),
-                Transport::Udp,
-                datagram.answer,
-            );
+            let asked = Asked {
+                source: datagram.source.ip(),
+                transport: Transport::Udp,
+                draw: worker.dice.draw(),
+                now,
+                manners,
+            };
+            let reply = respond(table, datagram.query, &mut scratch, &asked, datagram.answer);
             worker.counters.count(reply.as_ref());
             *datagram.answer_len = reply.map_or(0, |reply| reply.len);
         }

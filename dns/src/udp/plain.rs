@@ -6,14 +6,14 @@ use windrose_telemetry::DnsEvent;
 
 use super::{QUERY_ROOM, Worker, pause};
 use crate::answer::Transport;
-use crate::message::UDP_SIZE;
+use crate::manners::{Asked, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
 
 #[allow(clippy::unnecessary_wraps, reason = "the same shape as with batches")]
 pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
     let mut packet = [0; QUERY_ROOM];
-    let mut out = [0; UDP_SIZE as usize];
+    let mut out = [0; u16::MAX as usize];
     let mut scratch = Scratch::new();
     while !worker.is_stopped() {
         let received = worker.socket.recv_from(&mut packet);
@@ -32,15 +32,14 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
                 continue;
             }
         };
-        let reply = respond(
-            table,
-            &packet[..len],
-            &mut scratch,
-            source.ip(),
-            worker.dice.draw(),
-            Transport::Udp,
-            &mut out,
-        );
+        let asked = Asked {
+            source: source.ip(),
+            transport: Transport::Udp,
+            draw: worker.dice.draw(),
+            now: clock(),
+            manners: worker.manners.load(),
+        };
+        let reply = respond(table, &packet[..len], &mut scratch, &asked, &mut out);
         worker.counters.count(reply.as_ref());
         if let Some(reply) = reply
             && worker.socket.send_to(&out[..reply.len], source).is_err()
@@ -54,6 +53,7 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
@@ -63,6 +63,7 @@ mod tests {
     use super::*;
     use crate::counters::Counters;
     use crate::dice::Dice;
+    use crate::manners::{Manners, MannersReader};
 
     #[test]
     fn the_plain_loop_answers_too() {
@@ -81,10 +82,12 @@ mod tests {
         std::thread::scope(|scope| {
             let counters = Counters::new(&metrics);
             let (socket, stop, reader) = (&socket, &stop, source.reader());
+            let manners = tokio::sync::watch::channel(Arc::new(Manners::default())).1;
             let server = scope.spawn(move || {
                 run(Worker {
                     socket,
                     reader,
+                    manners: MannersReader::new(manners),
                     counters: &counters,
                     dice: Dice::new(0),
                     stop,

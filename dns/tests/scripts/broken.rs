@@ -3,7 +3,7 @@
 use windrose_dns::{Scratch, Transport, respond};
 
 use crate::play::render;
-use crate::world::{Ask, ip, table};
+use crate::world::{Ask, asked, ip, table};
 
 #[test]
 fn a_response_is_never_answered_and_a_broken_query_is_told_so() {
@@ -14,9 +14,7 @@ fn a_response_is_never_answered_and_a_broken_query_is_told_so() {
             &table,
             bytes,
             &mut Scratch::new(),
-            ip("8.8.8.8"),
-            0,
-            Transport::Udp,
+            &asked(ip("8.8.8.8"), 0, Transport::Udp),
             &mut out,
         )
         .map(|reply| out[..reply.len].to_vec())

@@ -8,7 +8,7 @@ use hickory_proto::rr::{Record, RecordType};
 use windrose_dns::{Scratch, Transport, respond};
 use windrose_routing::Table;
 
-use crate::world::{Ask, ip};
+use crate::world::{Ask, asked, ip};
 
 /// Plays a script.
 pub(crate) fn play(table: &Table, script: &str) {
@@ -86,9 +86,7 @@ pub(crate) fn ask(table: &Table, question: &str) -> String {
         table,
         &ask.wire(),
         &mut Scratch::new(),
-        source,
-        draw,
-        transport,
+        &asked(source, draw, transport),
         &mut out,
     )
     .unwrap();

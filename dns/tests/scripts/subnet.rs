@@ -3,7 +3,7 @@
 use windrose_dns::{Scratch, Transport, respond};
 
 use crate::play::{ask, play, render};
-use crate::world::{Ask, ip, table};
+use crate::world::{Ask, asked, ip, table};
 
 #[test]
 fn the_client_subnet_steers_and_is_echoed_with_its_scope() {
@@ -108,9 +108,7 @@ fn a_wrong_client_subnet_is_a_format_error() {
             &table,
             &query,
             &mut Scratch::new(),
-            ip("8.8.8.8"),
-            0,
-            Transport::Udp,
+            &asked(ip("8.8.8.8"), 0, Transport::Udp),
             &mut out,
         )
         .unwrap();

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use windrose_dns::{Asked, Manners, Transport};
 use windrose_model::{
     App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates, DnsName, Draft, EndpointState,
     GeoRules, Model, Name, Percent, RData, RecordType, Region, Revision, RrSet, Soa, Split, Stamp,
@@ -242,6 +243,24 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
 /// The usual world: `silent`, `empty` and `last` are down.
 pub fn table() -> Table {
     table_of(draft(), &["silent", "empty", "last"])
+}
+
+static MANNERS: LazyLock<Manners> = LazyLock::new(Manners::default);
+
+/// A query's circumstances with the usual manners, at the beginning of 2026.
+pub fn asked(source: IpAddr, draw: u64, transport: Transport) -> Asked<'static> {
+    Asked {
+        source,
+        transport,
+        draw,
+        now: 1_767_225_600,
+        manners: &MANNERS,
+    }
+}
+
+/// The channel of manners that nobody will change.
+pub fn manners(manners: Manners) -> tokio::sync::watch::Receiver<Arc<Manners>> {
+    tokio::sync::watch::channel(Arc::new(manners)).1
 }
 
 pub fn ip(text: &str) -> IpAddr {
