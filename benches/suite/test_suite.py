@@ -2,8 +2,10 @@
 
 import struct
 import unittest
+from pathlib import Path
 
-from . import figures, geo
+from . import figures, geo, instructions, scene
+from .errors import BenchError
 
 
 def runs_of(**costs):
@@ -48,6 +50,37 @@ class Geo(unittest.TestCase):
         value = {"a": "x" * 40, "n": [1, 70_000, 0], "m": {"k": "v"}}
         encoded = geo._encode({"a": value["a"], "m": value["m"]})
         self.assertEqual(geo._decode(encoded, 0, 0)[0], {"a": value["a"], "m": value["m"]})
+
+
+class Instructions(unittest.TestCase):
+    def test_a_count_within_the_margin_passes_and_one_over_it_does_not(self):
+        self.assertEqual(instructions.over({"static": 600.0}, {"static": 630.0}), [])
+        self.assertEqual(len(instructions.over({"static": 600.0}, {"static": 631.0})), 1)
+
+    def test_a_kind_without_a_budget_and_a_budget_without_a_kind_are_told(self):
+        told = instructions.over({"gone": 5.0}, {"new": 5.0})
+        self.assertEqual(len(told), 2)
+
+    def test_the_sum_is_read_and_an_empty_count_is_an_error(self):
+        self.assertEqual(instructions.total("events: Ir\nsummary: 1134140\n"), 1_134_140)
+        with self.assertRaises(BenchError):
+            instructions.total("totals: 0\n")
+
+    def test_the_budget_in_the_repository_can_be_read(self):
+        file = Path(__file__).resolve().parent.parent / "instructions.json"
+        self.assertGreater(instructions.read(file)["static"], 0)
+
+
+class Scene(unittest.TestCase):
+    def test_the_template_of_the_hosts_fits_their_names(self):
+        for count in (1_000, 100_000):
+            names = [name for name, _ in scene.hosts(count)]
+            template = scene.host_template(count).split(".")[0]
+            self.assertEqual({len(name) for name in names}, {len(template)})
+            self.assertEqual(len(set(names)), count)
+            fixed = template.rstrip("#")
+            self.assertTrue(all(name.startswith(fixed) for name in names))
+        self.assertEqual(scene.host_template(1_000), scene.HOST_TEMPLATE)
 
 
 if __name__ == "__main__":

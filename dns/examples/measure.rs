@@ -1,21 +1,25 @@
-//! Cost of a query without the network: `measure answer N` answers N queries of each kind in a
-//! loop, `measure udp N` serves N queries over loopback: for callgrind. `measure serve IP:PORT`
-//! serves 1,000 names and a host steered by continent until it is killed: for load generators.
+//! Cost of a query without the network: `measure answer N [KIND]` answers N queries of each kind in
+//! a loop, `measure kinds` names the kinds, `measure udp N` serves N queries over loopback: for
+//! callgrind (`benches/instructions`). `measure serve IP:PORT` serves 1,000 names and a host steered
+//! by continent until it is killed: for load generators.
 #![allow(clippy::unwrap_used, reason = "a tool for whoever develops this")]
 
 #[path = "../tests/world/mod.rs"]
 mod world;
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use windrose_dns::{Counters, Manners, Scratch, Transport, respond, serve_udp};
-use windrose_model::{Continent, GeoRules, RData, RrSet, Step, Ttl};
+use windrose_model::{
+    ClientSet, Continent, Draft, FenceRule, GeoRules, RData, RrSet, Step, Ttl, Weight,
+};
 use windrose_routing::{Publisher, Table};
 use windrose_telemetry::Metrics;
-use world::{Ask, asked, ip, table};
+use world::{Ask, asked, ip, name};
 
 #[allow(clippy::print_stdout, reason = "that is what it is for")]
 fn main() {
@@ -35,12 +39,26 @@ fn main() {
             Ask::new("shop.example.com", 1).subnet("198.51.100.0/24"),
         ),
         ("alias", Ask::new("toapp.example.com", 1).edns(1232)),
+        (
+            "one level",
+            Ask::new("one.example.com", 1).subnet("198.51.100.0/24"),
+        ),
+        (
+            "all levels",
+            Ask::new("all.example.com", 1).subnet("198.51.100.0/24"),
+        ),
     ];
+    if mode == "kinds" {
+        for (kind, _) in kinds {
+            println!("{kind}");
+        }
+        return;
+    }
     if mode == "serve" {
         serve(words.get(2).map_or("127.0.0.1:5300", String::as_str));
         return;
     }
-    let table = table();
+    let table = world::table_of(with_depths(world::draft()), &["silent", "empty", "last"]);
     let only = words.get(3).map(String::as_str);
     let kinds: Vec<_> = kinds
         .iter()
@@ -66,6 +84,51 @@ fn main() {
             octets / u64::from(count)
         );
     }
+}
+
+/// Adds two apps that end in the same choice among the same clusters, after one step of steering and
+/// after one of each kind.
+fn with_depths(mut draft: Draft) -> Draft {
+    let all = ["a", "b", "c"].map(name);
+    let equals = || vec![all.to_vec()];
+    let by_cidr = Step::Geo(GeoRules {
+        cidrs: [("198.51.100.0/24".parse().unwrap(), equals())].into(),
+        default: equals(),
+        ..GeoRules::default()
+    });
+    let weights = all.iter().zip([70, 20, 10]);
+    let weighted = Step::Weighted(
+        weights
+            .map(|(cluster, weight)| (cluster.clone(), Weight::new(weight).unwrap()))
+            .collect(),
+    );
+    let fence = Step::Fence(vec![FenceRule {
+        clients: ClientSet {
+            cidrs: vec!["198.51.0.0/16".parse().unwrap()],
+            ..ClientSet::default()
+        },
+        clusters: all.to_vec(),
+    }]);
+    let steps = [
+        ("one", vec![by_cidr.clone()]),
+        (
+            "all",
+            vec![
+                fence,
+                by_cidr,
+                Step::Nearest(BTreeMap::new()),
+                Step::Failover(equals()),
+                weighted,
+            ],
+        ),
+    ];
+    for (host, steering) in steps {
+        let mut app = draft.apps[&name("shop")].clone();
+        app.hosts = vec![world::dns(&format!("{host}.example.com"))];
+        app.steering = steering;
+        draft.apps.insert(name(host), app);
+    }
+    draft
 }
 
 /// The loop that callgrind collects from.
@@ -103,7 +166,7 @@ fn serve(address: &str) {
             zone.records.insert(owner, set);
         }
     }
-    let prefer = |cluster: &str| vec![vec![world::name(cluster)]];
+    let prefer = |cluster: &str| vec![vec![name(cluster)]];
     let continents = Continent::ALL
         .into_iter()
         .zip(["a", "b", "c"].into_iter().cycle())
