@@ -17,6 +17,7 @@ class Run:
     others_cpu_s: float = 0.0
     problems: list = field(default_factory=list)
     details: list = field(default_factory=list)
+    facts: dict = field(default_factory=dict)
 
     def add(self, work, cpu_s: float, others_cpu_s: float):
         """One more slice of load."""
@@ -45,6 +46,7 @@ def costs(runs: list, contender: str) -> dict:
         "units_per_s": median(run.units / run.elapsed_s for run in mine),
         "others_cpu_percent": median(100 * run.others_cpu_s / run.elapsed_s for run in mine),
         "runs": len(mine),
+        "facts": {name: spread([run.facts[name] for run in mine]) for name in mine[0].facts},
     }
 
 
@@ -100,6 +102,9 @@ def text(workload: str, unit: str, runs: list) -> str:
         pair = f"{item['subject']}/{item['peer']}"
         lines.append(f"  {pair:22}{item['min']:8.3f}{item['median']:8.3f}{item['max']:8.3f}{item['lower_end']:11.3f}"
                      f"{item['of_least']:10.3f}{item['pairs']:7}")
+    for contender in dict.fromkeys(run.contender for run in runs):
+        for name, of in costs(runs, contender)["facts"].items():
+            lines.append(f"  {contender}: {name}: min {of['min']:,.2f}, median {of['median']:,.2f}, max {of['max']:,.2f}")
     noise = median(100 * run.others_cpu_s / run.elapsed_s for run in runs)
     if noise > 10:
         lines.append(f"  note: other programs used {noise:.0f} % of a CPU meanwhile; trust ratios, not figures")

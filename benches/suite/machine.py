@@ -77,6 +77,11 @@ class Process:
                     threads[task.name] = int((task / "schedstat").read_text().split()[0])
         return CpuReading(threads, ticks * _TICK_S)
 
+    def resident_mib(self) -> float:
+        """Memory that it and its children hold now; what they share counts for each."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _with_children(self._child.pid))
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
     def tail(self) -> str:
         """The end of its log, for an error's text."""
         return self.log.read_text(errors="replace").strip()[-1500:] or "(it wrote nothing)"

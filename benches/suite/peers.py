@@ -1,10 +1,18 @@
-"""The peers: for each a configuration with one thread and no logs, and its command line."""
+"""The DNS peers: for each a configuration with one thread and no logs, and its command line.
+
+Steered, all of them send clients to a region by continent and country. gdnsd and PowerDNS
+then divide among the region's clusters by weight, and gdnsd has the other regions behind
+it; Knot's geo module can do neither, and answers the first cluster.
+"""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from . import scene
 from .errors import BenchError
+
+_HERE = Path(__file__).resolve().parent
 
 
 def program(name: str, package: str) -> str:
@@ -15,52 +23,74 @@ def program(name: str, package: str) -> str:
     return path
 
 
+def built(crate: str) -> Path:
+    """The release binary of a crate of the bench, built if need be."""
+    folder = _HERE.parent / crate
+    command = ["cargo", "build", "--release", "--locked", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"{crate} does not build:\n{done.stderr[-2000:]}")
+    paths = [line.split('"executable":"', 1)[1].split('"', 1)[0] for line in done.stdout.splitlines() if '"executable":"' in line]
+    return Path(paths[-1])
+
+
 def gdnsd(folder: Path, port: int, geo_database=None) -> list:
     binary = program("gdnsd", "gdnsd")
     zones = folder / "zones"
     zones.mkdir()
     steered = f"{scene.APP_HOST.split('.')[0]} {scene.TTL} DYNA geoip!shop\n" if geo_database else ""
     (zones / scene.ZONE).write_text(scene.zone_file(steered))
-    plugin = f"plugins => {{ geoip => {_gdnsd_geoip(geo_database)} }}" if geo_database else ""
+    plugins = f"plugins => {{ {_gdnsd_weighted()} geoip => {_gdnsd_geoip(geo_database)} }}" if geo_database else ""
     (folder / "config").write_text(f"""options => {{
   listen => 127.0.0.1:{port}
   udp_threads => 1
   tcp_threads => 1
+  tcp_clients_per_thread => 1024
   run_dir => {folder}/run
   state_dir => {folder}/state
 }}
-{plugin}
+{plugins}
 """)
     return [binary, "-c", folder, "start"]
 
 
+def _gdnsd_weighted() -> str:
+    """A resource for each region; one cluster of it per answer."""
+    resources = []
+    for region in scene.REGIONS:
+        members = ", ".join(f"{name} => [{address}, {weight}]" for name, (address, weight) in scene.members(region).items())
+        resources.append(f"{region} => {{ service_types => up, {members} }}")
+    return f"weighted => {{ multi => false, {', '.join(resources)} }}"
+
+
 def _gdnsd_geoip(geo_database: Path) -> str:
+    order = lambda region: f"[{', '.join(scene.FAILOVER[region])}]"
     continents = []
-    for continent, cluster in scene.CONTINENTS.items():
-        rules = [f"{country} => [{to}]" for (of, country), to in scene.COUNTRIES.items() if of == continent]
-        inner = f"{{ default => [{cluster}], {', '.join(rules)} }}" if rules else f"[{cluster}]"
+    for continent, region in scene.CONTINENTS.items():
+        rules = [f"{country} => {order(to)}" for (of, country), to in scene.COUNTRIES.items() if of == continent]
+        inner = f"{{ default => {order(region)}, {', '.join(rules)} }}" if rules else order(region)
         continents.append(f"{continent} => {inner}")
-    addresses = ", ".join(f"{cluster} => {rest[-1]}" for cluster, rest in scene.CLUSTERS.items())
+    pools = ", ".join(f"{region} => %weighted!{region}" for region in scene.REGIONS)
     return f"""{{
   maps => {{ world => {{
     geoip2_db => {geo_database}
-    datacenters => [{', '.join(scene.CLUSTERS)}]
-    map => {{ default => [{scene.DEFAULT}], {', '.join(continents)} }}
+    datacenters => [{', '.join(scene.REGIONS)}]
+    map => {{ default => {order(scene.DEFAULT)}, {', '.join(continents)} }}
   }} }}
-  resources => {{ shop => {{ map => world, service_types => up, dcmap => {{ {addresses} }} }} }}
+  resources => {{ shop => {{ map => world, dcmap => {{ {pools} }} }} }}
 }}"""
 
 
 def knot(folder: Path, port: int, geo_database=None) -> list:
     binary = program("knotd", "knot")
-    address = {cluster: rest[-1] for cluster, rest in scene.CLUSTERS.items()}
+    address = {region: scene.addresses(region)[0] for region in scene.REGIONS}
     steered, module, use = "", "", ""
     if geo_database:
         # What no view matches is answered from the zone.
         steered = f"{scene.APP_HOST.split('.')[0]} A {address[scene.DEFAULT]}\n"
-        rules = [(f"{continent};*", cluster) for continent, cluster in scene.CONTINENTS.items()]
-        rules += [(f"{continent};{country}", cluster) for (continent, country), cluster in scene.COUNTRIES.items()]
-        views = "".join(f'  - geo: "{place}"\n    A: {address[cluster]}\n' for place, cluster in rules)
+        rules = [(f"{continent};*", region) for continent, region in scene.CONTINENTS.items()]
+        rules += [(f"{continent};{country}", region) for (continent, country), region in scene.COUNTRIES.items()]
+        views = "".join(f'  - geo: "{place}"\n    A: {address[region]}\n' for place, region in rules)
         (folder / "geo.conf").write_text(f"{scene.APP_HOST}:\n{views}")
         module = f"""mod-geoip:
   - id: world
@@ -77,6 +107,7 @@ def knot(folder: Path, port: int, geo_database=None) -> list:
   listen: 127.0.0.1@{port}
   udp-workers: 1
   tcp-workers: 1
+  tcp-max-clients: 1024
   background-workers: 1
   edns-client-subnet: {'on' if geo_database else 'off'}
 log:
@@ -95,56 +126,83 @@ database:
     return [binary, "-c", folder / "knot.conf"]
 
 
-def haproxy(folder: Path, port: int, backend_port: int) -> list:
-    binary = program("haproxy", "haproxy")
-    (folder / "haproxy.cfg").write_text(f"""global
-  nbthread 1
-  maxconn 4096
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-  option forwardfor
-frontend edge
-  bind 127.0.0.1:{port}
-  acl is_shop hdr(host) -i {scene.APP_HOST}
-  acl is_api path_beg {scene.API_PREFIX}
-  use_backend api if is_shop is_api
-  use_backend shop if is_shop
-backend api
-  server frankfurt 127.0.0.1:{backend_port}
-backend shop
-  server frankfurt 127.0.0.1:{backend_port}
+def nsd(folder: Path, port: int) -> list:
+    binary = program("nsd", "nsd")
+    (folder / "zone").write_text(scene.zone_file())
+    (folder / "nsd.conf").write_text(f"""server:
+  ip-address: 127.0.0.1@{port}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: "{folder}/pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  cookie-secret-file: "{folder}/cookies"
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+  tcp-count: 1024
+  tcp-query-count: 0
+  verbosity: 0
+remote-control:
+  control-enable: no
+zone:
+  name: {scene.ZONE}
+  zonefile: "{folder}/zone"
 """)
-    return [binary, "-db", "-f", folder / "haproxy.cfg"]
+    return [binary, "-d", "-c", folder / "nsd.conf"]
 
 
-def nginx(folder: Path, port: int, backend_port: int) -> list:
-    binary = program("nginx", "nginx-light")
-    temporary = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    pools = "".join(f"  upstream {name} {{ server 127.0.0.1:{backend_port}; keepalive 64; keepalive_requests 1000000000; }}\n"
-                    for name in ("api", "shop"))
-    places = "".join(f"""    location {path} {{
-      proxy_pass http://{name};
-      proxy_http_version 1.1;
-      proxy_set_header connection "";
-      proxy_set_header host $host;
-      proxy_set_header x-forwarded-for $remote_addr;
-    }}
-""" for path, name in ((scene.API_PREFIX, "api"), ("/", "shop")))
-    (folder / "nginx.conf").write_text(f"""daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log stderr crit;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000000;
-{temporary}{pools}  server {{
-    listen 127.0.0.1:{port};
-    server_name {scene.APP_HOST};
-{places}  }}
-}}
+def powerdns(folder: Path, port: int, geo_database: Path) -> list:
+    binary = program("pdns_server", "pdns-server")
+    if not any(Path("/usr/lib").glob("**/pdns/libgeoipbackend.so")):
+        raise BenchError("PowerDNS's geoip backend is not installed", help="apt-get install pdns-backend-geoip (Debian)")
+    (folder / "geo.yaml").write_text(_powerdns_zone())
+    (folder / "pdns.conf").write_text(f"""launch=geoip
+geoip-zones-file={folder}/geo.yaml
+geoip-database-files=mmdb:{geo_database}
+edns-subnet-processing=yes
+local-address=127.0.0.1
+local-port={port}
+socket-dir={folder}
+receiver-threads=1
+distributor-threads=1
+loglevel=3
+log-dns-queries=no
+security-poll-suffix=
 """)
-    return [binary, "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"]
+    return [binary, f"--config-dir={folder}", "--daemon=no", "--guardian=no"]
+
+
+def _powerdns_zone() -> str:
+    """The geoip backend's own language. A name is tried after the other until one has records."""
+    pools = {f"{country.lower()}.country": region for (_, country), region in scene.COUNTRIES.items()}
+    pools |= {f"{continent.lower()}.continent": region for continent, region in scene.CONTINENTS.items()}
+    pools["default"] = scene.DEFAULT
+    records = "".join(
+        f"    {name}.{scene.ZONE}:\n" + "".join(
+            f"      - a: {{content: {address}, weight: {weight}}}\n" for address, weight in scene.members(region).values())
+        for name, region in pools.items())
+    return f"""domains:
+- domain: {scene.ZONE}
+  ttl: {scene.TTL}
+  records:
+    {scene.ZONE}:
+      - soa: ns1.{scene.ZONE} hostmaster.{scene.ZONE} 1 3600 600 604800 60
+      - ns: ns1.{scene.ZONE}
+    ns1.{scene.ZONE}:
+      - a: 127.0.0.1
+{records}  services:
+    {scene.APP_HOST}: ['%cc.country.{scene.ZONE}', '%cn.continent.{scene.ZONE}', 'default.{scene.ZONE}']
+"""
+
+
+def hickory(folder: Path, port: int) -> list:
+    (folder / "zone").write_text(scene.zone_file())
+    return [built("peers/hickory"), f"127.0.0.1:{port}", scene.ZONE, folder / "zone", "1"]
+
+
+def echo(folder: Path, port: int) -> list:
+    """No server at all: what the sockets cost."""
+    return [built("loadgen"), "echo", "--listen", f"127.0.0.1:{port}"]

@@ -5,23 +5,71 @@ from pathlib import Path
 
 from . import scene
 
+# Probes are not what is measured: as few as the language allows to matter.
+_RARELY = {"interval": "60s"}
+
 
 def dns_static(binary: Path, folder: Path, port: int) -> list:
-    return _run(binary, folder, {**_node(folder, dns=port), "zones": _zone()})
+    return run(binary, folder, {**_node(folder, dns=port), "zones": _zone()})
 
 
-def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path, endpoint_port: int) -> list:
-    steering = {"geo": {
-        "continents": {continent: [cluster] for continent, cluster in scene.CONTINENTS.items()},
-        "countries": {country: [cluster] for (_, country), cluster in scene.COUNTRIES.items()},
-        "default": [scene.DEFAULT],
-    }}
-    # DNS answers the clusters' addresses; the endpoints are only probed.
-    endpoints = {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in scene.CLUSTERS}
-    app = {"hosts": [scene.APP_HOST], "versions": {"v1": {"endpoints": endpoints}}, "steering": [steering], "answers": 1}
-    return _run(binary, folder, {
+def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path, endpoint_port: int, steps: list) -> list:
+    app = {"hosts": [scene.APP_HOST], "versions": {"v1": {"endpoints": _endpoints(endpoint_port)}},
+           "steering": steps, "answers": 1, "health": _RARELY}
+    return run(binary, folder, {
         **_node(folder, dns=port), "data": {"geo": str(geo_database)}, **_clusters(), "apps": {"shop": app}, "zones": _zone(),
     })
+
+
+def geo_step() -> dict:
+    """Continents and the countries that differ; behind a client's region stand the others."""
+    order = lambda region: [list(scene.members(of)) for of in scene.FAILOVER[region]]
+    return {"geo": {
+        "continents": {continent: order(region) for continent, region in scene.CONTINENTS.items()},
+        "countries": {country: order(region) for (_, country), region in scene.COUNTRIES.items()},
+        "default": order(scene.DEFAULT),
+    }}
+
+
+def weighted_step() -> dict:
+    return {"weighted": {cluster: weight for cluster, (_, _, weight) in scene.CLUSTERS.items()}}
+
+
+def all_steps() -> list:
+    """One step of each kind, in the order people write them; they end in the same tiers as `geo_step` and weights."""
+    everyone = {"continents": list(scene.CONTINENTS)}
+    return [
+        {"fence": [{"clients": everyone, "clusters": list(scene.CLUSTERS)}]},
+        geo_step(),
+        {"nearest": {}},
+        {"failover": [list(scene.members(region)) for region in scene.REGIONS]},
+        weighted_step(),
+    ]
+
+
+def dns_million(binary: Path, folder: Path, port: int, endpoint_port: int, names: int, apps: int) -> list:
+    steered = {
+        f"app{number:05}": {
+            "hosts": [f"app{number:05}.{scene.ZONE}"], "health": _RARELY, "steering": [weighted_step()],
+            "versions": {"v1": {"endpoints": {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in ("virginia", "frankfurt", "singapore")}}},
+        } for number in range(apps)
+    }
+    return run(binary, folder, {**_node(folder, dns=port), **_clusters(), "apps": steered, "zones": _zone(names)})
+
+
+def dns_swaps(binary: Path, folder: Path, port: int, admin_port: int, endpoint_ports: list) -> list:
+    """One app for each endpoint that comes and goes; `frankfurt` always stands behind it."""
+    apps = {
+        f"flip{number:02}": {
+            "hosts": [f"flip{number:02}.{scene.ZONE}"], "steering": [{"failover": ["virginia", "frankfurt"]}],
+            "versions": {"v1": {"endpoints": {"virginia": [f"127.0.0.1:{flipping}"], "frankfurt": [f"127.0.0.1:{endpoint_ports[-1]}"]}}},
+            "health": {"interval": "500ms", "timeout": "400ms", "fall": 1, "rise": 1},
+            "failback": {"hold_down": "0s", "ramp_step": 100, "ramp_every": "1s"},
+        } for number, flipping in enumerate(endpoint_ports[:-1])
+    }
+    node = _node(folder, dns=port)
+    node["listeners"]["admin"] = f"127.0.0.1:{admin_port}"
+    return run(binary, folder, {**node, **_clusters(), "apps": apps, "zones": _zone()})
 
 
 def http_keepalive(binary: Path, folder: Path, port: int, backend_port: int) -> list:
@@ -31,13 +79,13 @@ def http_keepalive(binary: Path, folder: Path, port: int, backend_port: int) -> 
         "split": {"v1": 100},
         "routes": [{"match": {"path": {"prefix": scene.API_PREFIX}}, "split": {"v1": 100}}],
     }
-    return _run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": {"shop": app}})
+    return run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": {"shop": app}})
 
 
-def _run(binary: Path, folder: Path, configuration: dict) -> list:
+def run(binary: Path, folder: Path, configuration: dict) -> list:
     # JSON is YAML, and needs no library.
     file = folder / "windrose.yaml"
-    file.write_text(json.dumps(configuration, indent=2))
+    file.write_text(json.dumps(configuration, indent=1))
     return [binary, "run", "-c", file]
 
 
@@ -51,13 +99,18 @@ def _node(folder: Path, **ports) -> dict:
 
 
 def _clusters() -> dict:
-    regions = {region: {"lat": lat, "lon": lon, "country": country} for region, lat, lon, country, _ in scene.CLUSTERS.values()}
-    clusters = {name: {"region": rest[0], "addresses": [rest[-1]]} for name, rest in scene.CLUSTERS.items()}
+    regions = {region: {"lat": lat, "lon": lon, "country": country} for region, (lat, lon, country) in scene.REGIONS.items()}
+    clusters = {name: {"region": region, "addresses": [address]} for name, (region, address, _) in scene.CLUSTERS.items()}
     return {"regions": regions, "clusters": clusters}
 
 
-def _zone() -> dict:
+def _endpoints(port: int) -> dict:
+    """DNS answers the clusters' addresses; the endpoints are only probed."""
+    return {cluster: [f"127.0.0.1:{port}"] for cluster in scene.CLUSTERS}
+
+
+def _zone(count: int = scene.HOSTS) -> dict:
     soa = {"mname": "ns1", "rname": "hostmaster@example.com", "minimum": scene.TTL}
     records = [{"name": "@", "type": "NS", "value": "ns1"}, {"name": "ns1", "type": "A", "value": "127.0.0.1"}]
-    records += [{"name": name, "type": "A", "value": address} for name, address in scene.hosts()]
+    records += [{"name": name, "type": "A", "value": address} for name, address in scene.hosts(count)]
     return {scene.ZONE: {"soa": soa, "ttl": scene.TTL, "records": records}}

@@ -59,6 +59,21 @@ impl Arguments {
         Ok(Some(parsed))
     }
 
+    /// Values separated by commas; none if the flag is absent.
+    pub(crate) fn list<T: FromStr>(&mut self, flag: &str) -> Result<Vec<T>, Refusal> {
+        let Some(values) = self.flags.remove(flag) else {
+            return Ok(Vec::new());
+        };
+        values
+            .split(',')
+            .map(|value| {
+                value
+                    .parse()
+                    .map_err(|_| Refusal::Usage(format!("--{flag} cannot hold '{value}'")))
+            })
+            .collect()
+    }
+
     pub(crate) fn required<T: FromStr>(&mut self, flag: &str) -> Result<T, Refusal> {
         self.optional(flag)?
             .ok_or_else(|| Refusal::Usage(format!("--{flag} is missing")))

@@ -10,19 +10,18 @@ use std::time::{Duration, Instant};
 use crate::arguments::{Arguments, Refusal};
 use crate::batch::{BATCH, Lane};
 use crate::flight::{Flight, LARGEST_WINDOW};
-use crate::latency::Latency;
-use crate::queries::{Edns, Judgement, Pool};
+use crate::queries::{Edns, Judgement, Pool, labels_of};
+use crate::tally::Tally;
 
 const NAP: Duration = Duration::from_micros(30);
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// Different addresses told apart in the tally of answers; what goes beyond is counted as other.
-const TALLIED: usize = 8;
 
 /// What to send, and for how long.
 pub(crate) struct Load {
     server: SocketAddr,
     name: String,
     edns: Edns,
+    expected: Vec<Ipv4Addr>,
     queries: u64,
     duration: Duration,
     sockets: usize,
@@ -34,15 +33,11 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn from_arguments(arguments: &mut Arguments) -> Result<Self, Refusal> {
-        let edns = match (arguments.switch("ecs"), arguments.switch("edns")) {
-            (true, _) => Edns::Subnet,
-            (false, true) => Edns::Plain,
-            (false, false) => Edns::Absent,
-        };
         let load = Self {
             server: arguments.required("server")?,
             name: arguments.required("name")?,
-            edns,
+            edns: Edns::from_arguments(arguments),
+            expected: arguments.list("expect")?,
             queries: arguments.optional("queries")?.unwrap_or(u64::MAX),
             duration: Duration::from_secs_f64(arguments.optional("seconds")?.unwrap_or(10.0)),
             sockets: arguments.optional("sockets")?.unwrap_or(4),
@@ -63,16 +58,7 @@ impl Load {
                 "--pool must hold {LARGEST_WINDOW} packets for each of 1 or more sockets"
             )));
         }
-        if load
-            .name
-            .split('.')
-            .any(|label| label.is_empty() || label.len() > 63)
-        {
-            return Err(Refusal::Usage(format!(
-                "--name '{}' has a label that is not 1 to 63 bytes",
-                load.name
-            )));
-        }
+        labels_of(&load.name)?;
         Ok(load)
     }
 }
@@ -84,7 +70,7 @@ pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
     for _ in 0..load.sockets {
         lanes.push((Lane::connect(load.server)?, Flight::new(load.window)));
     }
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(load.expected.clone());
     let start = Instant::now();
     let mut now = start;
     let mut swept = start;
@@ -182,92 +168,4 @@ fn receive(
         }
     }
     Ok(received)
-}
-
-/// What was sent and what came of it.
-struct Tally {
-    sent: u64,
-    lost: u64,
-    unexpected: u64,
-    empty: u64,
-    by_rcode: [u64; 16],
-    by_address: Vec<(Ipv4Addr, u64)>,
-    other_addresses: u64,
-    latency: Latency,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self {
-            sent: 0,
-            lost: 0,
-            unexpected: 0,
-            empty: 0,
-            by_rcode: [0; 16],
-            by_address: Vec::with_capacity(TALLIED),
-            other_addresses: 0,
-            latency: Latency::new(),
-        }
-    }
-
-    fn count(&mut self, rcode: u8, empty: bool, address: Option<Ipv4Addr>) {
-        self.by_rcode[usize::from(rcode)] += 1;
-        self.empty += u64::from(rcode == 0 && empty);
-        let Some(address) = address else { return };
-        if let Some((_, count)) = self
-            .by_address
-            .iter_mut()
-            .find(|(known, _)| *known == address)
-        {
-            *count += 1;
-        } else if self.by_address.len() < TALLIED {
-            self.by_address.push((address, 1));
-        } else {
-            self.other_addresses += 1;
-        }
-    }
-
-    fn json(&mut self, elapsed: Duration) -> String {
-        self.by_address.sort_unstable();
-        let received: u64 = self.by_rcode.iter().sum();
-        let rcodes = (0u8..16).zip(self.by_rcode).filter(|(_, count)| *count > 0);
-        let rcodes: Vec<String> = rcodes
-            .map(|(rcode, count)| format!(r#""{}":{count}"#, rcode_name(rcode)))
-            .collect();
-        let addresses: Vec<String> = self
-            .by_address
-            .iter()
-            .map(|(ip, count)| format!(r#""{ip}":{count}"#))
-            .collect();
-        format!(
-            concat!(
-                r#"{{"sent":{},"received":{},"noerror_with_answer":{},"lost":{},"unexpected":{},"by_rcode":{{{}}},"#,
-                r#""by_address":{{{}}},"other_addresses":{},"elapsed_s":{:.6},"per_second":{:.0},"latency_us":{}}}"#
-            ),
-            self.sent,
-            received,
-            self.by_rcode[0] - self.empty,
-            self.lost,
-            self.unexpected,
-            rcodes.join(","),
-            addresses.join(","),
-            self.other_addresses,
-            elapsed.as_secs_f64(),
-            received as f64 / elapsed.as_secs_f64(),
-            self.latency.json(),
-        )
-    }
-}
-
-fn rcode_name(rcode: u8) -> String {
-    let name = match rcode {
-        0 => "noerror",
-        1 => "formerr",
-        2 => "servfail",
-        3 => "nxdomain",
-        4 => "notimp",
-        5 => "refused",
-        other => return format!("rcode{other}"),
-    };
-    name.to_owned()
 }

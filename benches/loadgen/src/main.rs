@@ -7,11 +7,14 @@ mod arguments;
 mod backend;
 mod batch;
 mod dns;
+mod dns_tcp;
 mod draw;
+mod echo;
 mod flight;
 mod http;
 mod latency;
 mod queries;
+mod tally;
 
 use std::process::ExitCode;
 
@@ -20,12 +23,18 @@ use arguments::{Arguments, Refusal};
 const USAGE: &str = "\
 usage: loadgen dns     --server IP:PORT --name TEMPLATE [--ecs | --edns] [--queries N] [--seconds S]
                        [--sockets N] [--window N] [--pool N] [--seed N] [--timeout-ms N]
+                       [--expect IP,IP]
+       loadgen dns-tcp --server IP:PORT --name TEMPLATE [--ecs | --edns] [--seconds S]
+                       [--connections N] [--window N] [--pool N] [--seed N] [--timeout-ms N]
+                       [--expect IP,IP]
+       loadgen echo    --listen IP:PORT
        loadgen http    --server IP:PORT --host NAME [--path P] [--rate PER_SECOND] [--seconds S]
                        [--connections N] [--timeout-ms N]
        loadgen backend --listen IP:PORT [--body-bytes N]
 
 In a TEMPLATE each # becomes a random digit: host0###.example.com.
-dns ends after N queries or S seconds, whichever comes first.";
+dns ends after N queries or S seconds, whichever comes first. With --expect every answer must be
+NOERROR with one of these addresses; what is not counts as wrong.";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -47,7 +56,9 @@ fn run(command: &str, words: impl Iterator<Item = String>) -> Result<(), Refusal
     let mut arguments = Arguments::parse(words)?;
     let line = match command {
         "dns" => dns::run(&dns::Load::from_arguments(&mut arguments)?)?,
+        "dns-tcp" => dns_tcp::run(&dns_tcp::Load::from_arguments(&mut arguments)?)?,
         "http" => http::run(&http::Load::from_arguments(&mut arguments)?)?,
+        "echo" => return Ok(echo::run(&echo::Echo::from_arguments(&mut arguments)?)?),
         "backend" => {
             return Ok(backend::run(&backend::Backend::from_arguments(
                 &mut arguments,

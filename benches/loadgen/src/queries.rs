@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::arguments::{Arguments, Refusal};
 use crate::draw::Draw;
 
 const HEADER: usize = 12;
@@ -18,6 +19,29 @@ pub(crate) enum Edns {
     Plain,
     /// A client subnet: a random public /24 for each query (RFC 7871 section 6).
     Subnet,
+}
+
+impl Edns {
+    pub(crate) fn from_arguments(arguments: &mut Arguments) -> Self {
+        match (arguments.switch("ecs"), arguments.switch("edns")) {
+            (true, _) => Self::Subnet,
+            (false, true) => Self::Plain,
+            (false, false) => Self::Absent,
+        }
+    }
+}
+
+/// Checks that a template makes a name.
+pub(crate) fn labels_of(template: &str) -> Result<(), Refusal> {
+    if template
+        .split('.')
+        .any(|label| label.is_empty() || label.len() > 63)
+    {
+        return Err(Refusal::Usage(format!(
+            "--name '{template}' has a label that is not 1 to 63 bytes"
+        )));
+    }
+    Ok(())
 }
 
 /// Queries in random order, ready to be sent but for their id.
@@ -58,7 +82,7 @@ impl Pool {
 }
 
 impl Query {
-    fn new(template: &str, edns: Edns, draw: &mut Draw) -> Self {
+    pub(crate) fn new(template: &str, edns: Edns, draw: &mut Draw) -> Self {
         let additional = u8::from(edns != Edns::Absent);
         let mut bytes = vec![
             0,
