@@ -1,0 +1,9 @@
+//! Whole messages to the DNS answerer.
+#![no_main]
+
+#[path = "../../dns/tests/fuzzed/mod.rs"]
+mod fuzzed;
+#[path = "../../dns/tests/world/mod.rs"]
+mod world;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::message(data));
