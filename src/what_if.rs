@@ -54,6 +54,7 @@ fn app(model: &Model, id: AppId, down: &[String]) -> AppStatus {
     AppStatus {
         endpoints: endpoints.collect(),
         last_known: 0,
+        ttl_cause: windrose_model::TtlCause::STARTING,
         ttl: wanted.ttl.max,
         clusters,
     }

@@ -145,9 +145,10 @@ fn a_preference_holds_clusters_and_lists_of_equals() {
 #[test]
 fn units_are_read() {
     let app = app(
-        "min_up_fraction: 0.25\nretry: {budget: 12.5}\nfailback: {hold_down: 1m30s}\nwhen_all_down: {fallback: b}",
+        "min_up_fraction: 0.25\ntrickle: 2.5\nretry: {budget: 12.5}\nfailback: {hold_down: 1m30s}\nwhen_all_down: {fallback: b}",
     );
     assert_eq!(app.min_up_fraction, Percent::new(25.0).unwrap());
+    assert_eq!(app.trickle, Percent::new(2.5).unwrap());
     assert_eq!(app.retry.budget, Percent::new(12.5).unwrap());
     assert_eq!(app.failback.hold_down, Duration::from_secs(90));
     assert_eq!(

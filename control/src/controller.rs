@@ -128,7 +128,8 @@ impl Controller {
 
     /// When to wake the controller if nothing happens before.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        let publish = self.dirty.then_some(self.not_before);
+        let open = self.dirty || !self.unsettled.is_empty();
+        let publish = open.then_some(self.not_before);
         let ready = (!self.ready).then(|| match self.prober.unseen() {
             0 => self.not_before.min(self.grace),
             _ => self.grace,
@@ -218,8 +219,8 @@ impl Controller {
         }
         self.probe(now, out);
         let first_round_over = !self.ready && (self.prober.unseen() == 0 || self.grace <= now.mono);
-        if self.dirty && (first_round_over || self.not_before <= now.mono) {
-            self.publish(now, out);
+        if first_round_over || self.not_before <= now.mono {
+            self.conclude(now, out);
         }
         if first_round_over {
             self.ready = true;
@@ -256,6 +257,12 @@ impl Controller {
                     ProbeFailure::Passive(PassiveKind::Connect),
                 ),
                 Fact::EndpointDown(endpoint, failure) => (endpoint, EndpointState::Down, failure),
+                Fact::EndpointWavers(EndpointId { app, .. }) => {
+                    if fold::waver(&mut self.ledgers[app.0 as usize]) {
+                        self.unsettled.push(app);
+                    }
+                    continue;
+                }
                 Fact::Passive(..) => continue,
             };
             let EndpointId { app, index } = endpoint;
@@ -272,12 +279,15 @@ impl Controller {
         let at = app.0 as usize;
         let stamp = self.coming();
         let (model, decisions) = (&self.model, &mut self.decisions);
+        let prober = &self.prober;
+        let soonest = |index| prober.soonest(EndpointId { app, index });
         let changed = fold::settle(
             model,
             app,
             &mut self.ledgers[at],
             &mut self.status.apps[at],
             now,
+            soonest,
             |change| {
                 let decision = Arc::new(decision(model, app, stamp, now.wall, change));
                 if decisions.len() == DECISIONS {
@@ -298,12 +308,27 @@ impl Controller {
         }
     }
 
-    fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
+    /// Settles what is unsettled, and publishes if that makes a difference.
+    fn conclude(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.unsettled.is_empty() {
+            self.settle_all(now, out);
+            self.not_before = now.mono + self.publish_every;
+        }
+        if self.dirty {
+            self.publish(now, out);
+        }
+    }
+
+    fn settle_all(&mut self, now: Now, out: &mut Vec<Effect>) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         for app in unsettled.drain(..) {
             self.settle(now, app, out);
         }
         self.unsettled = unsettled;
+    }
+
+    fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.settle_all(now, out);
         self.next_stamp();
         self.dirty = false;
         self.not_before = now.mono + self.publish_every;

@@ -23,6 +23,9 @@ pub struct App {
     pub sticky: bool,
     /// What DNS says when every cluster is down.
     pub when_all_down: WhenAllDown,
+    /// Share of the traffic of the tier in use that goes to the next usable tier instead, so that a
+    /// standby stays warm; default 0, 100 % makes the switch.
+    pub trickle: Percent,
     /// Below this share of up weight, DNS leaves a tier (default 50 %).
     pub min_up_fraction: Percent,
     /// The bounds of derived TTLs.
@@ -171,6 +174,7 @@ impl App {
             answers: 1,
             sticky: false,
             when_all_down: WhenAllDown::LastKnown,
+            trickle: Percent::ZERO,
             min_up_fraction: Percent::from_hundredths(5_000).unwrap_or(Percent::FULL),
             ttl: TtlBand::default(),
             failback: Failback::default(),

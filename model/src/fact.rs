@@ -20,6 +20,9 @@ pub enum Fact {
     EndpointUp(EndpointId),
     /// Enough probes failed.
     EndpointDown(EndpointId, ProbeFailure),
+    /// Evidence for or against an endpoint has changed, its state has not: fewer or more results
+    /// are left until that could change.
+    EndpointWavers(EndpointId),
     /// A proxy saw an endpoint fail live traffic; an edge, not a count of requests.
     Passive(EndpointId, PassiveKind),
 }

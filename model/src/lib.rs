@@ -23,6 +23,7 @@ mod stamp;
 mod status;
 mod steering;
 mod time;
+mod ttl_cause;
 mod unit;
 mod zone;
 
@@ -45,5 +46,6 @@ pub use stamp::{Revision, Stamp};
 pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict};
 pub use steering::{ClientSet, FenceRule, GeoRules, Preference, Step};
 pub use time::{Now, WallTime};
+pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
 pub use zone::{RrSet, RrSetError, Soa, Zone};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AppId, Model, Percent, ProbeFailure, Stamp, Ttl, WallTime};
+use crate::{AppId, Model, Percent, ProbeFailure, Stamp, Ttl, TtlCause, WallTime};
 
 /// The whole conclusion, parallel to the apps of the Model of `stamp.revision`.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct AppStatus {
     pub last_known: u16,
     /// TTL of steered answers, derived from how soon a verdict could change.
     pub ttl: Ttl,
+    /// Why. As of when the TTL or anything else here changed last: a cause alone publishes nothing.
+    pub ttl_cause: TtlCause,
 }
 
 impl AppStatus {
@@ -60,6 +62,7 @@ impl AppStatus {
             endpoints,
             last_known: 0,
             ttl: wanted.ttl.min,
+            ttl_cause: TtlCause::STARTING,
         }
     }
 }

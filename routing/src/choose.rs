@@ -79,6 +79,11 @@ pub enum Seen {
         /// Position of the tier.
         tier: usize,
     },
+    /// This key is of those that keep the next usable tier warm.
+    Trickled {
+        /// Position of the tier it is taken from.
+        tier: usize,
+    },
     /// This cluster won the tier, but its dial or ramp sends this key on.
     SentOn {
         /// Position of the tier.
@@ -100,6 +105,7 @@ pub enum Seen {
 }
 
 const SHARE_SALT: u64 = 0x5348_4152_455f_5f31;
+const TRICKLE_SALT: u64 = 0x5452_4943_4b4c_4531;
 
 /// The key of a sticky choice: the client's /24 or /56, salted by app. IPv4-mapped IPv6 counts as
 /// IPv4.
@@ -123,12 +129,17 @@ pub(crate) struct Chooser<'a> {
     /// Hash of each cluster's name, by local number.
     pub(crate) hashes: &'a [u64],
     pub(crate) key: u64,
+    /// Hundredths of a percent that go to the tier behind the one in use.
+    pub(crate) trickle: u16,
+    /// Hundredths of a percent of a tier's weight without which DNS leaves it, and below which it
+    /// is not kept warm.
+    pub(crate) min_up: u64,
 }
 
 impl Chooser<'_> {
     /// The clusters of a DNS answer.
     #[inline]
-    pub(crate) fn dns(&self, answers: u8, min_up: u64, see: &mut impl FnMut(Seen)) -> DnsChoice {
+    pub(crate) fn dns(&self, answers: u8, see: &mut impl FnMut(Seen)) -> DnsChoice {
         let (row, state) = (self.row, self.state);
         if row.tiers.is_empty() {
             see(Seen::FencedOut);
@@ -142,10 +153,15 @@ impl Chooser<'_> {
                 see(Seen::TierDown { tier: at });
                 continue;
             }
-            if up != tier.mask && !enough(tier, up, state.allowed, min_up) {
+            if up != tier.mask && !enough(tier, up, state.allowed, self.min_up) {
                 see(Seen::HalfAlive { tier: at });
                 half_alive.get_or_insert((at, tier, up));
                 continue;
+            }
+            if self.trickle > 0
+                && let Some((lead, tier, up)) = self.trickled(at, state.up, see)
+            {
+                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
             }
             if let Some(lead) = self.admitted(at, tier, up, see) {
                 return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
@@ -199,10 +215,16 @@ impl Chooser<'_> {
         let up = self.state.up & usable & !excluded;
         let mut sent_on = None;
         for (at, tier) in self.row.tiers.iter().enumerate() {
+            let among = up;
             let up = tier.mask & up;
             if up == 0 {
                 see(Seen::TierDown { tier: at });
                 continue;
+            }
+            if self.trickle > 0
+                && let Some((lead, ..)) = self.trickled(at, among, see)
+            {
+                return Some(lead);
             }
             if let Some(lead) = self.admitted(at, tier, up, see) {
                 return Some(lead);
@@ -291,12 +313,33 @@ impl Chooser<'_> {
         None
     }
 
+    /// The cluster of a standby tier, if this key is one of those that keep it warm: the winner of
+    /// the first tier behind `used` that DNS would use, by its own weights and shares. It takes
+    /// from the tier in use what `trickle` says and no more, as its die is thrown for the key alone.
+    #[cold]
+    #[inline(never)]
+    fn trickled(
+        &self,
+        used: usize,
+        up: u16,
+        see: &mut impl FnMut(Seen),
+    ) -> Option<(u8, &Tier, u16)> {
+        if scaled(mix(self.key ^ TRICKLE_SALT)) >= self.trickle {
+            return None;
+        }
+        let (at, tier, up) = (self.row.tiers.iter().enumerate().skip(used + 1))
+            .map(|(at, tier)| (at, tier, tier.mask & up))
+            .find(|(_, tier, up)| *up != 0 && enough(tier, *up, self.state.allowed, self.min_up))?;
+        see(Seen::Trickled { tier: used });
+        let lead = self.admitted(at, tier, up, see)?;
+        Some((lead, tier, up))
+    }
+
     /// 0 to 9,999, fixed for this key and cluster: monotone as a share grows.
     fn die(&self, cluster: u8) -> u16 {
-        let hash = mix(self.key ^ self.hashes[usize::from(cluster)] ^ SHARE_SALT);
-        #[allow(clippy::cast_possible_truncation, reason = "below 10,000")]
-        let die = ((u128::from(hash) * 10_000) >> 64) as u16;
-        die
+        scaled(mix(self.key
+            ^ self.hashes[usize::from(cluster)]
+            ^ SHARE_SALT))
     }
 
     /// Weighted rendezvous among `mask`; members of weight 0 only when no other is there.
@@ -328,6 +371,13 @@ impl Chooser<'_> {
         }
         best.map(|(.., cluster)| cluster)
     }
+}
+
+/// A hash as 0 to 9,999.
+fn scaled(hash: u64) -> u16 {
+    #[allow(clippy::cast_possible_truncation, reason = "below 10,000")]
+    let die = ((u128::from(hash) * 10_000) >> 64) as u16;
+    die
 }
 
 /// Whether the usable members hold at least `min_up` hundredths of a percent of the weight of those

@@ -103,6 +103,11 @@ fn say(entry: &AppEntry, seen: Seen) -> String {
             "tier {} after all: shares send this key on, so what is up there takes it",
             tier + 1
         ),
+        Seen::Trickled { tier } => format!(
+            "tier {}: this key is of the {} % that keep the next usable tier warm",
+            tier + 1,
+            entry.plan.app.trickle
+        ),
         Seen::SentOn { tier, cluster } => {
             format!(
                 "tier {}: {} sends this key on, its share is below 100 %",

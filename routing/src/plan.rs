@@ -1,6 +1,6 @@
 //! What an app is, compiled: everything that changes with the Model only.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use windrose_model::{App, AppId, ClusterId, Model, Name};
@@ -29,6 +29,8 @@ pub struct AppPlan {
     /// Clusters that are neither drained nor dialed to zero.
     pub(crate) allowed: u16,
     pub(crate) slots: Arc<AppSlots>,
+    /// Where each cluster is reached: its addresses, with its local number.
+    pub(crate) edges: Box<[(IpAddr, u8)]>,
     /// By endpoint index: version and local cluster; flat, so that a flip reads it in one go.
     pub(crate) placement: Box<[(u8, u8)]>,
     pub(crate) digest: u128,
@@ -111,6 +113,13 @@ impl AppPlan {
                 }
             })
             .collect();
+        let edges = (0u8..)
+            .zip(ids.iter())
+            .flat_map(|(local, id)| {
+                let addresses = model.cluster(*id).1.addresses.iter();
+                addresses.map(move |address| (address.to_canonical(), local))
+            })
+            .collect();
         let mut versions: Vec<PlanVersion> = app
             .versions
             .keys()
@@ -157,6 +166,7 @@ impl AppPlan {
             hashes,
             allowed,
             slots: Arc::clone(slots),
+            edges,
             placement: placement.into(),
             digest: digest.finish(),
         }

@@ -10,7 +10,7 @@ use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen};
 use crate::names::{Lookup, NameIndex, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
-use crate::plan::AppPlan;
+use crate::plan::{AppPlan, PlanCluster};
 use crate::state::AppState;
 use crate::steering::{CompiledSteering, SteeringKey, View};
 
@@ -178,6 +178,15 @@ impl AppEntry {
         self.state.ttl
     }
 
+    /// Why the TTL is what it is, in words.
+    pub fn why_ttl(&self) -> String {
+        let name = |local: u8| {
+            let cluster = self.plan.clusters.get(usize::from(local));
+            cluster.map_or("", |cluster| cluster.name.as_str())
+        };
+        self.status.ttl_cause.text(self.plan.app.ttl, name)
+    }
+
     /// The clusters of a DNS answer. `key`: [`prefix_key`](crate::prefix_key) when sticky, else the
     /// draw.
     #[inline]
@@ -188,12 +197,7 @@ impl AppEntry {
     /// The same, telling each step.
     #[inline]
     pub fn choose_dns_seen(&self, view: View, key: u64, see: &mut impl FnMut(Seen)) -> DnsChoice {
-        let app = &self.plan.app;
-        self.chooser(view, key).dns(
-            app.answers,
-            u64::from(app.min_up_fraction.hundredths()),
-            see,
-        )
+        self.chooser(view, key).dns(self.plan.app.answers, see)
     }
 
     /// The cluster of a request; `excluded` has the bits of clusters that were tried. `None` when
@@ -236,6 +240,19 @@ impl AppEntry {
             .flatten()
     }
 
+    /// The cluster at whose edge a request came in: the one that is reached by this address of ours,
+    /// else the node's home. Of several clusters with one address, the first.
+    #[inline]
+    pub fn arrived(&self, at: IpAddr, home: Option<&Name>) -> Option<&PlanCluster> {
+        let edge = self.plan.edges.iter().find(|(edge, _)| *edge == at);
+        let clusters = &self.plan.clusters;
+        match (edge, home) {
+            (Some((_, local)), _) => clusters.get(usize::from(*local)),
+            (None, Some(home)) => clusters.iter().find(|cluster| cluster.name == *home),
+            (None, None) => None,
+        }
+    }
+
     /// The route of a path.
     #[inline]
     pub fn route(&self, path: &str) -> RouteId {
@@ -261,6 +278,8 @@ impl AppEntry {
             state: &self.state,
             hashes: &self.plan.hashes,
             key,
+            trickle: self.plan.app.trickle.hundredths(),
+            min_up: u64::from(self.plan.app.min_up_fraction.hundredths()),
         }
     }
 }

@@ -51,6 +51,12 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
         )
         .or("\"last_known\""),
         Field::optional(
+            "trickle",
+            Scalar(S::Percent),
+            "Share of the traffic of the tier in use that keeps the next tier warm; 100 switches.",
+        )
+        .or("0"),
+        Field::optional(
             "min_up_fraction",
             Scalar(S::Fraction),
             "Below this share of up weight DNS leaves a tier.",

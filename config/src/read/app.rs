@@ -35,6 +35,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .get("when_all_down")
             .and_then(when_all_down)
             .unwrap_or(WhenAllDown::LastKnown),
+        trickle: percent(node, "trickle", defaults.trickle),
         min_up_fraction: value(node, "min_up_fraction", scalar::fraction)
             .unwrap_or(defaults.min_up_fraction),
         ttl: node

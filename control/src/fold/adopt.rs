@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use windrose_model::{
     App, AppId, AppStatus, Cause, ClusterStatus, EndpointState, Model, Now, PassiveKind, Percent,
-    ProbeFailure, Ttl, Verdict,
+    ProbeFailure, Ttl, TtlCause, Verdict,
 };
 
 use super::comeback::Comeback;
 use super::tally::Tally;
+use super::ttl::Pace;
 use super::{Account, Ledger, Seat};
 
 /// An app in an earlier Model.
@@ -63,10 +64,12 @@ pub(crate) fn adopt(
         endpoints,
         last_known,
         ttl: Ttl::from_duration(std::time::Duration::ZERO),
+        ttl_cause: TtlCause::STARTING,
     };
     let ledger = Ledger {
         seats,
         clusters,
+        pace: before.map_or_else(Pace::default, |b| b.ledger.pace),
         unsettled: false,
     };
     (ledger, Arc::new(status))

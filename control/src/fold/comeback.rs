@@ -71,14 +71,23 @@ impl Comeback {
             return;
         }
         self.rose = Some(now.mono);
-        let doubled = 1u32 << u32::from(self.flaps.saturating_sub(1)).min(MOST.ilog2());
-        let hold = rules.hold_down.saturating_mul(doubled).min(LONGEST);
-        let until = now.after(hold);
+        let until = now.after(self.hold(rules));
         self.phase = Phase::Held {
             until: until.mono,
             wall: until.wall,
         };
         self.advance(now, rules, ready);
+    }
+
+    /// How long the cluster would be held down if it came up now.
+    pub(super) fn hold(&self, rules: Failback) -> Duration {
+        match self.flaps {
+            0 => Duration::ZERO,
+            flaps => {
+                let doubled = 1u32 << u32::from(flaps - 1).min(MOST.ilog2());
+                rules.hold_down.saturating_mul(doubled).min(LONGEST)
+            }
+        }
     }
 
     /// Takes every step that is due.

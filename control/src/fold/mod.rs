@@ -9,18 +9,20 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use windrose_model::{
     App, AppId, AppStatus, Cause, Cluster, ClusterStatus, EndpointState, Failback, Model, Now,
-    Percent, ProbeFailure, Verdict, WhenAllDown,
+    Percent, ProbeFailure, Ttl, TtlCause, Verdict, WhenAllDown,
 };
 
 use self::comeback::{Comeback, Phase};
 use self::tally::Tally;
+use self::ttl::Pace;
 
 mod adopt;
 mod comeback;
+mod outlook;
 mod tally;
 mod ttl;
 
@@ -33,6 +35,7 @@ pub struct Ledger {
     seats: Arc<[Seat]>,
     /// By local cluster number.
     clusters: Vec<Account>,
+    pace: Pace,
     /// Something was seen since it was last settled.
     unsettled: bool,
 }
@@ -72,9 +75,10 @@ pub struct Change {
 }
 
 impl Ledger {
-    /// When the next step of some cluster's comeback is due.
+    /// When the next step of some cluster's comeback, or of the TTL, is due.
     pub fn next(&self) -> Option<Instant> {
-        self.clusters.iter().filter_map(|c| c.comeback.next()).min()
+        let steps = self.clusters.iter().filter_map(|c| c.comeback.next());
+        steps.chain(self.pace.next()).min()
     }
 }
 
@@ -106,14 +110,22 @@ pub fn see(
     !std::mem::replace(&mut ledger.unsettled, true)
 }
 
+/// Takes in that evidence about some endpoint has changed without a new state. Whether the app was
+/// settled before, and is no more.
+pub fn waver(ledger: &mut Ledger) -> bool {
+    !std::mem::replace(&mut ledger.unsettled, true)
+}
+
 /// Concludes from what was seen, from the operator's word and from the time; whether anything
-/// changes. The `Arc` is written to only then, so that compiling finds changed apps by pointer.
+/// changes. `soonest` tells of an endpoint, by index, in what time its state could change. The
+/// `Arc` is written to only on a change, so that compiling finds changed apps by pointer.
 pub fn settle(
     model: &Model,
     app: AppId,
     ledger: &mut Ledger,
     status: &mut Arc<AppStatus>,
     now: Now,
+    soonest: impl Fn(u16) -> Duration,
     mut changed: impl FnMut(Change),
 ) -> bool {
     ledger.unsettled = false;
@@ -124,7 +136,9 @@ pub fn settle(
     };
     walk(ledger, members, wanted.failback, now);
     let concluded = conclude(ledger, members, wanted, status, now, &mut changed);
-    remember(ledger, members, wanted, status) || concluded
+    let outlook = outlook::outlook(ledger, members, wanted, &status.endpoints, now, soonest);
+    let (ttl, cause) = ledger.pace.settle(&outlook, wanted.ttl, now.mono);
+    remember(members, status, ttl, cause) || concluded
 }
 
 /// The clusters of an app by local number.
@@ -316,8 +330,14 @@ fn together(app: &App, clusters: &[ClusterStatus], from: Verdict, to: Verdict) -
     }
 }
 
-/// Keeps `last_known` and the TTL; whether they change.
-fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<AppStatus>) -> bool {
+/// Keeps `last_known` and the TTL; whether they change. A cause that changes alone is written, and
+/// goes out with whatever is published next.
+fn remember(
+    members: Members<'_>,
+    status: &mut Arc<AppStatus>,
+    ttl: Ttl,
+    ttl_cause: TtlCause,
+) -> bool {
     let mask = |wanted: &dyn Fn(usize) -> bool| -> u16 {
         (0..status.clusters.len())
             .filter(|local| wanted(*local))
@@ -327,13 +347,12 @@ fn remember(ledger: &Ledger, members: Members<'_>, app: &App, status: &mut Arc<A
         0 => status.last_known & mask(&|local| members.admits(local)),
         usable => usable,
     };
-    let down = ledger.clusters.iter().any(|c| c.health == Verdict::Down);
-    let ttl = ttl::derived(app, down);
     let changes = (last_known, ttl) != (status.last_known, status.ttl);
-    if changes {
+    if changes || ttl_cause != status.ttl_cause {
         let status = Arc::make_mut(status);
         status.last_known = last_known;
         status.ttl = ttl;
+        status.ttl_cause = ttl_cause;
     }
     changes
 }

@@ -49,6 +49,16 @@ impl Counter {
         self.state
     }
 
+    /// How many results in a row would change the state, at least 1: failures of what is up or
+    /// unknown, successes of what is down.
+    pub fn left(&self, limits: Thresholds) -> u8 {
+        let left = match self.state {
+            EndpointState::Down => self.to_return(limits).saturating_sub(self.successes),
+            EndpointState::Up | EndpointState::Unknown => limits.fall.saturating_sub(self.failures),
+        };
+        left.max(1)
+    }
+
     /// Counts one result; the new state when it changes. An unknown target is up at its first
     /// success.
     pub fn observe(&mut self, healthy: bool, limits: Thresholds) -> Option<EndpointState> {

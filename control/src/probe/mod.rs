@@ -191,6 +191,23 @@ impl Prober {
         }
     }
 
+    /// The shortest time from its latest result in which an endpoint could change its state: checks
+    /// left times their distance. How long the checks themselves take is not counted, as a refusal
+    /// takes nothing.
+    pub fn soonest(&self, endpoint: EndpointId) -> Duration {
+        let Some(id) = self.target_of(endpoint) else {
+            return Duration::MAX;
+        };
+        let target = &self.targets[id as usize];
+        let left = u32::from(target.counter.left(target.check.thresholds()));
+        let (interval, hurried) = (target.check.interval, target.check.hurried());
+        match target.counter.state() {
+            EndpointState::Down => interval.saturating_mul(left),
+            _ if target.hurry > 0 || !target.is(Flag::Seen) => hurried * left,
+            _ => interval.saturating_add(hurried * (left - 1)),
+        }
+    }
+
     /// How many targets have had no result so far.
     pub fn unseen(&self) -> usize {
         self.unseen
@@ -222,6 +239,8 @@ impl Prober {
     fn observe(&mut self, id: u32, failure: Option<ProbeFailure>, mut seen: impl FnMut(Fact)) {
         let target = &mut self.targets[id as usize];
         let limits = target.check.thresholds();
+        let outlook = |target: &Target| (target.counter.left(limits), target.hurry > 0);
+        let before = outlook(target);
         if !target.is(Flag::Seen) {
             target.set(Flag::Seen, true);
             self.unseen -= 1;
@@ -235,7 +254,15 @@ impl Prober {
         if let Some(failure) = failure {
             target.last = failure;
         }
-        let Some(state) = changed else { return };
+        let wavers = before != outlook(target);
+        let Some(state) = changed else {
+            if wavers {
+                for &endpoint in self.watchers_of(id) {
+                    seen(Fact::EndpointWavers(endpoint));
+                }
+            }
+            return;
+        };
         let last = target.last;
         for &endpoint in self.watchers_of(id) {
             match state {

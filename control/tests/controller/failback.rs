@@ -169,15 +169,3 @@ fn the_only_cluster_of_an_app_is_never_held_down() {
     world.run(50.0);
     assert!(world.entry(0).usable);
 }
-
-#[test]
-fn ttls_are_halved_while_a_member_is_down() {
-    let mut world = World::settled(quick(&[("a", 1), ("b", 1)]));
-    assert_eq!(world.app().ttl.seconds(), 30);
-    world.cluster(0, &Backend::Refused);
-    world.run(30.0);
-    assert_eq!(world.app().ttl.seconds(), 15);
-    world.cluster(0, &Backend::Up);
-    world.run(60.0);
-    assert_eq!(world.app().ttl.seconds(), 30);
-}

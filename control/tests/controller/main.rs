@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod answers;
 mod detection;
 mod failback;
 mod first_round;
 mod intent;
 mod invariants;
+mod lifetimes;
 mod passive;
 mod policies;
 mod publication;

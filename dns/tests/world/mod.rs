@@ -230,6 +230,7 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
                         model.endpoints(id).count()
                     ],
                     last_known: u16::MAX >> (16 - clusters),
+                    ttl_cause: windrose_model::TtlCause::STARTING,
                     ttl: app.ttl.min,
                 })
             })

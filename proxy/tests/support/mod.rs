@@ -111,6 +111,7 @@ fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
         clusters: vec![cluster; model.clusters_of(id).len()],
         endpoints: vec![EndpointState::Up; model.endpoints(id).count()],
         last_known: 0,
+        ttl_cause: windrose_model::TtlCause::STARTING,
         ttl: windrose_model::Ttl::new(30).unwrap(),
     };
     change(&mut status);

@@ -177,13 +177,9 @@ fn steered(
             }
         }
     }
-    let band = entry.plan.app.ttl;
-    trace.steps.push(format!(
-        "TTL {} s: how soon a verdict could change, within {} to {} s",
-        entry.ttl(),
-        band.min.seconds(),
-        band.max.seconds()
-    ));
+    trace
+        .steps
+        .push(format!("TTL {} s: {}", entry.ttl(), entry.why_ttl()));
     trace.steps.push(match trace.scope {
         0 => "client-subnet scope /0: every client is treated alike".to_owned(),
         scope if scope > alike => format!(
