@@ -231,6 +231,7 @@ impl Node {
     ) -> Result<(), StartError> {
         let state = windrose_admin::State {
             snapshots: self.handle.watch(),
+            convergence: self.handle.convergence(),
             metrics: Arc::clone(&self.metrics),
             identity: Arc::new(windrose_admin::Identity {
                 node: config.name.to_string(),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
-use windrose_control::Snapshot;
+use windrose_control::{Convergence, Snapshot};
 use windrose_telemetry::Metrics;
 
 /// What the pages are made from.
@@ -27,6 +27,8 @@ use windrose_telemetry::Metrics;
 pub struct State {
     /// Of control: [`Handle::watch`](windrose_control::Handle::watch).
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Of control: [`Handle::convergence`](windrose_control::Handle::convergence).
+    pub convergence: watch::Receiver<Arc<Convergence>>,
     /// Of the node.
     pub metrics: Arc<Metrics>,
     /// Who answers.

@@ -3,17 +3,27 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use windrose_control::Snapshot;
-use windrose_model::{EndpointState, Percent, WallTime};
+use windrose_control::convergence::{self, Kind, ShiftView, Side};
+use windrose_control::{Convergence, Snapshot};
+use windrose_model::{EndpointState, Percent, Verdict, WallTime};
 use windrose_routing::AppEntry;
 
 use crate::Identity;
 use crate::status::{
-    AppStatus, ClusterStatus, Decision, Endpoints, NodeStatus, Reload, SCHEMA, Stamp,
+    AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload, SCHEMA, Shift,
+    Stamp, Still,
 };
 
+/// Shifts shown.
+const SHIFTS: usize = 32;
+
 /// What the node says of itself at `now`.
-pub(crate) fn look(snapshot: &Snapshot, identity: &Identity, now: SystemTime) -> NodeStatus {
+pub(crate) fn look(
+    snapshot: &Snapshot,
+    convergence: &Convergence,
+    identity: &Identity,
+    now: SystemTime,
+) -> NodeStatus {
     let uptime = now.duration_since(identity.started).unwrap_or_default();
     NodeStatus {
         schema: SCHEMA,
@@ -32,8 +42,11 @@ pub(crate) fn look(snapshot: &Snapshot, identity: &Identity, now: SystemTime) ->
             error: snapshot.reload.error.clone(),
         },
         journal_lines_lost: snapshot.journal_lost,
-        apps: snapshot.table.apps().map(|(_, entry)| app(entry)).collect(),
+        apps: (snapshot.table.apps())
+            .map(|(_, entry)| app(entry, convergence))
+            .collect(),
         decisions: snapshot.decisions.iter().map(decision).collect(),
+        shifts: latest(&convergence.shifts).iter().map(shift).collect(),
     }
 }
 
@@ -59,11 +72,12 @@ pub(crate) fn endpoints(entry: &AppEntry) -> Vec<Endpoints> {
     counts
 }
 
-fn app(entry: &AppEntry) -> AppStatus {
+fn app(entry: &AppEntry, convergence: &Convergence) -> AppStatus {
     let clusters = entry.plan.clusters.iter().zip(&entry.status.clusters);
     AppStatus {
         name: entry.plan.name.to_string(),
         ttl_s: entry.ttl(),
+        ttl_cause: entry.why_ttl(),
         clusters: clusters
             .zip(endpoints(entry))
             .map(|((cluster, status), endpoints)| ClusterStatus {
@@ -74,9 +88,61 @@ fn app(entry: &AppEntry) -> AppStatus {
                 cause: status.cause.to_string(),
                 since: timestamp(status.since),
                 endpoints,
+                drain: (status.verdict == Verdict::Draining)
+                    .then(|| drain(convergence.drains.get(&cluster.slot))),
             })
             .collect(),
     }
+}
+
+/// Nothing was seen yet of a drain that has just begun.
+fn drain(seen: Option<&convergence::Drain>) -> Drain {
+    let drained = seen.is_some_and(|drain| drain.drained);
+    Drain {
+        state: if drained { "drained" } else { "draining" }.to_owned(),
+        arriving_per_s: hundredths(seen.map_or(0.0, |drain| drain.arriving_per_s)),
+    }
+}
+
+fn latest(shifts: &[ShiftView]) -> &[ShiftView] {
+    &shifts[shifts.len().saturating_sub(SHIFTS)..]
+}
+
+fn shift(shift: &ShiftView) -> Shift {
+    Shift {
+        at: timestamp(shift.at),
+        app: shift.app.to_string(),
+        cluster: shift.cluster.to_string(),
+        kind: match shift.kind {
+            Kind::Out => "out",
+            Kind::Back => "back",
+        }
+        .to_owned(),
+        open: shift.open,
+        dns: moved(&shift.dns),
+        http: moved(&shift.http),
+    }
+}
+
+fn moved(side: &Side) -> Moved {
+    let still = side.still.iter().map(|(prefix, per_s)| Still {
+        prefix: prefix.to_string(),
+        per_s: hundredths(*per_s),
+    });
+    Moved {
+        former_per_s: hundredths(side.former_per_s),
+        now_per_s: hundredths(side.now_per_s),
+        remaining_percent: hundredths(side.remaining * 100.0),
+        moved_95_after_s: side.moved_95_s.map(hundredths),
+        moved_99_after_s: side.moved_99_s.map(hundredths),
+        silent: side.silent,
+        still: still.collect(),
+    }
+}
+
+/// Rates are measured; more digits would only look it.
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
 }
 
 fn decision(decision: &windrose_control::Decision) -> Decision {

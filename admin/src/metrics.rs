@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use windrose_control::Snapshot;
+use windrose_control::{Convergence, Snapshot};
 use windrose_model::Verdict;
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::Page;
@@ -17,9 +17,12 @@ use windrose_telemetry::{
 
 use crate::{Identity, look};
 
+mod shifts;
+
 /// The page's text.
 pub(crate) fn page(
     snapshot: &Snapshot,
+    convergence: &Convergence,
     metrics: &Metrics,
     identity: &Identity,
     node: Life,
@@ -30,6 +33,7 @@ pub(crate) fn page(
     dns(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
+    shifts::write(&mut page, snapshot, convergence, metrics);
     page.process(&Process::read(), identity.started);
     page.text()
 }

@@ -62,7 +62,9 @@ impl Page {
     /// The answer.
     pub(crate) fn reply(self, path: &str, state: &State) -> Response<Full<Bytes>> {
         let snapshot = Arc::clone(&state.snapshots.borrow());
+        let convergence = Arc::clone(&state.convergence.borrow());
         let stopping = *state.stopping.borrow();
+        let look = || look::look(&snapshot, &convergence, &state.identity, SystemTime::now());
         match self {
             Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
             Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
@@ -73,22 +75,22 @@ impl Page {
                     // An error tells that nobody is left to publish a snapshot.
                     deciding: state.snapshots.has_changed().is_ok(),
                 };
-                match metrics::page(&snapshot, &state.metrics, &state.identity, life) {
+                match metrics::page(
+                    &snapshot,
+                    &convergence,
+                    &state.metrics,
+                    &state.identity,
+                    life,
+                ) {
                     Ok(page) => reply(StatusCode::OK, exposition::CONTENT_TYPE, page),
                     Err(error) => unwritten("metrics", &error),
                 }
             }
-            Self::StatusJson => {
-                let status = look::look(&snapshot, &state.identity, SystemTime::now());
-                match serde_json::to_string(&status) {
-                    Ok(json) => reply(StatusCode::OK, JSON, json + "\n"),
-                    Err(error) => unwritten("status", &error),
-                }
-            }
-            Self::StatusText => {
-                let status = look::look(&snapshot, &state.identity, SystemTime::now());
-                reply(StatusCode::OK, TEXT, text::render(&status))
-            }
+            Self::StatusJson => match serde_json::to_string(&look()) {
+                Ok(json) => reply(StatusCode::OK, JSON, json + "\n"),
+                Err(error) => unwritten("status", &error),
+            },
+            Self::StatusText => reply(StatusCode::OK, TEXT, text::render(&look())),
             Self::NotFound => reply(
                 StatusCode::NOT_FOUND,
                 TEXT,

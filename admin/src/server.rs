@@ -190,6 +190,7 @@ mod tests {
         Server {
             state: State {
                 snapshots,
+                convergence: watch::channel(Arc::default()).1,
                 metrics: Metrics::new(),
                 identity: Arc::new(identity),
                 stopping: watch::channel(false).1,

@@ -39,6 +39,10 @@ pub struct NodeStatus {
     pub apps: Vec<AppStatus>,
     /// The latest changes of mind, oldest first.
     pub decisions: Vec<Decision>,
+    /// The latest clusters that left the answers of an app or came back, oldest first, and how
+    /// traffic follows; at most 32. As this node sees it.
+    #[serde(default)]
+    pub shifts: Vec<Shift>,
 }
 
 /// The order of what is published.
@@ -70,6 +74,9 @@ pub struct AppStatus {
     pub name: String,
     /// TTL of its steered answers now.
     pub ttl_s: u32,
+    /// Why.
+    #[serde(default)]
+    pub ttl_cause: String,
     /// By name.
     pub clusters: Vec<ClusterStatus>,
 }
@@ -91,6 +98,65 @@ pub struct ClusterStatus {
     pub since: Timestamp,
     /// How many endpoints are how.
     pub endpoints: Endpoints,
+    /// How far a drain has come, of a cluster that is drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+}
+
+/// How far a drain has come, by the traffic this node still sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drain {
+    /// `draining`, or `drained` when less than 1 % of the former traffic is left.
+    pub state: String,
+    /// Requests a second that still come in at the cluster's edge here.
+    pub arriving_per_s: f64,
+}
+
+/// A cluster that left the answers of an app, or came back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// When it was published.
+    pub at: Timestamp,
+    /// Whose answers.
+    pub app: String,
+    /// Which cluster.
+    pub cluster: String,
+    /// `out` or `back`.
+    pub kind: String,
+    /// Whether it is still watched.
+    pub open: bool,
+    /// By client prefixes that were answered before and have not asked again.
+    pub dns: Moved,
+    /// By requests that come in at the cluster's edge.
+    pub http: Moved,
+}
+
+/// How much of the traffic has moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Per second, before.
+    pub former_per_s: f64,
+    /// Per second, now.
+    pub now_per_s: f64,
+    /// The share of the former that has not moved.
+    pub remaining_percent: f64,
+    /// Seconds until 95 % had moved.
+    pub moved_95_after_s: Option<f64>,
+    /// Seconds until 99 % had moved.
+    pub moved_99_after_s: Option<f64>,
+    /// Prefixes that fell silent and count for neither side.
+    pub silent: u32,
+    /// Who has not moved, by weight; at most 10.
+    pub still: Vec<Still>,
+}
+
+/// A client prefix that has not moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Still {
+    /// /24 or /56.
+    pub prefix: String,
+    /// How much it sends, or asks, per second.
+    pub per_s: f64,
 }
 
 /// Endpoints by state.

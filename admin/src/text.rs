@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::status::{ClusterStatus, Decision, NodeStatus};
+use crate::status::{ClusterStatus, Decision, Moved, NodeStatus, Shift};
 
 /// Decisions shown; the JSON has them all.
 const DECISIONS: usize = 10;
+/// Clusters that left or came back, likewise.
+const SHIFTS: usize = 5;
 
 /// The text of `windrose status` and of `/status?format=text`.
 pub fn render(status: &NodeStatus) -> String {
@@ -15,6 +17,8 @@ pub fn render(status: &NodeStatus) -> String {
     // Writing to a String cannot fail.
     let _ = head(&mut text, status);
     clusters(&mut text, status);
+    lifetimes(&mut text, status);
+    shifts(&mut text, status);
     decisions(&mut text, status);
     text
 }
@@ -71,12 +75,76 @@ fn clusters(text: &mut String, status: &NodeStatus) {
                 up(cluster),
                 format!("{} s", app.ttl_s),
                 ago(status.at, cluster.since),
-                cluster.cause.clone(),
+                cause(cluster),
             ]);
         }
     }
     text.push('\n');
     table(text, &rows);
+}
+
+/// Why; and of a drain, how far it has come.
+fn cause(cluster: &ClusterStatus) -> String {
+    match &cluster.drain {
+        None => cluster.cause.clone(),
+        Some(drain) => format!(
+            "{}: {}, {}/s still arriving",
+            cluster.cause, drain.state, drain.arriving_per_s
+        ),
+    }
+}
+
+/// How traffic follows the answers.
+fn shifts(text: &mut String, status: &NodeStatus) {
+    if status.shifts.is_empty() {
+        return;
+    }
+    text.push_str("\nlatest moves, as seen here\n");
+    let from = status.shifts.len().saturating_sub(SHIFTS);
+    let mut rows = vec![
+        [
+            "WHEN", "CLUSTER", "", "SIDE", "BEFORE", "NOW", "LEFT", "95 %", "99 %", "STILL",
+        ]
+        .map(str::to_owned),
+    ];
+    for shift in &status.shifts[from..] {
+        rows.push(shift_row(status.at, shift, "dns", &shift.dns));
+        rows.push(shift_row(status.at, shift, "http", &shift.http));
+    }
+    table(text, &rows);
+}
+
+fn shift_row(now: Timestamp, shift: &Shift, side: &str, moved: &Moved) -> [String; 10] {
+    let after = |seconds: Option<f64>| seconds.map_or("-".to_owned(), |s| format!("{s:.0}s"));
+    let still = moved.still.iter().take(3);
+    let still: Vec<_> = still.map(|still| still.prefix.as_str()).collect();
+    [
+        format!("{} ago", ago(now, shift.at)),
+        format!("{}/{}", shift.app, shift.cluster),
+        shift.kind.clone(),
+        side.to_owned(),
+        format!("{}/s", moved.former_per_s),
+        format!("{}/s", moved.now_per_s),
+        format!("{} %", moved.remaining_percent),
+        after(moved.moved_95_after_s),
+        after(moved.moved_99_after_s),
+        still.join(" "),
+    ]
+}
+
+/// Why answers live as long as they do.
+fn lifetimes(text: &mut String, status: &NodeStatus) {
+    let known = status.apps.iter().filter(|app| !app.ttl_cause.is_empty());
+    let rows: Vec<_> = known
+        .map(|app| {
+            let ttl = format!("{} s", app.ttl_s);
+            [app.name.clone(), ttl, app.ttl_cause.clone()]
+        })
+        .collect();
+    if !rows.is_empty() {
+        text.push_str("\nTTL\n");
+        table(text, &rows);
+    }
 }
 
 fn up(cluster: &ClusterStatus) -> String {
@@ -169,6 +237,7 @@ mod tests {
             share_percent: share,
             cause: cause.to_owned(),
             since: at(-75),
+            drain: None,
             endpoints: Endpoints {
                 up: u32::from(usable) * 2,
                 down: 0,
@@ -203,6 +272,7 @@ mod tests {
             apps: vec![AppStatus {
                 name: "shop".to_owned(),
                 ttl_s: 5,
+                ttl_cause: "singapore takes its next ramp step".to_owned(),
                 clusters: vec![
                     cluster("frankfurt", "up", true, 100.0, "2 of 2 endpoints up"),
                     cluster("singapore", "up", false, 12.5, "ramping up, at 12.5 %"),
@@ -219,6 +289,7 @@ mod tests {
                 share_percent: 0.0,
                 cause: "up again".to_owned(),
             }],
+            shifts: Vec::new(),
         }
     }
 
@@ -231,6 +302,9 @@ mod tests {
         APP   CLUSTER    VERDICT  USABLE  SHARE   UP   TTL  SINCE  CAUSE
         shop  frankfurt  up       yes     100 %   2/2  5 s  1m15s  2 of 2 endpoints up
         shop  singapore  up       no      12.5 %  0/0  5 s  1m15s  ramping up, at 12.5 %
+
+        TTL
+        shop  5 s  singapore takes its next ramp step
 
         latest decisions
         1m15s ago  shop/singapore  down -> up  not usable, 0 %  up again

@@ -20,6 +20,7 @@ use windrose_routing::{Data, Source};
 use windrose_telemetry::Metrics;
 
 use self::journal::Journal;
+use self::measuring::Measuring;
 use self::publish::{Finished, Publishing};
 use crate::event::{Effect, Event, JobId, Level};
 use crate::handle::Command;
@@ -27,6 +28,7 @@ use crate::probe::{Outcome, ProbeId};
 use crate::{Controller, Handle, Options, Snapshot};
 
 mod journal;
+mod measuring;
 mod probing;
 mod publish;
 
@@ -74,10 +76,12 @@ pub fn start(
         decisions: Vec::new(),
         journal_lost: 0,
     };
+    let (measuring, convergence) = Measuring::begin(&first);
     let (snapshots, snapshots_out) = watch::channel(Arc::new(first));
     let driver = Driver {
         controller,
         publishing,
+        measuring,
         journal,
         snapshots,
         started: now.wall,
@@ -98,6 +102,7 @@ pub fn start(
         commands,
         reports,
         snapshots: snapshots_out,
+        convergence,
         thread: Arc::new(Mutex::new(Some(thread))),
     };
     Ok((handle, source))
@@ -121,6 +126,7 @@ enum Arrival {
 struct Driver {
     controller: Controller,
     publishing: Publishing,
+    measuring: Measuring,
     journal: Option<Journal>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     started: WallTime,
@@ -140,7 +146,10 @@ impl Driver {
         let mut next_sweep = Instant::now();
         loop {
             let sweep = (self.publishing.alive() > 1).then_some(next_sweep);
-            let wakeup = self.controller.next_wakeup().into_iter().chain(sweep).min();
+            let wakeup = (self.controller.next_wakeup().into_iter())
+                .chain(sweep)
+                .chain([self.measuring.next()])
+                .min();
             let mut arrival = tokio::select! {
                 biased;
                 arrival = inbox.next() => Some(arrival),
@@ -163,7 +172,10 @@ impl Driver {
                 self.controller
                     .handle(now, Event::Wakeup, &mut self.effects);
             }
-            self.perform();
+            self.perform(now);
+            if is_due(Some(self.measuring.next()), now) {
+                self.measuring.sweep(now, self.publishing.metrics());
+            }
             if is_due(sweep, now) {
                 self.publishing.sweep();
                 next_sweep = now.mono + SWEEP;
@@ -189,7 +201,7 @@ impl Driver {
         Flow::On
     }
 
-    fn perform(&mut self) {
+    fn perform(&mut self, now: Now) {
         let mut published = None;
         let mut changed = false;
         let mut decisions = 0;
@@ -238,7 +250,7 @@ impl Driver {
                 let last = self.snapshots.borrow();
                 (Arc::clone(&last.model), last.status.clone())
             });
-            self.snapshots.send_replace(Arc::new(Snapshot {
+            let snapshot = Snapshot {
                 model,
                 status,
                 table: self.publishing.table(),
@@ -247,7 +259,10 @@ impl Driver {
                 reload: self.controller.reload().clone(),
                 decisions: self.controller.decisions().cloned().collect(),
                 journal_lost: lost,
-            }));
+            };
+            self.measuring
+                .published(now, &self.snapshots.borrow(), &snapshot);
+            self.snapshots.send_replace(Arc::new(snapshot));
         }
     }
 }

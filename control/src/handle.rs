@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use windrose_model::{Model, Report, Revision};
 use windrose_routing::Data;
 
-use crate::Snapshot;
+use crate::{Convergence, Snapshot};
 
 /// What the control thread is told.
 pub(crate) enum Command {
@@ -22,6 +22,7 @@ pub struct Handle {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) convergence: watch::Receiver<Arc<Convergence>>,
     pub(crate) thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -34,6 +35,11 @@ impl Handle {
     /// A receiver that wakes at each new snapshot.
     pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
+    }
+
+    /// How traffic follows the answers; a new look about once a second while there is any to see.
+    pub fn convergence(&self) -> watch::Receiver<Arc<Convergence>> {
+        self.convergence.clone()
     }
 
     /// Where the data path reports what it sees: bounded, for `try_send`.

@@ -7,6 +7,7 @@
 //! Deliberately absent: configuration text, sockets that listen, locking of the data directory.
 
 mod controller;
+pub mod convergence;
 mod decision;
 mod driver;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod probe;
 mod snapshot;
 
 pub use controller::Controller;
+pub use convergence::Convergence;
 pub use decision::Decision;
 pub use driver::start;
 pub use handle::Handle;

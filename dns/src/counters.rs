@@ -1,6 +1,7 @@
-//! HOT. What a DNS thread counts: one bank cell per answer, nothing shared with other threads.
+//! HOT. What a DNS thread counts: one bank cell per answer, and whom a steered one was for; nothing
+//! shared with other threads.
 
-use windrose_telemetry::{DnsEvent, Local, Metrics, NO_ZONE, RCODES};
+use windrose_telemetry::{DnsEvent, Local, Metrics, NO_ZONE, RCODES, Steps};
 
 use crate::reply::Reply;
 
@@ -8,6 +9,7 @@ use crate::reply::Reply;
 pub struct Counters {
     queries: Local,
     steered: Local,
+    clients: Steps,
     events: Local,
 }
 
@@ -17,6 +19,7 @@ impl Counters {
         Self {
             queries: metrics.dns_queries.local(),
             steered: metrics.dns_steered.local(),
+            clients: metrics.dns_footprints.steps(),
             events: metrics.dns_events.local(),
         }
     }
@@ -32,6 +35,7 @@ impl Counters {
         self.queries.add(reply.zone.unwrap_or(NO_ZONE), rcode, 1);
         if let Some(steered) = reply.steered {
             self.steered.add(steered.slot, 0, 1);
+            self.clients.note(steered.slot, steered.client);
         }
         if reply.truncated {
             self.event(DnsEvent::Truncated);

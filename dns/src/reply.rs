@@ -1,6 +1,7 @@
 //! HOT. What is known of a response besides its octets: for counters, limits and logs.
 
 use windrose_model::AppId;
+use windrose_telemetry::Prefix;
 
 use crate::message::{Message, Rcode};
 use crate::query::Head;
@@ -83,6 +84,9 @@ pub struct Steered {
     pub cluster: u8,
     /// Number of (app, cluster) for metrics.
     pub slot: u32,
+    /// Whom the answer is for: the client's subnet if the resolver told it, else where the query came
+    /// from.
+    pub client: Prefix,
 }
 
 /// What the header, the counters and the client subnet option will say.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -28,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) peer: Peer,
+    /// Our address that it came in on; IPv4-mapped IPv6 as IPv4.
+    pub(crate) at: IpAddr,
     /// Memory for [`Outbound`](crate::attempt::Outbound), used again by each exchange.
     pub(crate) scratch: RefCell<KeptFields>,
 }
@@ -60,7 +62,7 @@ pub(crate) struct Arrival {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
     /// Where it came in.
-    pub(crate) port: u16,
+    pub(crate) at: SocketAddr,
 }
 
 /// Takes a connection in; the future serves it to its end. It counts as open from now on.
@@ -78,11 +80,12 @@ pub(crate) fn serve_client(
 }
 
 async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, watch: Rc<Watch>) {
-    let Arrival { stream, peer, port } = arrival;
+    let Arrival { stream, peer, at } = arrival;
     // Responses leave in one write anyway; this spares the last part of a long one a delay.
     let _ = stream.set_nodelay(true);
     let client = Rc::new(Client {
-        peer: Peer::new(peer.ip(), port, &worker.settings),
+        peer: Peer::new(peer.ip(), at.port(), &worker.settings),
+        at: at.ip().to_canonical(),
         watch: Rc::clone(&watch),
         worker: Rc::clone(&worker),
         scratch: RefCell::default(),

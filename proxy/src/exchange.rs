@@ -73,6 +73,9 @@ fn route(
     let app = table.host(&asked.host).ok_or(Refusal::NoApp)?;
     let entry = table.app(app);
     let address = client.peer.client(&parts.headers, survey, &worker.settings);
+    if let Some(cluster) = entry.arrived(client.at, worker.settings.home.as_ref()) {
+        worker.recorder.arrived(cluster.slot, address);
+    }
     let version = entry.version(entry.route(asked.path), worker.dice.draw());
     let view = entry.view(&table, table.leaf(address));
     let key = if entry.sticky() {

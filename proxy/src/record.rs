@@ -1,9 +1,10 @@
 //! What a proxy thread counts, by slot; names are resolved when somebody scrapes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrose_telemetry::{GroupEvent, HttpEvent, Local, Metrics, code_cell};
+use windrose_telemetry::{GroupEvent, HttpEvent, Local, Metrics, Prefix, Steps, code_cell};
 
 /// The writing ends of one thread.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(crate) struct Recorder {
     requests: Local,
     durations: Local,
     groups: Local,
+    arrivals: Local,
+    clients: Steps,
     events: Local,
     metrics: Arc<Metrics>,
 }
@@ -21,6 +24,8 @@ impl Recorder {
             requests: metrics.http_requests.local(),
             durations: metrics.http_duration.local(),
             groups: metrics.group_events.local(),
+            arrivals: metrics.http_arrivals.local(),
+            clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             metrics,
         }
@@ -31,6 +36,13 @@ impl Recorder {
     pub(crate) fn ended(&self, group: u32, status: u16, took: Duration) {
         self.requests.add(group, code_cell(status), 1);
         self.durations.record(group, took);
+    }
+
+    /// A request of a client came in at the edge of (app, cluster).
+    #[inline]
+    pub(crate) fn arrived(&self, steered: u32, client: IpAddr) {
+        self.arrivals.add(steered, 0, 1);
+        self.clients.note(steered, Prefix::of(client));
     }
 
     /// Something happened in a group.

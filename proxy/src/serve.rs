@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,8 +54,8 @@ pub async fn serve(
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let port = listener.local_addr()?.port();
-        let accepting = accept(Rc::clone(&worker), Rc::clone(&engine), listener, port);
+        let bound = listener.local_addr()?;
+        let accepting = accept(Rc::clone(&worker), Rc::clone(&engine), listener, bound);
         chores.push(spawn_local(accepting));
     }
     chores.push(spawn_local(keep_house(Rc::clone(&worker))));
@@ -79,7 +80,12 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(worker: Rc<Worker>, engine: Rc<http1::Builder>, listener: TcpListener, port: u16) {
+async fn accept(
+    worker: Rc<Worker>,
+    engine: Rc<http1::Builder>,
+    listener: TcpListener,
+    bound: SocketAddr,
+) {
     let mut back_off = BACK_OFF_FIRST;
     loop {
         while worker.open() >= worker.settings.max_connections {
@@ -88,7 +94,11 @@ async fn accept(worker: Rc<Worker>, engine: Rc<http1::Builder>, listener: TcpLis
         match listener.accept().await {
             Ok((stream, peer)) => {
                 back_off = BACK_OFF_FIRST;
-                let arrival = Arrival { stream, peer, port };
+                let at = match bound.ip() {
+                    any if any.is_unspecified() => stream.local_addr().unwrap_or(bound),
+                    _ => bound,
+                };
+                let arrival = Arrival { stream, peer, at };
                 spawn_local(serve_client(
                     Rc::clone(&worker),
                     Rc::clone(&engine),
@@ -98,7 +108,7 @@ async fn accept(worker: Rc<Worker>, engine: Rc<http1::Builder>, listener: TcpLis
             // The client left while it was in the queue.
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                warn!(%error, port, "cannot accept connections, waiting");
+                warn!(%error, port = bound.port(), "cannot accept connections, waiting");
                 tokio::time::sleep(back_off).await;
                 back_off = (back_off * 2).min(BACK_OFF_MOST);
             }

@@ -123,6 +123,24 @@ impl Bank {
         }
     }
 
+    /// One cell of the first so many slots into `sums`, which is cleared first: one lock for all.
+    pub fn sums(&self, slots: usize, cell: u32, sums: &mut Vec<u64>) {
+        let shards = self.lock();
+        sums.clear();
+        sums.resize(slots.min(CAPACITY as usize), 0);
+        for shard in &shards.all {
+            for (slot, sum) in (0..).zip(sums.iter_mut()) {
+                *sum = sum.wrapping_add(shard.read(slot, cell, self.stride).unwrap_or(0));
+            }
+        }
+        for (slot, base) in &shards.base {
+            if let (Some(sum), Some(base)) = (sums.get_mut(*slot as usize), base.get(cell as usize))
+            {
+                *sum = sum.wrapping_sub(*base);
+            }
+        }
+    }
+
     /// Starts a slot again from zero, because it now means something else. The threads keep
     /// counting up; what they have so far is subtracted from sums.
     pub fn rebase(&self, slot: u32) {
@@ -227,6 +245,10 @@ mod tests {
         let mut row = Vec::new();
         bank.row(7, &mut row);
         assert_eq!(row, [bank.sum(7, 0), bank.sum(7, 1), bank.sum(7, 2)]);
+        bank.rebase(7);
+        let mut sums = vec![9];
+        bank.sums(9, 1, &mut sums);
+        assert_eq!((sums.len(), sums[7], sums[8]), (9, 0, bank.sum(8, 1)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod bank;
 mod cells;
 pub mod exposition;
+mod footprints;
 pub mod logs;
 mod metrics;
 mod process;
@@ -17,6 +18,7 @@ pub use cells::{
     BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RCODES, SUM_CELL,
     bucket_cell, code_cell, code_label, rcode_label,
 };
+pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
 pub use scalars::{Counter, Gauge, ProbeOutcome, Scalars};

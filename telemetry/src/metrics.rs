@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
-use crate::{Bank, CAPACITY, CODES, DnsEvent, GroupEvent, HttpEvent, Local, RCODES, Scalars};
+use crate::{
+    Bank, CAPACITY, CODES, DnsEvent, Footprints, GroupEvent, HttpEvent, Local, RCODES, Scalars,
+};
 
 /// The zone slot of queries for names outside all zones. No zone has it.
 pub const NO_ZONE: u32 = CAPACITY - 1;
@@ -17,12 +19,19 @@ pub struct Metrics {
     pub dns_queries: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), one cell: answers that led there.
     pub dns_steered: Arc<Bank>,
+    /// Who was led where by steered answers, by steered slot.
+    pub dns_footprints: Arc<Footprints>,
     /// Slot 0, cell = [`DnsEvent`].
     pub dns_events: Arc<Bank>,
     /// Slot = group slot of (app, version, cluster), cell = [`code_cell`](crate::code_cell).
     pub http_requests: Arc<Bank>,
     /// Slot = group slot, cells = duration buckets and sum; written by [`Local::record`].
     pub http_duration: Arc<Bank>,
+    /// Slot = steered slot of (app, cluster), one cell: requests that came in at that cluster's
+    /// edge, wherever they went from there.
+    pub http_arrivals: Arc<Bank>,
+    /// Whose requests those were.
+    pub http_footprints: Arc<Footprints>,
     /// Slot = group slot, cell = [`GroupEvent`].
     pub group_events: Arc<Bank>,
     /// Slot 0, cell = [`HttpEvent`].
@@ -37,9 +46,12 @@ impl Metrics {
         Arc::new(Self {
             dns_queries: Bank::new(RCODES),
             dns_steered: Bank::new(1),
+            dns_footprints: Footprints::new(),
             dns_events: Bank::new(DnsEvent::COUNT),
             http_requests: Bank::new(CODES.len() as u32),
             http_duration: Bank::new(DURATION_CELLS),
+            http_arrivals: Bank::new(1),
+            http_footprints: Footprints::new(),
             group_events: Bank::new(GroupEvent::COUNT),
             http_events: Bank::new(HttpEvent::COUNT),
             scalars: Arc::default(),
@@ -54,6 +66,7 @@ impl Metrics {
             &self.dns_events,
             &self.http_requests,
             &self.http_duration,
+            &self.http_arrivals,
             &self.group_events,
             &self.http_events,
         ]
@@ -70,6 +83,7 @@ impl Metrics {
     /// Starts the numbers of a steered slot that is used again from zero.
     pub fn rebase_steered(&self, slot: u32) {
         self.dns_steered.rebase(slot);
+        self.http_arrivals.rebase(slot);
     }
 
     /// Starts the numbers of a group slot that is used again from zero.

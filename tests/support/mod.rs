@@ -210,7 +210,12 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(name, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same where one was stopped.
+    pub(crate) fn start_at(name: &'static str, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, hold) = (
             Arc::new(AtomicBool::new(false)),

@@ -36,6 +36,7 @@ impl Scene {
         let (sender, snapshots) = watch::channel(Arc::new(snapshot()));
         let state = State {
             snapshots,
+            convergence: watch::channel(Arc::default()).1,
             metrics: Arc::clone(&metrics),
             identity: Arc::new(Identity {
                 node: "n1".to_owned(),
@@ -243,6 +244,7 @@ fn status() -> Status {
             EndpointState::Up,
         ],
         last_known: 0b011,
+        ttl_cause: windrose_model::TtlCause::STARTING,
         ttl: Ttl::new(30).unwrap(),
     };
     Status {

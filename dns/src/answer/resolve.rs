@@ -139,7 +139,8 @@ impl<'t> Resolution<'t, '_, '_> {
             return None;
         }
         let Some(alias) = node.set(rtype::CNAME) else {
-            self.negative(zone, owner);
+            let most = node.app.map_or(u32::MAX, |app| self.table.app(app).ttl());
+            self.negative_within(zone, owner, most);
             return None;
         };
         if !self.message.fits(alias.wire.len()) {
@@ -156,7 +157,15 @@ impl<'t> Resolution<'t, '_, '_> {
     /// SOA in the authority section, for NXDOMAIN and NODATA (RFC 2308 sections 2 and 3).
     #[inline]
     pub(super) fn negative(&mut self, zone: &ZoneEntry, owner: Owner<'_>) {
+        self.negative_within(zone, owner, u32::MAX);
+    }
+
+    /// The same, for at most so many seconds: that an app has nothing to answer is remembered no
+    /// longer than what it would answer.
+    #[inline]
+    pub(super) fn negative_within(&mut self, zone: &ZoneEntry, owner: Owner<'_>, most: u32) {
         let apex = owner.pointer_to(zone.apex.wire());
-        self.message.authority(&zone.soa, apex, zone.negative_ttl);
+        let ttl = zone.negative_ttl.min(most);
+        self.message.authority(&zone.soa, apex, ttl);
     }
 }

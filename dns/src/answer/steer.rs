@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use windrose_model::AppId;
 use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, prefix_key};
+use windrose_telemetry::Prefix;
 
 use super::resolve::{Owner, Resolution};
 use crate::message::Rcode;
@@ -31,9 +32,9 @@ impl Resolution<'_, '_, '_> {
         };
         match app.choose_dns(app.view(self.table, client.leaf), key) {
             DnsChoice::Clusters(picked) => {
-                self.addresses(id, &picked, zone, owner, verdict);
+                self.addresses(id, &picked, client.address, zone, owner, verdict);
             }
-            DnsChoice::Nodata => self.negative(zone, owner),
+            DnsChoice::Nodata => self.negative_within(zone, owner, app.ttl()),
             DnsChoice::Servfail => {
                 verdict.rcode = Rcode::ServFail;
                 verdict.authoritative = false;
@@ -47,6 +48,7 @@ impl Resolution<'_, '_, '_> {
         &mut self,
         id: AppId,
         picked: &Picked,
+        client: IpAddr,
         zone: &ZoneEntry,
         owner: Owner<'_>,
         verdict: &mut Verdict,
@@ -64,7 +66,7 @@ impl Resolution<'_, '_, '_> {
         let sets = || clusters().map(|c| if v6 { &c.aaaa } else { &c.a });
         let octets: usize = sets().map(|set| set.wire.len()).sum();
         if octets == 0 {
-            self.negative(zone, owner);
+            self.negative_within(zone, owner, app.ttl());
         } else if self.message.fits(octets) {
             for set in sets() {
                 self.message.answer(set, owner.pointer(), app.ttl());
@@ -74,6 +76,7 @@ impl Resolution<'_, '_, '_> {
                 app: id,
                 cluster: *at,
                 slot: cluster.slot,
+                client: Prefix::of(client),
             });
         }
     }

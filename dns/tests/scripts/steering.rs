@@ -26,7 +26,7 @@ fn a_steered_name_follows_the_client() {
         # A cluster without addresses of the family: NODATA, never another cluster's.
         ? shop.example.com AAAA from=10.1.2.200
         NOERROR aa rd shop.example.com. AAAA
-        authority example.com. 300 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
+        authority example.com. 30 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
         # Other types stand beside the steered ones.
         ? shop.example.com TXT
         NOERROR aa rd shop.example.com. TXT
@@ -77,7 +77,7 @@ fn when_all_is_down_the_operator_chose_what_happens() {
         opt 1232 version 0 subnet 192.0.2.0/24 scope 0
         ? quiet.example.com A
         NOERROR aa rd quiet.example.com. A
-        authority example.com. 300 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
+        authority example.com. 30 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
         # design section 4, 13: never NXDOMAIN or NODATA because of health.
         ? last.example.com A
         NOERROR aa rd last.example.com. A
