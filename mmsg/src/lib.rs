@@ -109,6 +109,27 @@ impl Batch {
     /// The system's; a timeout of the socket is `WouldBlock`.
     #[inline]
     pub fn receive(&mut self, socket: &impl AsFd) -> io::Result<usize> {
+        self.offer();
+        // SAFETY: Pointers, Lengths: set by `offer`, from buffers that `self` owns and this call
+        // borrows exclusively. Count: the number of headers. The descriptor is open while it is
+        // borrowed; no timeout is passed.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.as_fd().as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                self.headers.len() as _,
+                libc::MSG_WAITFORONE as _,
+                std::ptr::null_mut(),
+            )
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        self.received = received.min(self.headers.len());
+        Ok(self.received)
+    }
+
+    /// Forgets the batch before and points the headers at the rooms for datagrams.
+    #[inline]
+    fn offer(&mut self) {
         self.received = 0;
         let queries = self.queries.chunks_exact_mut(self.query_room);
         let names = self.names.iter_mut().zip(&mut self.controls);
@@ -124,21 +145,6 @@ impl Batch {
             header.msg_control = control.0.as_mut_ptr().cast::<c_void>();
             header.msg_controllen = CONTROL as _;
         }
-        // SAFETY: Pointers, Lengths: set above, from buffers that `self` owns and this call borrows
-        // exclusively. Count: the number of headers. The descriptor is open while it is borrowed;
-        // no timeout is passed.
-        let received = unsafe {
-            libc::recvmmsg(
-                socket.as_fd().as_raw_fd(),
-                self.headers.as_mut_ptr(),
-                self.headers.len() as _,
-                libc::MSG_WAITFORONE as _,
-                std::ptr::null_mut(),
-            )
-        };
-        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        self.received = received.min(self.headers.len());
-        Ok(self.received)
     }
 
     /// The datagrams received, in order.
@@ -167,42 +173,11 @@ impl Batch {
     /// the socket has no room, as long as it lets it.
     #[inline]
     pub fn send(&mut self, socket: &impl AsFd) -> Sent {
-        let mut count = 0;
-        let mut slices = self.slices.iter_mut();
-        let answers = self.answers.chunks_exact_mut(self.answer_room);
-        let all = self.names.iter_mut().zip(&mut self.controls).zip(answers);
-        for (at, ((name, control), answer)) in all.enumerate().take(self.received) {
-            let len = self.answer_lens[at].min(answer.len());
-            if len == 0 {
-                continue;
-            }
-            // Answers move up over those that are none; `count` never passes `at`.
-            let control_len = match self.headers[at].msg_hdr.msg_controllen {
-                0 => 0,
-                _ => control.turn_around(),
-            };
-            let Some(slice) = slices.next() else {
-                break;
-            };
-            slice.iov_base = answer.as_mut_ptr().cast::<c_void>();
-            slice.iov_len = len;
-            let header = &mut self.headers[count].msg_hdr;
-            header.msg_name = name.0.as_mut_ptr().cast::<c_void>();
-            header.msg_namelen = name.len();
-            header.msg_iov = slice;
-            header.msg_iovlen = 1;
-            header.msg_control = match control_len {
-                0 => std::ptr::null_mut(),
-                _ => control.0.as_mut_ptr().cast::<c_void>(),
-            };
-            header.msg_controllen = control_len as _;
-            count += 1;
-        }
-        self.received = 0;
+        let count = self.gather();
         let mut result = Sent::default();
         let mut rest = &mut self.headers[..count];
         while !rest.is_empty() {
-            // SAFETY: Pointers, Lengths: set above, from buffers that `self` owns and this call
+            // SAFETY: Pointers, Lengths: set by `gather`, from buffers that `self` owns and this call
             // borrows exclusively. Count: the number of headers left. The descriptor is open while
             // it is borrowed.
             let sent = unsafe {
@@ -235,6 +210,44 @@ impl Batch {
             rest = &mut rest[done..];
         }
         result
+    }
+
+    /// Points the first headers at the answers and forgets the batch; returns how many there are.
+    #[inline]
+    fn gather(&mut self) -> usize {
+        let mut count = 0;
+        let mut slices = self.slices.iter_mut();
+        let answers = self.answers.chunks_exact_mut(self.answer_room);
+        let all = self.names.iter_mut().zip(&mut self.controls).zip(answers);
+        for (at, ((name, control), answer)) in all.enumerate().take(self.received) {
+            let len = self.answer_lens[at].min(answer.len());
+            if len == 0 {
+                continue;
+            }
+            // Answers move up over those that are none; `count` never passes `at`.
+            let control_len = match self.headers[at].msg_hdr.msg_controllen {
+                0 => 0,
+                _ => control.turn_around(),
+            };
+            let Some(slice) = slices.next() else {
+                break;
+            };
+            slice.iov_base = answer.as_mut_ptr().cast::<c_void>();
+            slice.iov_len = len;
+            let header = &mut self.headers[count].msg_hdr;
+            header.msg_name = name.0.as_mut_ptr().cast::<c_void>();
+            header.msg_namelen = name.len();
+            header.msg_iov = slice;
+            header.msg_iovlen = 1;
+            header.msg_control = match control_len {
+                0 => std::ptr::null_mut(),
+                _ => control.0.as_mut_ptr().cast::<c_void>(),
+            };
+            header.msg_controllen = control_len as _;
+            count += 1;
+        }
+        self.received = 0;
+        count
     }
 }
 
@@ -298,3 +311,6 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
