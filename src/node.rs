@@ -20,8 +20,8 @@ use windrose_telemetry::Metrics;
 
 use crate::sockets::{self, OpenError, Sockets};
 
+pub(crate) mod data;
 pub(crate) mod data_dir;
-pub(crate) mod geo;
 mod limits;
 mod manners;
 mod threads;

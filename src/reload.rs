@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch as watch_channel;
-use windrose_config::{GeoSource, Loaded, NodeConfig, Report};
+use windrose_config::{Loaded, NodeConfig, Report};
 use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
 
 use crate::node::DnsManners;
-use crate::node::geo::{self, GeoLoadError};
+use crate::node::data::{DataError, Found, Loader};
 
 mod watch;
 
@@ -22,7 +22,7 @@ pub(crate) use watch::Watch;
 pub(crate) struct Reloader {
     path: PathBuf,
     node: NodeConfig,
-    geo: GeoSource,
+    loader: Loader,
     data: Arc<Data>,
     model: Arc<Model>,
     /// The last that was taken.
@@ -39,7 +39,7 @@ enum Refused {
     Wrong(Report),
     /// These keys take effect at start only.
     RestartNeeded(Vec<&'static str>),
-    Geo(GeoLoadError),
+    Data(DataError),
 }
 
 impl Reloader {
@@ -52,7 +52,7 @@ impl Reloader {
         Self {
             path,
             node: loaded.node.clone(),
-            geo: loaded.geo.clone(),
+            loader: running.loader,
             revision: running.model.revision(),
             data: running.data,
             model: running.model,
@@ -94,13 +94,11 @@ impl Reloader {
         if !changed.is_empty() {
             return Err(Refused::RestartNeeded(changed));
         }
-        let keep = loaded.geo == self.geo && !matches!(loaded.geo, GeoSource::File(_));
-        if !keep {
-            self.data = geo::load(&loaded.geo).map_err(Refused::Geo)?;
-            self.geo.clone_from(&loaded.geo);
-        }
-        if !loaded.warnings.is_empty() {
-            tracing::warn!(file = %self.path.display(), "{}", loaded.warning_report());
+        let Found { data, warnings } = self.loader.load(&loaded).map_err(Refused::Data)?;
+        self.data = data;
+        let own = (!loaded.warnings.is_empty()).then(|| loaded.warning_report());
+        for report in own.into_iter().chain(warnings) {
+            tracing::warn!(file = %self.path.display(), "{report}");
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
@@ -127,6 +125,7 @@ impl Reloader {
 pub(crate) struct Running {
     pub(crate) model: Arc<Model>,
     pub(crate) data: Arc<Data>,
+    pub(crate) loader: Loader,
     pub(crate) handle: Handle,
     pub(crate) dns_manners: DnsManners,
 }
@@ -164,7 +163,7 @@ impl fmt::Display for Refused {
                 "restart-needed: {} changed and takes effect at start only; restart the node, or take the change back",
                 keys.join(", ")
             ),
-            Self::Geo(e) => e.fmt(f),
+            Self::Data(e) => e.fmt(f),
         }
     }
 }

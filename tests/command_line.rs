@@ -44,6 +44,16 @@ fn check_says_what_a_file_holds_or_all_that_is_wrong() {
 }
 
 #[test]
+fn check_opens_the_databases_and_says_what_they_lack() {
+    golden(
+        "check_cities",
+        &["check", "-c", "../../examples/geo-city.yaml"],
+    );
+    golden("check_no_cities", &["check", "-c", "no-cities.yaml"]);
+    golden("check_unknown_city", &["check", "-c", "unknown-city.yaml"]);
+}
+
+#[test]
 fn explain_tells_the_steps_of_an_answer() {
     golden(
         "explain_dns",

@@ -78,6 +78,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether anything in it stops the configuration from being used.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+    }
+
     /// `{"schema":1,"ok":…,"more":…,"diagnostics":[{severity,code,file,line,column,message,help}]}`;
     /// `line` and `column` are null when a file as a whole is meant, `ok` is true without errors.
     pub fn to_json(&self) -> Value {
@@ -97,11 +104,7 @@ impl Report {
                 })
             })
             .collect();
-        let ok = self
-            .diagnostics
-            .iter()
-            .all(|d| d.severity == Severity::Warning);
-        json!({"schema": 1, "ok": ok, "more": self.more, "diagnostics": list})
+        json!({"schema": 1, "ok": !self.has_errors(), "more": self.more, "diagnostics": list})
     }
 }
 

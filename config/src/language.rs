@@ -130,6 +130,16 @@ static DATA: Mapping = Mapping::new(
             "Where countries come from: builtin, none, or a MaxMind-format file relative to this one.",
         )
         .or("\"builtin\""),
+        Field::optional(
+            "asn",
+            Scalar(S::Path),
+            "Where autonomous systems come from, if not from `geo`: a MaxMind-format file relative to this one.",
+        ),
+        Field::optional(
+            "lists",
+            Map(S::Name, &Scalar(S::Path)),
+            "Lists of prefixes by name: files with one prefix or address a line, relative to this one.",
+        ),
         Field::later("latency"),
     ],
 );

@@ -26,6 +26,9 @@ mod warn;
 
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
-pub use node::{DnsManners, DnsTcpLimits, GeoSource, HeadLimits, Listeners, NodeConfig};
+pub use node::{
+    DataSources, DnsManners, DnsTcpLimits, GeoSource, HeadLimits, Listeners, NodeConfig,
+};
+pub use read::GeoNeed;
 pub use schema::schema;
 pub use source::Sources;

@@ -7,10 +7,10 @@ use windrose_model::{Model, Revision};
 use crate::check;
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::files;
-use crate::node::{GeoSource, NodeConfig};
+use crate::node::{DataSources, NodeConfig};
 use crate::place::Places;
 use crate::problem::{Problem, SHOWN, diagnostics, report};
-use crate::read;
+use crate::read::{self, GeoNeed};
 use crate::source::Sources;
 use crate::warn;
 
@@ -21,8 +21,10 @@ pub struct Loaded {
     pub node: NodeConfig,
     /// What the operator wants.
     pub model: Model,
-    /// Where countries come from.
-    pub geo: GeoSource,
+    /// Where large inputs come from.
+    pub data: DataSources,
+    /// What geo data is expected to hold, and what is said if it does not.
+    needs: Vec<(GeoNeed, Diagnostic)>,
     /// What looks wrong, sorted by place, at most 100.
     pub warnings: Vec<Diagnostic>,
     /// The texts that were read.
@@ -30,6 +32,23 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What geo data lacks of what this configuration expects: errors for fields, without which it
+    /// is not to be used, and warnings for cities. `None` when it lacks nothing.
+    pub fn unmet(&self, is_met: impl Fn(&GeoNeed) -> bool) -> Option<Report> {
+        let unmet = self.needs.iter().filter(|(need, _)| !is_met(need));
+        let mut diagnostics: Vec<_> = unmet.map(|(_, said)| said.clone()).collect();
+        if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+            diagnostics.retain(|d| d.severity == Severity::Error);
+        }
+        let more = diagnostics.len().saturating_sub(SHOWN);
+        diagnostics.truncate(SHOWN);
+        (!diagnostics.is_empty()).then(|| Report {
+            diagnostics,
+            more,
+            sources: self.sources.clone(),
+        })
+    }
+
     /// The warnings as a report, for showing them.
     pub fn warning_report(&self) -> Report {
         Report {
@@ -138,11 +157,22 @@ fn load_sources(
             .into_iter()
             .filter_map(|i| places.problem(Severity::Warning, i)),
     );
+    let needs = (read.found.needs.into_iter())
+        .filter_map(|(need, said)| {
+            let severity = match need {
+                GeoNeed::Field(_) => Severity::Error,
+                GeoNeed::City(_) => Severity::Warning,
+            };
+            let problem = places.problem(severity, said)?;
+            Some((need, problem.placed(&sources)))
+        })
+        .collect();
     let (warnings, _) = diagnostics(problems, &sources);
     Ok(Loaded {
         node: read.node,
         model,
-        geo: read.geo,
+        data: read.data,
+        needs,
         warnings,
         sources,
     })

@@ -1,11 +1,12 @@
 //! What a configuration says about this node alone: nothing here enters the Model.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use windrose_model::Name;
+use windrose_model::{Name, PrefixList};
 
 mod dns;
 
@@ -60,10 +61,22 @@ pub struct HeadLimits {
     pub idle_timeout: Duration,
 }
 
+/// Where large inputs come from; the lists are read already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataSources {
+    /// Where countries of addresses come from.
+    pub geo: GeoSource,
+    /// A MaxMind-format file of autonomous systems, if they do not come from `geo`.
+    pub asn: Option<PathBuf>,
+    /// Lists of prefixes by name.
+    pub lists: BTreeMap<Name, PrefixList>,
+}
+
 /// Where countries of addresses come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum GeoSource {
     /// The database in the binary.
+    #[default]
     Builtin,
     /// A MaxMind-format file.
     File(PathBuf),

@@ -61,7 +61,7 @@ impl Problem {
         self.severity == Severity::Error
     }
 
-    fn placed(self, sources: &Sources) -> Diagnostic {
+    pub(crate) fn placed(self, sources: &Sources) -> Diagnostic {
         let (line, column) = sources.line_and_column(self.span.source, self.span.start);
         Diagnostic {
             severity: self.severity,

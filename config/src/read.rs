@@ -7,23 +7,27 @@ use windrose_model::{
     Cluster, Coordinates, Draft, Invalid, Name, Percent, Region, Safety, Segment,
 };
 
-use crate::node::{GeoSource, NodeConfig};
+use crate::node::{DataSources, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar::{self, Bad};
 use crate::source::{Sources, Span};
 use crate::tree::Node;
 
 mod app;
+mod data;
+mod needs;
 mod node;
 mod steering;
 mod zone;
+
+pub use needs::GeoNeed;
 
 /// What a tree says.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) draft: Draft,
     pub(crate) node: NodeConfig,
-    pub(crate) geo: GeoSource,
+    pub(crate) data: DataSources,
     pub(crate) found: Found,
 }
 
@@ -34,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) problems: Vec<Problem>,
     /// With paths, as a Model tells its own.
     pub(crate) invalid: Vec<Invalid>,
+    /// What geo data is expected to hold, and what to say if it does not.
+    pub(crate) needs: Vec<(GeoNeed, Invalid)>,
     /// Items of lists that could not be read.
     pub(crate) dropped: HashSet<Span>,
     /// More paths at which something could not be read.
@@ -43,7 +49,11 @@ pub(crate) struct Found {
 /// Reads what can be read.
 pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     let mut found = Found::default();
+    let data = data::read(root, sources, &mut found);
     let draft = Draft {
+        lists: (data.lists.iter())
+            .map(|(name, list)| (name.clone(), list.len()))
+            .collect(),
         regions: objects(root, "regions", |_, node| region(node)),
         clusters: objects(root, "clusters", |name, node| {
             cluster(name, node, &mut found)
@@ -57,12 +67,12 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
             }),
     };
     let node = node::read(root, &mut found);
-    let geo = node::geo(root, sources, &mut found);
-    node::check(&node, &geo, &draft, &mut found);
+    node::check(&node, &draft, &mut found);
+    needs::check(&data, &draft, &mut found);
     Read {
         draft,
         node,
-        geo,
+        data,
         found,
     }
 }

@@ -2,15 +2,16 @@
 //! JSON Schema.
 
 use serde_json::{Value, json};
-use windrose_model::{Continent, Weight};
+use windrose_model::{City, Continent, Weight};
 
 mod parse;
 mod read;
 
 use read::bad;
 pub(crate) use read::{
-    bias, boolean, choice, cidr, continent, country, domain, duration, fraction, host, ip, mailbox,
-    name, number, percent, record_type, relative, seconds, size, socket, status, weight, whole,
+    asn, bias, boolean, choice, cidr, city, continent, country, domain, duration, fraction, host,
+    ip, mailbox, name, number, percent, record_type, relative, seconds, size, socket, status,
+    subdivision, weight, whole,
 };
 
 /// What a single value is.
@@ -36,6 +37,12 @@ pub(crate) enum Scalar {
     Socket,
     Country,
     Continent,
+    /// ISO 3166-2.
+    Subdivision,
+    /// `DE/Berlin`, `US-NH/Berlin`.
+    City,
+    /// `AS64496`, or the number alone.
+    Asn,
     Duration,
     /// A TTL or SOA timer: a duration or a number of seconds.
     Seconds,
@@ -110,6 +117,9 @@ impl Scalar {
             Self::Socket => drop(socket(text)?),
             Self::Country => drop(country(text)?),
             Self::Continent => drop(continent(text)?),
+            Self::Subdivision => drop(subdivision(text)?),
+            Self::City => drop(city(text)?),
+            Self::Asn => drop(asn(text)?),
             Self::Duration => drop(duration(text)?),
             Self::Seconds => drop(seconds(text)?),
             Self::Size => drop(size(text)?),
@@ -131,7 +141,9 @@ impl Scalar {
     pub(crate) fn canonical(self, text: &str) -> String {
         match self {
             Self::Domain => text.trim_end_matches('.').to_ascii_lowercase(),
-            Self::Country | Self::Continent => text.to_ascii_uppercase(),
+            Self::Country | Self::Continent | Self::Subdivision => text.to_ascii_uppercase(),
+            Self::City => City::fold(text),
+            Self::Asn => asn(text).map_or_else(|_| text.to_owned(), |asn| asn.to_string()),
             Self::Cidr => cidr(text).map_or_else(|_| text.to_owned(), |net| net.to_string()),
             _ => text.to_owned(),
         }
@@ -152,6 +164,9 @@ impl Scalar {
             Self::Socket => "an address with port such as 192.0.2.1:80 or [2001:db8::1]:80",
             Self::Country => "a country by its two letters of ISO 3166-1, such as DE",
             Self::Continent => "one of AF, AN, AS, EU, NA, OC, SA",
+            Self::Subdivision => "a subdivision of a country by ISO 3166-2, such as US-CA",
+            Self::City => "a city by country or subdivision and English name, such as DE/Berlin",
+            Self::Asn => "the number of an autonomous system, such as AS64496",
             Self::Duration => "a duration such as 500ms, 5s or 1m30s",
             Self::Seconds => "a time in whole seconds such as 300s, 5m or 300",
             Self::Size => "a size such as 512B, 64KiB or 1MiB",
@@ -193,6 +208,14 @@ impl Scalar {
             Self::Country => json!({"type": ["string", "boolean"], "pattern": "^[A-Za-z]{2}$"}),
             Self::Continent => json!({
                 "enum": Continent::ALL.map(Continent::code),
+            }),
+            Self::Subdivision => text("^[A-Za-z]{2}-[A-Za-z0-9]{1,3}$"),
+            Self::City => text("^[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?/.+$"),
+            Self::Asn => json!({
+                "type": ["string", "integer"],
+                "pattern": "^([Aa][Ss])?[0-9]+$",
+                "minimum": 0,
+                "maximum": u32::MAX,
             }),
             Self::Duration => text("^([0-9]+(d|h|m|s|ms|us))+$"),
             Self::Seconds => json!({

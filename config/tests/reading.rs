@@ -49,7 +49,7 @@ fn a_document_of_its_number_alone_is_a_node_with_defaults() {
         loaded.node.listeners.admin,
         Some("127.0.0.1:9900".parse().unwrap())
     );
-    assert_eq!(loaded.geo, GeoSource::Builtin);
+    assert_eq!(loaded.data.geo, GeoSource::Builtin);
     assert_eq!(summary(&loaded), "ok: 0 apps, 0 clusters, 0 zones");
 }
 
@@ -241,7 +241,10 @@ fn a_directory_is_read_in_byte_order_and_merged() {
     );
     let loaded = load(folder.path(), Revision(1), None).unwrap_or_else(|r| panic!("{r}"));
     assert_eq!(summary(&loaded), "ok: 1 app, 2 clusters, 1 zone");
-    assert_eq!(loaded.geo, GeoSource::File(folder.path().join("10.yaml")));
+    assert_eq!(
+        loaded.data.geo,
+        GeoSource::File(folder.path().join("10.yaml"))
+    );
     assert_eq!(loaded.node.data_dir, Path::new("./here"));
     let files: Vec<_> = loaded
         .sources

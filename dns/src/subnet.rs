@@ -146,7 +146,7 @@ const fn octets_of(prefix: u8) -> usize {
 }
 
 /// Whether an address says nothing about where its client is: private, link-local, loopback,
-/// shared (RFC 6598), unspecified, multicast or reserved, or an IPv4 address in IPv6 disguise.
+/// shared (RFC 6598), unspecified, multicast or reserved.
 #[inline]
 pub(crate) const fn is_unroutable(address: IpAddr) -> bool {
     match address {
@@ -165,8 +165,7 @@ pub(crate) const fn is_unroutable(address: IpAddr) -> bool {
         // left over is unassigned, so only the well-known others are named.
         IpAddr::V6(ip) => {
             let [first, ..] = ip.segments();
-            ip.to_ipv4_mapped().is_some()
-                || matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xffff)
+            matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xffff)
                 || ip.is_loopback()
                 || ip.is_unspecified()
         }
@@ -225,7 +224,6 @@ mod tests {
             "fe80::1",
             "::1",
             "::",
-            "::ffff:8.8.8.8",
             "255.255.255.255",
         ] {
             assert!(is_unroutable(text.parse().unwrap()), "{text}");

@@ -23,6 +23,8 @@ pub const GROUPS: usize = 1_000_000;
 pub const STEERING_STEPS: usize = 8;
 /// CIDRs in all steerings together.
 pub const CIDRS: usize = 60_000;
+/// Prefixes in all lists together.
+pub const LIST_PREFIXES: usize = 500_000;
 /// Rules of one fence: each place is held against them in turn.
 pub const FENCE_RULES: usize = 1_024;
 /// Different steerings that tell places apart, apps of equal steering and clusters counted once:

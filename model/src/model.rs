@@ -28,6 +28,8 @@ pub struct Draft {
     pub apps: BTreeMap<Name, App>,
     /// By apex.
     pub zones: BTreeMap<DnsName, Zone>,
+    /// Lists of prefixes that steering may name, with how many each holds.
+    pub lists: BTreeMap<Name, usize>,
     /// Rules that hold for every change.
     pub safety: Safety,
 }

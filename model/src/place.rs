@@ -12,6 +12,15 @@ pub enum PlaceError {
     /// None of the seven codes.
     #[error("{0:?} is not a continent; use AF, AN, AS, EU, NA, OC or SA")]
     Continent(String),
+    /// Not a country, a hyphen, and one to three letters or digits.
+    #[error("{0:?} is not a subdivision; use ISO 3166-2, for example US-CA")]
+    Subdivision(String),
+    /// Not a country or subdivision, a slash, and a name.
+    #[error("{0:?} is not a city; write DE/Berlin, or US-NH/Berlin")]
+    City(String),
+    /// Not a number of 32 bits.
+    #[error("{0:?} is not the number of an autonomous system; write AS64496")]
+    Asn(String),
 }
 
 /// A country: two ASCII capitals of ISO 3166-1 alpha-2.
@@ -145,6 +154,15 @@ impl Coordinates {
             lat_hundredths: lat,
             lon_hundredths: lon,
         }
+    }
+}
+
+impl fmt::Display for Coordinates {
+    /// In degrees: `52.75 13.25`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let degrees = |hundredths: i16| f64::from(hundredths) / 100.0;
+        let (lat, lon) = (degrees(self.lat_hundredths), degrees(self.lon_hundredths));
+        write!(f, "{lat:.2} {lon:.2}")
     }
 }
 

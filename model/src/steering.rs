@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
+use crate::{Asn, City, Subdivision};
 use crate::{Bias, Continent, Country, Name, Weight};
 
 /// One step of steering.
@@ -16,7 +17,8 @@ pub enum Step {
     /// Clients of a rule may only be sent to its clusters; the first matching rule holds. Fails
     /// closed.
     Fence(Vec<FenceRule>),
-    /// Preference by CIDR (most specific first), then country, then continent, then default.
+    /// Preference by CIDR (most specific first), then autonomous system, city, subdivision, country,
+    /// continent, default.
     Geo(GeoRules),
     /// One tier per distance from the client's country to the cluster's region; clusters of equal
     /// distance share a tier. A cluster named here counts as nearer or farther than it is. A client
@@ -45,6 +47,14 @@ pub struct FenceRule {
 pub struct ClientSet {
     /// By address.
     pub cidrs: Vec<IpNet>,
+    /// By address, those of a list.
+    pub lists: Vec<Name>,
+    /// By autonomous system.
+    pub asns: Vec<Asn>,
+    /// By city.
+    pub cities: Vec<City>,
+    /// By subdivision.
+    pub subdivisions: Vec<Subdivision>,
     /// By country.
     pub countries: Vec<Country>,
     /// By continent.
@@ -56,6 +66,15 @@ pub struct ClientSet {
 pub struct GeoRules {
     /// Overrides by address; the most specific wins, over every other rule.
     pub cidrs: BTreeMap<IpNet, Preference>,
+    /// The same for all prefixes of a list. Of a prefix that is in `cidrs` too, that one counts; of one
+    /// in several lists, the list whose name comes first.
+    pub lists: BTreeMap<Name, Preference>,
+    /// By autonomous system: whoever names one knows that network, so it goes before places.
+    pub asns: BTreeMap<Asn, Preference>,
+    /// By city; one with a subdivision goes before one with a country only.
+    pub cities: BTreeMap<City, Preference>,
+    /// By subdivision; an inner one goes before the one around it.
+    pub subdivisions: BTreeMap<Subdivision, Preference>,
     /// By country.
     pub countries: BTreeMap<Country, Preference>,
     /// By continent.

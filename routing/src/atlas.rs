@@ -1,33 +1,44 @@
 //! The atlas: address → leaf → place, one per Table, shared by all apps. HOT: [`Atlas::leaf`].
 //!
 //! A leaf is an aligned prefix; leaves partition each family. A place is what steering may know of
-//! a client: its country, and the innermost CIDR of any steering that holds it. What no steering
-//! reads is left out, so a Table without geo rules has one leaf per family.
+//! a client: the spot it lies in, its autonomous system, and the innermost CIDR of any steering that
+//! holds it. What no steering reads is left out, so a Table without geo rules has one leaf per
+//! family, and a city that no rule names has no leaves of its own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use windrose_model::Country;
+use windrose_model::{Asn, Name};
 
-use self::partition::{Piece, Places, nest, partition};
+use self::embedded::{MOUNTS, embedded};
+use self::partition::{Cut, Layers, partition};
+use self::places::{Places, nest};
 use self::scopes::merge;
+use self::spots::Spots;
+use crate::Data;
 use crate::digest::Digester;
-use crate::geo::GeoDb;
+use crate::steering::Reads;
 
+mod embedded;
 mod partition;
+mod places;
 mod scopes;
+mod spots;
+#[cfg(test)]
+mod tests;
+
+pub use self::embedded::embedded_ipv4;
+pub(crate) use self::places::{Cidr, Place};
+pub(crate) use self::spots::Spot;
 
 /// A leaf of the atlas of one Table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leaf(pub(crate) u32);
-
-/// What steering may know of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Place {
-    pub(crate) country: Option<Country>,
-    /// Index into [`Atlas::cidrs`].
-    pub(crate) cidr: Option<u32>,
+pub struct Leaf {
+    pub(crate) number: u32,
+    /// Of an IPv4 address that came inside an IPv6 one: the leaf of its prefix, and the bits in front
+    /// of the IPv4 address.
+    pub(crate) inside: Option<(u32, u8)>,
 }
 
 pub(crate) struct Atlas {
@@ -36,24 +47,40 @@ pub(crate) struct Atlas {
     /// Leaves of IPv4 come first.
     place_of_leaf: Box<[u32]>,
     places: Box<[Place]>,
+    spots: Box<[Spot]>,
+    /// Those that any steering names.
+    asns: Box<[Asn]>,
     cidrs: Box<[Cidr]>,
+    /// Numbers of the CIDRs that are in a list.
+    lists: BTreeMap<Name, Box<[u32]>>,
+    /// The leaf of each of [`MOUNTS`].
+    mounts: [u32; MOUNTS.len()],
     digest: u128,
     key: AtlasKey,
 }
 
 /// What an atlas depends on: it is rebuilt only when one of these changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct AtlasKey {
-    /// Digest of the geo data, if any steering reads countries.
-    pub(crate) geo: Option<u128>,
-    /// All CIDRs of all steerings.
-    pub(crate) cidrs: BTreeSet<IpNet>,
+    /// What any steering reads.
+    pub(crate) reads: Reads,
+    /// Digest of the geo data, if any steering reads countries or what lies in them.
+    geo: Option<u128>,
+    /// Digest of the data on autonomous systems, if any steering reads them.
+    asns: Option<u128>,
+    /// Digests of the lists that any steering reads.
+    lists: Vec<Option<u128>>,
 }
 
-pub(crate) struct Cidr {
-    pub(crate) net: IpNet,
-    /// The innermost CIDR around this one.
-    pub(crate) parent: Option<u32>,
+impl AtlasKey {
+    pub(crate) fn new(reads: Reads, data: &Data) -> Self {
+        Self {
+            geo: reads.spots().then(|| data.geo.digest()),
+            asns: (!reads.asns.is_empty()).then(|| data.asns().digest()),
+            lists: reads.lists.iter().map(|l| data.lists.digest(l)).collect(),
+            reads,
+        }
+    }
 }
 
 /// Sorted prefix starts with an index by the top 16 bits.
@@ -66,42 +93,59 @@ struct Family<T> {
 }
 
 impl Atlas {
-    pub(crate) fn build(key: AtlasKey, geo: &GeoDb) -> Self {
-        let cidrs = nest(&key.cidrs);
+    pub(crate) fn build(key: AtlasKey, data: &Data) -> Self {
+        let reads = &key.reads;
+        let in_lists = reads.lists.iter().filter_map(|name| data.lists.get(name));
+        let cidrs = nest(
+            reads
+                .cidrs
+                .iter()
+                .chain(in_lists.flat_map(|l| l.prefixes())),
+        );
+        let spots = Spots::new(reads, &data.geo);
+        let asns = asn_numbers(reads, data);
         let mut places = Places::default();
-        let mut v4 = Vec::new();
-        let mut v6 = Vec::new();
-        {
-            let ranges = || geo.v4().map(|(a, b, c)| (u128::from(a), u128::from(b), c));
-            let countries: Vec<_> = if key.geo.is_some() {
-                ranges().collect()
-            } else {
-                Vec::new()
-            };
-            partition(32, &countries, &cidrs, &mut places, &mut v4);
-            let countries: Vec<_> = if key.geo.is_some() {
-                geo.v6().collect()
-            } else {
-                Vec::new()
-            };
-            partition(128, &countries, &cidrs, &mut places, &mut v6);
-        }
-        let place_of_leaf: Box<[u32]> = v4.iter().chain(&v6).map(|piece| piece.place).collect();
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "pieces of IPv4 are below 2^32"
-        )]
-        let v4 = Family::new(32, &v4, |start| start as u32);
-        let v6 = Family::new(128, &v6, |start| start);
-        let mut digest = Digester::new().with(&key.geo);
-        digest.add(&key.cidrs);
+        let layers = Layers {
+            spot_of: spots.of_locality(),
+            asn_of: &asns,
+            cidrs: &cidrs,
+        };
+        let (geo, network) = (&data.geo, data.asns());
+        let (mut v4, mut v6) = (Cut::default(), Cut::default());
+        // What is not read has one run. The runs are asked for millions of times.
+        let read = |is_read: bool| if is_read { usize::MAX } else { 1 };
+        let (spot_runs, asn_runs) = (read(!spots.is_empty()), read(!asns.is_empty()));
+        let (spots4, asns4) = (geo.runs4().take(spot_runs), network.runs4().take(asn_runs));
+        partition(32, spots4, asns4, &layers, &mut places, &mut v4);
+        let (spots6, asns6) = (geo.runs6().take(spot_runs), network.runs6().take(asn_runs));
+        partition(128, spots6, asns6, &layers, &mut places, &mut v6);
+        let place_of_leaf = [v4.places, v6.places].concat().into_boxed_slice();
+        #[allow(clippy::cast_possible_truncation, reason = "leaves are below 2^32")]
+        let first = v4.starts.len() as u32;
+        let (v4, v6) = (
+            Family::new(32, v4.starts, v4.lens),
+            Family::new(128, v6.starts, v6.lens),
+        );
+        let mounts =
+            MOUNTS.map(|mount| first + v6.find(mount.start, (mount.start >> 112) as usize));
+        let lists = reads.lists.iter().filter_map(|name| {
+            let prefixes = data.lists.get(name)?.prefixes();
+            let numbers = prefixes
+                .iter()
+                .filter_map(|net| places::number_of(&cidrs, net));
+            Some((name.clone(), numbers.collect()))
+        });
         Self {
+            lists: lists.collect(),
             v4,
             v6,
             place_of_leaf,
             places: places.list.into(),
+            spots: spots.list.into(),
+            asns: reads.asns.iter().copied().collect(),
+            mounts,
+            digest: Digester::new().with(&key).finish(),
             cidrs,
-            digest: digest.finish(),
             key,
         }
     }
@@ -114,44 +158,89 @@ impl Atlas {
         self.digest
     }
 
+    /// All places; one of them may stand for the addresses of a mount, and is nobody's.
     pub(crate) fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    pub(crate) fn spots(&self) -> &[Spot] {
+        &self.spots
+    }
+
+    pub(crate) fn spot(&self, place: Place) -> &Spot {
+        &self.spots[place.spot as usize]
+    }
+
+    /// The autonomous system of a place, if any steering names it.
+    pub(crate) fn asn(&self, place: Place) -> Option<Asn> {
+        let at = (place.asn as usize).checked_sub(1)?;
+        self.asns.get(at).copied()
     }
 
     pub(crate) fn cidrs(&self) -> &[Cidr] {
         &self.cidrs
     }
 
-    /// The CIDRs around a place, innermost first.
-    pub(crate) fn enclosing(&self, place: Place) -> impl Iterator<Item = &Cidr> {
+    /// The number of a CIDR that a steering names.
+    pub(crate) fn cidr_number(&self, net: &IpNet) -> Option<u32> {
+        places::number_of(&self.cidrs, &net.trunc())
+    }
+
+    /// The numbers of the CIDRs in a list, whichever steering names it.
+    pub(crate) fn list(&self, name: &Name) -> &[u32] {
+        self.lists.get(name).map_or(&[], |list| list)
+    }
+
+    /// The lists that hold exactly this CIDR.
+    pub(crate) fn lists_with(&self, number: u32) -> impl Iterator<Item = &Name> {
+        let holds = move |list: &[u32]| list.binary_search(&number).is_ok();
+        self.lists
+            .iter()
+            .filter(move |(_, list)| holds(list))
+            .map(|(name, _)| name)
+    }
+
+    /// The CIDRs around a place with their numbers, innermost first.
+    pub(crate) fn enclosing(&self, place: Place) -> impl Iterator<Item = (u32, &Cidr)> {
         let mut next = place.cidr;
         std::iter::from_fn(move || {
-            let cidr = &self.cidrs[next? as usize];
+            let number = next?;
+            let cidr = &self.cidrs[number as usize];
             next = cidr.parent;
-            Some(cidr)
+            Some((number, cidr))
         })
     }
 
-    /// The leaf of an address; IPv4-mapped IPv6 counts as IPv4.
+    /// The leaf of an address. An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo) counts
+    /// as itself.
     #[inline]
     pub(crate) fn leaf(&self, ip: IpAddr) -> Leaf {
         match ip {
-            IpAddr::V4(ip) => Leaf(self.v4.find(u32::from(ip), (u32::from(ip) >> 16) as usize)),
+            IpAddr::V4(ip) => Leaf {
+                number: self.v4.find(u32::from(ip), (u32::from(ip) >> 16) as usize),
+                inside: None,
+            },
             IpAddr::V6(ip) => {
-                if let Some(ip) = ip.to_ipv4_mapped() {
-                    return self.leaf(IpAddr::V4(ip));
-                }
                 let bits = u128::from(ip);
+                if let Some((mount, ip)) = embedded(bits) {
+                    return Leaf {
+                        number: self.v4.find(ip, (ip >> 16) as usize),
+                        inside: Some((self.mounts[mount], MOUNTS[mount].offset)),
+                    };
+                }
                 #[allow(clippy::cast_possible_truncation, reason = "leaves are below 2^32")]
                 let first = self.v4.starts.len() as u32;
-                Leaf(first + self.v6.find(bits, (bits >> 112) as usize))
+                Leaf {
+                    number: first + self.v6.find(bits, (bits >> 112) as usize),
+                    inside: None,
+                }
             }
         }
     }
 
     #[inline]
     pub(crate) fn place_of(&self, leaf: Leaf) -> u32 {
-        self.place_of_leaf[leaf.0 as usize]
+        self.place_of_leaf[leaf.number as usize]
     }
 
     /// The widest prefix around each leaf inside which `view` is the same: one linear pass that
@@ -167,42 +256,60 @@ impl Atlas {
                 .lens
                 .iter()
                 .zip(places4)
-                .map(|(&len, &p)| (len, view(p))),
+                .map(|(&len, &p)| (len, Some(view(p)))),
             |i| u128::from(self.v4.starts[i]),
             v4,
         );
+        // A mount holds all of IPv4: it is of one view if IPv4 is.
+        let uniform = (v4.first() == Some(&0)).then(|| view(places4[0]));
         merge(
             128,
-            self.v6
-                .lens
-                .iter()
-                .zip(places6)
-                .map(|(&len, &p)| (len, view(p))),
+            self.v6.lens.iter().zip(places6).map(|(&len, &p)| {
+                let mounted = p == self.mount_place();
+                (len, if mounted { uniform } else { Some(view(p)) })
+            }),
             |i| self.v6.starts[i],
             v6,
         );
         scopes.into()
     }
+
+    /// The number of the place that stands for the addresses of a mount.
+    pub(crate) fn mount_place(&self) -> u32 {
+        self.place_of_leaf[self.mounts[0] as usize]
+    }
 }
 
-impl<T: Copy + Ord> Family<T> {
-    fn new(bits: u8, pieces: &[Piece], narrow: impl Fn(u128) -> T) -> Self {
+/// By number of a locality of the data on autonomous systems: one more than the position of its
+/// system among those that steering names, 0 for all others. Empty when it names none.
+fn asn_numbers(reads: &Reads, data: &Data) -> Vec<u32> {
+    if reads.asns.is_empty() {
+        return Vec::new();
+    }
+    let numbers: BTreeMap<Asn, u32> = reads.asns.iter().copied().zip(1..).collect();
+    let localities = data.asns().localities().iter();
+    let number = |asn: Option<Asn>| asn.and_then(|asn| numbers.get(&asn).copied());
+    localities.map(|l| number(l.asn).unwrap_or(0)).collect()
+}
+
+impl<T: Copy + Ord + Into<u128>> Family<T> {
+    fn new(bits: u8, starts: Vec<T>, lens: Vec<u8>) -> Self {
         let mut index = Vec::with_capacity(65_537);
-        let mut piece = 0u32;
+        let mut at = 0u32;
         for bucket in 0..65_536u128 {
             let first = bucket << (bits - 16);
-            while pieces
-                .get(piece as usize + 1)
-                .is_some_and(|next| next.start <= first)
+            while starts
+                .get(at as usize + 1)
+                .is_some_and(|next| (*next).into() <= first)
             {
-                piece += 1;
+                at += 1;
             }
-            index.push(piece);
+            index.push(at);
         }
-        index.push(u32::try_from(pieces.len()).unwrap_or(u32::MAX) - 1);
+        index.push(u32::try_from(starts.len()).unwrap_or(u32::MAX) - 1);
         Self {
-            starts: pieces.iter().map(|p| narrow(p.start)).collect(),
-            lens: pieces.iter().map(|p| p.len).collect(),
+            starts: starts.into(),
+            lens: lens.into(),
             index: index.into(),
         }
     }

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use self::logarithm::neg_log2;
+use crate::atlas::embedded_ipv4;
 use crate::digest::mix;
 use crate::state::AppState;
 use crate::steering::{Row, Tier};
@@ -107,14 +108,14 @@ pub enum Seen {
 const SHARE_SALT: u64 = 0x5348_4152_455f_5f31;
 const TRICKLE_SALT: u64 = 0x5452_4943_4b4c_4531;
 
-/// The key of a sticky choice: the client's /24 or /56, salted by app. IPv4-mapped IPv6 counts as
-/// IPv4.
+/// The key of a sticky choice: the client's /24 or /56, salted by app. An IPv4 address inside an
+/// IPv6 one counts as itself.
 #[inline]
 pub fn prefix_key(salt: u64, ip: IpAddr) -> u64 {
     let prefix = match ip {
         IpAddr::V4(ip) => u64::from(u32::from(ip) & 0xffff_ff00) | 1 << 40,
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            Some(ip) => u64::from(u32::from(ip) & 0xffff_ff00) | 1 << 40,
+        IpAddr::V6(ip) => match embedded_ipv4(ip) {
+            Some((ip, _)) => u64::from(u32::from(ip) & 0xffff_ff00) | 1 << 40,
             #[allow(clippy::cast_possible_truncation, reason = "the upper half is meant")]
             None => (u128::from(ip) >> 64) as u64 & !0xff,
         },
@@ -425,6 +426,7 @@ mod tests {
         let key = |ip: &str| prefix_key(7, ip.parse().unwrap());
         assert_eq!(key("192.0.2.1"), key("192.0.2.254"));
         assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.9"));
+        assert_eq!(key("192.0.2.1"), key("2002:c000:209:77::1"));
         assert_ne!(key("192.0.2.1"), key("192.0.3.1"));
         assert_eq!(key("2001:db8:0:aa00::1"), key("2001:db8:0:aaff:1::2"));
         assert_ne!(key("2001:db8:0:aa00::1"), key("2001:db8:0:ab00::1"));

@@ -2,39 +2,19 @@
 //! input: with or without it, the digest is the same.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use windrose_model::{AppId, Model, Status};
+use windrose_model::{ClusterId, Model, Status, Step};
 
+use crate::Data;
 use crate::atlas::{Atlas, AtlasKey};
 use crate::digest::Digester;
-use crate::geo::GeoDb;
 use crate::names::NameIndex;
 use crate::paths::HostIndex;
 use crate::slabs::Slabs;
 use crate::slots::Slots;
-use crate::steering::{self, CompiledSteering, SteeringKey};
+use crate::steering::{CompiledSteering, Reads, SteeringKey};
 use crate::table::{Table, World};
-
-/// Large inputs, named by content.
-#[derive(Clone)]
-pub struct Data {
-    /// Address → country.
-    pub geo: Arc<GeoDb>,
-}
-
-impl Data {
-    /// A geo database, and nothing else.
-    pub fn of_geo(geo: impl Into<Arc<GeoDb>>) -> Self {
-        Self { geo: geo.into() }
-    }
-
-    /// Nothing is known of any client.
-    pub fn nothing() -> Self {
-        Self::of_geo(GeoDb::empty())
-    }
-}
 
 /// Compiles a Table. `status` should be parallel to the apps of `model`; an app without an entry is
 /// taken as unknown, which is never down. A flip of one app among 10,000 costs pointer comparisons
@@ -48,9 +28,18 @@ pub fn compile(
 ) -> Table {
     let same_apps = previous.is_some_and(|p| p.same_apps(model));
     let same_world = previous.is_some_and(|p| p.same_world(model));
-    let atlas = atlas(model, data, previous.filter(|_| same_apps), previous);
+    let wanted = (!same_apps).then(|| Wanted::new(model));
+    let reads = match (previous, &wanted) {
+        (Some(p), None) => p.atlas.key().reads.clone(),
+        (_, Some(wanted)) => wanted.reads(),
+        (None, None) => Reads::default(),
+    };
+    let atlas = atlas(AtlasKey::new(reads, data), data, previous);
     let kept = previous.filter(|p| same_world && Arc::ptr_eq(&p.atlas, &atlas));
-    let steerings = steerings(model, &atlas, kept, same_apps);
+    let steerings = match (kept, &wanted) {
+        (Some(kept), None) => Steerings::kept(kept),
+        _ => (wanted.unwrap_or_else(|| Wanted::new(model))).compile(model, &atlas, kept),
+    };
     let same_names = same_apps && previous.is_some_and(|p| p.names.same_zones(model, slots));
     let names = match previous {
         Some(p) if same_names => Arc::clone(&p.names),
@@ -76,7 +65,7 @@ pub fn compile(
         stamp: status.stamp,
         digest: digest.finish(),
         atlas,
-        steerings,
+        steerings: steerings.by_key,
         names,
         hosts,
         slabs,
@@ -84,66 +73,86 @@ pub fn compile(
     }
 }
 
-fn atlas(
-    model: &Model,
-    data: &Data,
-    unchanged: Option<&Table>,
-    previous: Option<&Table>,
-) -> Arc<Atlas> {
-    let geo = |reads: bool| reads.then(|| data.geo.digest());
-    let key = match unchanged {
-        Some(p) => AtlasKey {
-            geo: geo(p.atlas.key().geo.is_some()),
-            cidrs: p.atlas.key().cidrs.clone(),
-        },
-        None => AtlasKey {
-            geo: geo(model
-                .apps()
-                .iter()
-                .any(|(_, app)| steering::reads_country(&app.steering))),
-            cidrs: model
-                .apps()
-                .iter()
-                .flat_map(|(_, app)| steering::cidrs(&app.steering))
-                .collect(),
-        },
-    };
+fn atlas(key: AtlasKey, data: &Data, previous: Option<&Table>) -> Arc<Atlas> {
     match previous {
         Some(p) if *p.atlas.key() == key => Arc::clone(&p.atlas),
-        _ => Arc::new(Atlas::build(key, &data.geo)),
+        _ => Arc::new(Atlas::build(key, data)),
     }
 }
 
-pub(crate) type Steerings = HashMap<SteeringKey, Arc<CompiledSteering>>;
+/// What a steering is made from, as the Model has it.
+type Wish<'m> = (&'m [Step], &'m [ClusterId]);
 
-fn steerings(
-    model: &Model,
-    atlas: &Atlas,
-    kept: Option<&Table>,
-    same_apps: bool,
-) -> Arc<Steerings> {
-    if let Some(kept) = kept
-        && same_apps
-    {
-        return Arc::clone(&kept.steerings);
-    }
-    let mut steerings = Steerings::new();
-    for (id, ..) in model.app_ids() {
-        let key = key_of(model, id);
-        if let Entry::Vacant(vacant) = steerings.entry(key) {
-            let compiled = match kept.and_then(|k| k.steerings.get(vacant.key())) {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(CompiledSteering::build(vacant.key(), model, atlas)),
-            };
-            vacant.insert(compiled);
+/// The different steerings of a Model, and which of them each app has.
+struct Wanted<'m> {
+    wishes: Vec<Wish<'m>>,
+    of_app: Vec<usize>,
+}
+
+impl<'m> Wanted<'m> {
+    fn new(model: &'m Model) -> Self {
+        let mut numbers: HashMap<Wish<'m>, usize> = HashMap::new();
+        let mut wishes = Vec::new();
+        let of_app = model.app_ids().map(|(id, _, app)| {
+            let wish = (&*app.steering, &**model.clusters_of(id));
+            *numbers.entry(wish).or_insert_with(|| {
+                wishes.push(wish);
+                wishes.len() - 1
+            })
+        });
+        Self {
+            of_app: of_app.collect(),
+            wishes,
         }
     }
-    Arc::new(steerings)
+
+    fn reads(&self) -> Reads {
+        let mut reads = Reads::default();
+        for (steps, _) in &self.wishes {
+            reads.add(steps);
+        }
+        reads
+    }
+
+    fn compile(self, model: &Model, atlas: &Atlas, kept: Option<&Table>) -> Steerings {
+        let compiled: Vec<_> = (self.wishes.iter())
+            .map(|(steps, clusters)| {
+                let key = SteeringKey {
+                    steps: steps.to_vec(),
+                    clusters: clusters.to_vec(),
+                };
+                let compiled = match kept.and_then(|kept| kept.steerings.get(&key)) {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::new(CompiledSteering::build(&key, model, atlas)),
+                };
+                (key, compiled)
+            })
+            .collect();
+        let of = |at: &usize| Arc::clone(&compiled[*at].1);
+        Steerings {
+            of_app: self.of_app.iter().map(of).collect(),
+            by_key: Arc::new(compiled.into_iter().collect()),
+        }
+    }
 }
 
-pub(crate) fn key_of(model: &Model, id: AppId) -> SteeringKey {
-    SteeringKey {
-        steps: model.app(id).1.steering.clone(),
-        clusters: model.clusters_of(id).to_vec(),
+/// The compiled steerings of a Table.
+pub(crate) struct Steerings {
+    by_key: Arc<HashMap<SteeringKey, Arc<CompiledSteering>>>,
+    /// Empty when every app has kept its own.
+    of_app: Vec<Arc<CompiledSteering>>,
+}
+
+impl Steerings {
+    fn kept(table: &Table) -> Self {
+        Self {
+            by_key: Arc::clone(&table.steerings),
+            of_app: Vec::new(),
+        }
+    }
+
+    /// That of an app; `None` when it has kept its own.
+    pub(crate) fn of_app(&self, app: usize) -> Option<&Arc<CompiledSteering>> {
+        self.of_app.get(app)
     }
 }

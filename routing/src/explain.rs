@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use windrose_model::Name;
+
+use crate::atlas::Place;
 use crate::choose::{Seen, prefix_key};
 use crate::steering::View;
 use crate::table::{AppEntry, Table};
@@ -23,17 +26,7 @@ fn place(
 ) -> (View, u64) {
     let leaf = table.leaf(client);
     let place = table.atlas.places()[table.atlas.place_of(leaf) as usize];
-    let mut known: Vec<String> = place
-        .country
-        .iter()
-        .map(|c| format!("country {c}"))
-        .collect();
-    known.extend(
-        table
-            .atlas
-            .enclosing(place)
-            .map(|cidr| format!("inside {}", cidr.net)),
-    );
+    let known = known(table, place);
     let known = if known.is_empty() {
         "nothing that steering reads is known".to_owned()
     } else {
@@ -49,6 +42,25 @@ fn place(
         steps.push("sticky: the client's /24 or /56 is the key".to_owned());
     }
     (entry.view(table, leaf), key)
+}
+
+/// What steering knows of a place; what no rule names is not kept.
+fn known(table: &Table, place: Place) -> Vec<String> {
+    let (atlas, spot) = (&table.atlas, table.atlas.spot(place));
+    let countries = spot.country.iter().map(|c| format!("country {c}"));
+    let mut known: Vec<String> = countries.collect();
+    known.extend(spot.subdivisions.iter().map(|s| format!("subdivision {s}")));
+    known.extend(spot.cities.iter().map(|city| format!("city {city}")));
+    known.extend(spot.point.iter().map(|point| format!("near {point}")));
+    known.extend(atlas.asn(place).map(|asn| format!("in {asn}")));
+    known.extend(atlas.enclosing(place).map(|(number, cidr)| {
+        let lists: Vec<_> = atlas.lists_with(number).map(Name::as_str).collect();
+        match lists.is_empty() {
+            true => format!("inside {}", cidr.net),
+            false => format!("inside {} of {}", cidr.net, lists.join(" and ")),
+        }
+    }));
+    known
 }
 
 fn tiers(entry: &AppEntry, view: View, steps: &mut Vec<String>) {

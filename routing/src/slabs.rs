@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windrose_model::{AppId, AppStatus, Model, Status};
 
-use crate::compile::{Steerings, key_of};
+use crate::compile::Steerings;
 use crate::digest::{self, Scratch};
 use crate::plan::AppPlan;
 use crate::slots::{AppSlots, Slots};
@@ -110,11 +110,9 @@ impl<'a> Slabs<'a> {
         let plan = match old {
             Some(old) if self.same_plan(old, id) => Arc::clone(&old.plan),
             _ => {
-                let key = key_of(self.model, id);
-                let steering = self
-                    .steerings
-                    .get(&key)
-                    .expect("every app's steering was compiled just before");
+                let steering = (self.steerings.of_app(id.0 as usize))
+                    .or_else(|| old.map(|old| &old.plan.steering))
+                    .expect("where apps keep their steering, each has an old entry");
                 Arc::new(AppPlan::build(
                     self.model,
                     id,

@@ -354,6 +354,7 @@ fn geo_nearest_and_weights_compose() {
         countries: BTreeMap::from([("US".parse().unwrap(), prefer(&["oregon"]))]),
         continents: BTreeMap::from([(windrose_model::Continent::Europe, prefer(&["frankfurt"]))]),
         default: prefer(&["virginia"]),
+        ..GeoRules::default()
     };
     let steps = vec![Step::Geo(rules), Step::Nearest(BTreeMap::new())];
     let geo_table = table(app("shop.example.com", steps), &geo, &[], |_| {});

@@ -5,7 +5,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use support::{app, draft, name, table};
 use windrose_model::{Bias, Step};
@@ -24,10 +23,7 @@ fn first(bias: &[(&str, i8)]) -> impl Fn(&str) -> String {
     let mut draft = draft();
     let shop = app("shop.example.com", vec![Step::Nearest(bias)]);
     draft.apps.insert(name("shop"), shop);
-    let data = Data {
-        geo: Arc::new(GeoDb::builtin()),
-    };
-    let (_, table) = table(draft, &data);
+    let (_, table) = table(draft, &Data::of_geo(GeoDb::builtin()));
     move |client| {
         let client: IpAddr = client.parse().unwrap();
         let entry = table.app(table.host("shop.example.com").unwrap());

@@ -2,6 +2,8 @@
 //! (RFC 7871 section 7.2.1), against an oracle that searches all rules for each address.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/mmdb.rs"]
+mod mmdb;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +12,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use support::{CLUSTERS, Dice, app, draft, name, prefer, table};
-use windrose_model::{Country, GeoRules, Step};
-use windrose_routing::Data;
+use windrose_model::{City, Country, GeoRules, PrefixList, Step, Subdivision};
 use windrose_routing::geo::GeoDb;
+use windrose_routing::{Data, Lists};
 
 /// Random clients in all; the benches ask for 1,000,000 through `WINDROSE_SCOPE_CHECKS`.
 #[allow(clippy::disallowed_methods, reason = "a test asks its caller how much")]
@@ -25,11 +27,10 @@ fn wanted() -> usize {
 
 #[test]
 fn scopes_are_exact_over_nested_cidrs() {
-    let geo = Arc::new(GeoDb::empty());
     let mut checks = 0;
     for seed in 0.. {
-        checks += check(seed, &geo, 40, 500);
-        if checks >= wanted() * 3 / 5 {
+        checks += check(seed, &Data::nothing(), 40, 500);
+        if checks >= wanted() * 2 / 5 {
             break;
         }
     }
@@ -38,15 +39,79 @@ fn scopes_are_exact_over_nested_cidrs() {
 
 #[test]
 fn scopes_are_exact_over_countries_and_cidrs() {
-    let geo = Arc::new(GeoDb::builtin());
+    let data = Data::of_geo(GeoDb::builtin());
     let mut checks = 0;
     for seed in 1_000_000.. {
-        checks += check(seed, &geo, 30, 5_000);
-        if checks >= wanted() * 2 / 5 {
+        checks += check(seed, &data, 30, 5_000);
+        if checks >= wanted() * 3 / 10 {
             break;
         }
     }
     println!("{checks} checks over countries, 0 violations");
+}
+
+#[test]
+fn scopes_are_exact_over_cities_systems_and_lists() {
+    let mut checks = 0;
+    for seed in 2_000_000.. {
+        let data = cities(&mut Dice(seed));
+        checks += check(seed, &data, 10, 1_000);
+        if checks >= wanted() * 3 / 10 {
+            break;
+        }
+    }
+    println!("{checks} checks over cities, systems and lists, 0 violations");
+}
+
+/// A city database and one of autonomous systems with random networks, and two lists.
+fn cities(dice: &mut Dice) -> Data {
+    let mut places = mmdb::Writer::new(6, 24);
+    let mut asns = mmdb::Writer::new(6, 24);
+    let mut slots = Vec::new();
+    for (country, subdivisions, city) in [
+        ("DE", &["BE"][..], "Berlin"),
+        ("US", &["NH"], "Berlin"),
+        ("US", &["CA"], "Fresno"),
+        ("GB", &["ENG", "LND"], "London"),
+        ("GB", &["ENG"], "Leeds"),
+        ("FR", &[], ""),
+    ] {
+        slots.push(places.city(country, subdivisions, city, (10.0, 10.0)));
+    }
+    let systems = [64_496, 64_497, 64_498].map(|asn| asns.asn(asn));
+    // Two from each /5, so that none overlaps another.
+    for block in 0..64_u8 {
+        let (five, rest) = (block / 2, u32::from(block % 2) << 26);
+        let ip = u32::from(five) << 27 | rest | u32::try_from(dice.throw() >> 38).unwrap();
+        let len = u32::try_from(6 + dice.below(27)).unwrap();
+        let ip = ip & u32::MAX << (32 - len);
+        places.insert_bits(u128::from(ip), 96 + len, slots[dice.below(slots.len())]);
+        let len = u32::try_from(6 + dice.below(20)).unwrap();
+        let ip = ip & u32::MAX << (32 - len);
+        asns.insert_bits(u128::from(ip), 96 + len, systems[dice.below(3)]);
+        let six = (0x2400 + u128::from(block)) << 112 | u128::from(dice.throw()) << 48;
+        let len = u32::try_from(16 + dice.below(60)).unwrap();
+        places.insert_bits(
+            six & u128::MAX << (128 - len),
+            len,
+            slots[dice.below(slots.len())],
+        );
+    }
+    let mut list = || {
+        let mut nets = Vec::new();
+        for _ in 0..20 {
+            nets.push(random_net(dice, &nets));
+        }
+        PrefixList::new(nets)
+    };
+    Data {
+        asn: Some(Arc::new(GeoDb::asns_from_mmdb(&asns.finish()).unwrap())),
+        lists: Lists::new(BTreeMap::from([
+            (name("one"), list()),
+            (name("two"), list()),
+        ])),
+        ..Data::of_geo(GeoDb::from_mmdb(&places.finish()).unwrap())
+    }
 }
 
 #[test]
@@ -87,11 +152,12 @@ fn a_nested_more_specific_prefix_narrows_the_scope() {
     assert_eq!(scope("10.9.9.1"), 13);
     assert_eq!(scope("10.1.2.3"), 24);
     assert_eq!(scope("172.16.0.1"), 1);
-    assert_eq!(scope("2001:db8::1"), 0);
+    // Teredo, 2001::/32, holds IPv4 addresses, which are not of one view.
+    assert_eq!(scope("2001:db8::1"), 21);
 }
 
 /// Builds one random steering and compares random clients with the oracle; returns the checks done.
-fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
+fn check(seed: u64, data: &Data, cidrs: usize, clients: usize) -> usize {
     let mut dice = Dice(seed);
     let cluster = |dice: &mut Dice| CLUSTERS[dice.below(4)].0;
     let mut rules = GeoRules {
@@ -105,7 +171,33 @@ fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
         let target = cluster(&mut dice);
         rules.cidrs.insert(net, prefer(&[target]));
     }
-    if geo.country("8.8.8.8".parse().unwrap()).is_some() {
+    if data.asn.is_some() {
+        for asn in ["AS64496", "AS64498"] {
+            let target = cluster(&mut dice);
+            rules.asns.insert(asn.parse().unwrap(), prefer(&[target]));
+        }
+        for city in ["DE/Berlin", "US/berlin", "US-NH/Berlin", "GB-ENG/London"] {
+            if dice.below(3) > 0 {
+                let target = cluster(&mut dice);
+                rules
+                    .cities
+                    .insert(city.parse().unwrap(), prefer(&[target]));
+            }
+        }
+        for subdivision in ["US-CA", "GB-ENG", "GB-LND"] {
+            if dice.below(3) > 0 {
+                let target = cluster(&mut dice);
+                rules
+                    .subdivisions
+                    .insert(subdivision.parse().unwrap(), prefer(&[target]));
+            }
+        }
+        for list in ["one", "two"] {
+            let target = cluster(&mut dice);
+            rules.lists.insert(name(list), prefer(&[target]));
+        }
+    }
+    if data.geo.v4().count() > 0 {
         for code in ["DE", "US", "SG", "JP", "BR", "GB", "FR", "IN"] {
             let target = cluster(&mut dice);
             rules
@@ -113,13 +205,14 @@ fn check(seed: u64, geo: &Arc<GeoDb>, cidrs: usize, clients: usize) -> usize {
                 .insert(code.parse::<Country>().unwrap(), prefer(&[target]));
         }
     }
-    let oracle = Oracle::new(&rules, geo);
+    let oracle = Oracle::new(&rules, data);
     let mut draft = draft();
+    draft.lists = BTreeMap::from([(name("one"), 1), (name("two"), 1)]);
     draft.apps.insert(
         name("shop"),
         app("shop.example.com", vec![Step::Geo(rules)]),
     );
-    let (_, table) = table(draft, &Data::of_geo(Arc::clone(geo)));
+    let (_, table) = table(draft, data);
     let entry = table.app(table.host("shop.example.com").unwrap());
     let mut proven = BTreeSet::new();
     for _ in 0..clients {
@@ -192,6 +285,16 @@ fn random_net(dice: &mut Dice, nets: &[IpNet]) -> IpNet {
 
 fn random_client(dice: &mut Dice, nets: &[IpNet]) -> IpAddr {
     let near = nets[dice.below(nets.len())];
+    if let (IpAddr::V4(ip), 0) = (inside(dice, near), dice.below(8)) {
+        let (ip, low) = (u128::from(u32::from(ip)), u128::from(dice.throw()));
+        let bits = match dice.below(4) {
+            0 => 0xffff << 32 | ip,
+            1 => 0x64_ff9b << 96 | ip,
+            2 => 0x2001_0000 << 96 | low << 32 | u128::from(!(ip as u32)),
+            _ => 0x2002 << 112 | ip << 80 | low,
+        };
+        return Ipv6Addr::from(bits).into();
+    }
     match dice.below(4) {
         0 => Ipv4Addr::from(u32::try_from(dice.throw() >> 32).unwrap()).into(),
         1 => Ipv6Addr::from(u128::from(dice.throw()) << 61 | u128::from(dice.throw())).into(),
@@ -217,18 +320,39 @@ fn inside(dice: &mut Dice, net: IpNet) -> IpAddr {
     }
 }
 
+/// The IPv4 address inside an IPv6 one: mapped, NAT64, 6to4, Teredo.
+fn unfolded(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(six) = ip else { return ip };
+    let bits = u128::from(six);
+    let low = bits as u32;
+    let ip = match six.segments() {
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => low,
+        [0x2001, 0, ..] => !low,
+        [0x2002, ..] => (bits >> 80) as u32,
+        _ => return ip,
+    };
+    Ipv4Addr::from(ip).into()
+}
+
 /// Answers by searching every rule for the address: slow and plain.
 struct Oracle {
     rules: GeoRules,
-    geo: Arc<GeoDb>,
+    /// Prefixes by rule, those written first, then those of lists.
+    nets: Vec<(IpNet, windrose_model::Preference)>,
+    data: Data,
     breaks4: Vec<u128>,
     breaks6: Vec<u128>,
 }
 
 impl Oracle {
-    fn new(rules: &GeoRules, geo: &Arc<GeoDb>) -> Self {
+    fn new(rules: &GeoRules, data: &Data) -> Self {
         let (mut four, mut six) = (BTreeSet::new(), BTreeSet::new());
-        for net in rules.cidrs.keys() {
+        let mut nets: Vec<_> = (rules.cidrs.iter()).map(|(n, p)| (*n, p.clone())).collect();
+        for (list, preference) in &rules.lists {
+            let list = data.lists.get(list).unwrap().prefixes();
+            nets.extend(list.iter().map(|net| (*net, preference.clone())));
+        }
+        for (net, _) in &nets {
             match net {
                 IpNet::V4(net) => four.extend([
                     u32::from(net.network()).into(),
@@ -240,32 +364,57 @@ impl Oracle {
                 ]),
             }
         }
-        four.extend(
-            geo.v4()
-                .flat_map(|(a, b, _)| [u128::from(a), u128::from(b) + 1]),
-        );
-        six.extend(geo.v6().flat_map(|(a, b, _)| [a, b.wrapping_add(1)]));
+        for geo in data.asn.iter().chain([&data.geo]) {
+            let ends = |(a, b): (u128, u128)| [a, b.wrapping_add(1)];
+            four.extend(geo.v4().flat_map(|(a, b, _)| ends((a.into(), b.into()))));
+            six.extend(geo.v6().flat_map(|(a, b, _)| ends((a, b))));
+        }
         Self {
             rules: rules.clone(),
-            geo: Arc::clone(geo),
+            nets,
+            data: data.clone(),
             breaks4: four.into_iter().collect(),
             breaks6: six.into_iter().collect(),
         }
     }
 
     fn target(&self, ip: IpAddr) -> &windrose_model::Preference {
+        let ip = unfolded(ip);
         let rules = &self.rules;
-        if let Some((_, preference)) = rules
-            .cidrs
-            .iter()
-            .filter(|(n, _)| n.contains(&ip))
-            .max_by_key(|(n, _)| n.prefix_len())
-        {
+        let mut best: Option<&(IpNet, windrose_model::Preference)> = None;
+        for rule in self.nets.iter().filter(|(net, _)| net.contains(&ip)) {
+            // Of equal prefixes the first counts.
+            if best.is_none_or(|(net, _)| net.prefix_len() < rule.0.prefix_len()) {
+                best = Some(rule);
+            }
+        }
+        if let Some((_, preference)) = best {
             return preference;
         }
-        self.geo
-            .country(ip)
-            .and_then(|country| rules.countries.get(&country))
+        let asn = self.data.asn.as_ref().and_then(|db| db.locality(ip).asn);
+        let locality = self.data.geo.locality(ip);
+        let [outer, inner] = locality.subdivisions;
+        let city = |within: Option<Subdivision>| {
+            let name = self.data.geo.city(locality)?.to_lowercase();
+            let named = |(city, _): &(&City, _)| {
+                Some(city.country()) == locality.country
+                    && city.subdivision() == within
+                    && city.name().to_lowercase() == name
+            };
+            rules
+                .cities
+                .iter()
+                .find(named)
+                .map(|(_, preference)| preference)
+        };
+        let subdivision = |s: Option<Subdivision>| rules.subdivisions.get(&s?);
+        asn.and_then(|asn| rules.asns.get(&asn))
+            .or_else(|| inner.and_then(|inner| city(Some(inner))))
+            .or_else(|| outer.and_then(|outer| city(Some(outer))))
+            .or_else(|| city(None))
+            .or_else(|| subdivision(inner))
+            .or_else(|| subdivision(outer))
+            .or_else(|| rules.countries.get(&locality.country?))
             .unwrap_or(&rules.default)
     }
 
@@ -290,16 +439,48 @@ impl Oracle {
                 IpNet::V6(_) => Ipv6Addr::from(bits).into(),
             }
         };
+        // Where IPv4 is inside IPv6, its breaks are breaks too.
+        let mut points = Vec::new();
+        if let IpNet::V6(_) = net {
+            for (start, len, offset, inverted) in [
+                (0xffff_u128 << 32, 96, 96, false),
+                (0x64_ff9b << 96, 96, 96, false),
+                (0x2001_0000 << 96, 32, 96, true),
+                (0x2002 << 112, 16, 16, false),
+            ] {
+                let end = start | u128::MAX >> len;
+                if end < first || start > last || self.breaks4.is_empty() {
+                    continue;
+                }
+                let shift = 96 - offset;
+                let inside = net.prefix_len() >= offset && first >= start && last <= end;
+                let (lo, hi) = match inside {
+                    true => ((first >> shift) as u32, (last >> shift) as u32),
+                    false => (0, u32::MAX),
+                };
+                let (lo, hi) = if inverted { (!hi, !lo) } else { (lo, hi) };
+                let base = first.max(start) & !(u128::from(u32::MAX) << shift);
+                let low = self.breaks4.partition_point(|b| *b < lo.into());
+                let high = self.breaks4.partition_point(|b| *b <= hi.into());
+                let step = ((high - low) / most).max(1);
+                let breaks = self.breaks4[low..high].iter();
+                let breaks = breaks.skip(dice.below(step)).step_by(step);
+                let borders = breaks.flat_map(|b| [*b as u32, (*b as u32).wrapping_sub(1)]);
+                for ip in borders.chain([lo, hi]) {
+                    let ip = u128::from(if inverted { !ip } else { ip });
+                    let bits = base | ip << shift;
+                    if (first..=last).contains(&bits) {
+                        points.push(address(bits));
+                    }
+                }
+            }
+        }
         let low = breaks.partition_point(|b| *b < first);
         let high = breaks.partition_point(|b| *b <= last);
         let step = ((high - low) / most).max(1);
         let from = dice.below(step);
-        let mut points: Vec<IpAddr> = breaks[low..high]
-            .iter()
-            .skip(from)
-            .step_by(step)
-            .map(|b| address(*b))
-            .collect();
+        let breaks = breaks[low..high].iter().skip(from).step_by(step);
+        points.extend(breaks.map(|b| address(*b)));
         points.extend([address(first), address(last)]);
         points.extend((0..4).map(|_| inside(dice, net)));
         points

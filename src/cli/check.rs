@@ -1,15 +1,17 @@
 //! `check`: diagnostics on stderr, one line on stdout.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 use windrose_config::{Loaded, Report};
 use windrose_model::Revision;
+use windrose_routing::Data;
 
 use super::args::{Check, Output};
 use super::failure::{Exit, Failure};
 use super::print;
-use crate::node::geo;
+use crate::node::data::{DataError, Loader};
 
 pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
     let loaded = load(&args.config, output).inspect_err(|failure| {
@@ -19,7 +21,11 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
         }
     })?;
     // A database that cannot be read is found here, not by the node.
-    geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    data(&mut Loader::default(), &loaded, output).inspect_err(|failure| {
+        if let (Output::Json, Some(report)) = (output, &failure.details) {
+            print::json(report);
+        }
+    })?;
     match output {
         Output::Text => print::line(windrose_config::summary(&loaded)),
         Output::Json => {
@@ -48,6 +54,30 @@ pub(super) fn load(path: &Path, output: Output) -> Result<Loaded, Failure> {
         print::aside(&report);
     }
     loaded.map_err(|report| refused(&report))
+}
+
+/// Loads what a configuration names, for any verb, and tells what it lacks.
+pub(super) fn data(
+    loader: &mut Loader,
+    loaded: &Loaded,
+    output: Output,
+) -> Result<Arc<Data>, Failure> {
+    let tell = |report: &Report| {
+        if output == Output::Text {
+            print::aside(report);
+        }
+    };
+    match loader.load(loaded) {
+        Ok(found) => {
+            found.warnings.iter().for_each(tell);
+            Ok(found.data)
+        }
+        Err(DataError::Lacking(report)) => {
+            tell(&report);
+            Err(refused(&report))
+        }
+        Err(error) => Err(Failure::new(Exit::Usage, "geo-unusable", error)),
+    }
 }
 
 fn refused(report: &Report) -> Failure {

@@ -11,7 +11,7 @@ use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
 use super::failure::{Exit, Failure};
 use super::values::Client;
 use super::{check, print};
-use crate::node::geo;
+use crate::node::data::Loader;
 use crate::what_if;
 
 pub(super) fn run(args: &Explain, output: Output) -> Result<(), Failure> {
@@ -109,7 +109,7 @@ fn imagine(world: &World, output: Output) -> Result<(Table, Option<Name>), Failu
             ));
         }
     }
-    let data = geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    let data = check::data(&mut Loader::default(), &loaded, output)?;
     let table = what_if::table(&loaded.model, &data, &world.down);
     Ok((table, loaded.node.home))
 }

@@ -12,8 +12,9 @@ use windrose_config::{Listeners, Loaded};
 use super::args::{Output, Run};
 use super::failure::{Exit, Failure};
 use super::{check, print};
+use crate::node::data::Loader;
 use crate::node::data_dir::DataDirError;
-use crate::node::{Node, StartError, geo};
+use crate::node::{Node, StartError};
 use crate::reload::{Reloader, Running, Watch};
 use crate::signals::Signals;
 
@@ -41,7 +42,8 @@ async fn live(
     let no_signals = |e| Failure::new(Exit::No, "no-signals", e);
     let mut signals = Signals::new().map_err(no_signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
-    let data = geo::load(&loaded.geo).map_err(|e| Failure::new(Exit::Usage, "geo-unusable", e))?;
+    let mut loader = Loader::default();
+    let data = check::data(&mut loader, loaded, output)?;
     let model = Arc::new(loaded.model.clone());
     let mut config = loaded.node.clone();
     config.listeners = listeners(args, config.listeners);
@@ -54,6 +56,7 @@ async fn live(
     let running = Running {
         model,
         data,
+        loader,
         handle: node.handle.clone(),
         dns_manners: node.dns_manners.clone(),
     };

@@ -16,7 +16,7 @@ use super::cluster::{Cluster, ClusterError};
 use super::load::{Load, Plan};
 use super::tally::Tally;
 use super::{CONFIGURATION, HOST, Wanted};
-use crate::node::geo;
+use crate::node::data::Loader;
 use crate::node::{Node, StartError};
 
 /// What exchanges get to finish when the demo ends.
@@ -83,7 +83,10 @@ impl Stage {
         let folder = Folder::new().map_err(StageError::Folder)?;
         loaded.node.data_dir.clone_from(&folder.0);
         // The demo has the built-in database; nothing can be missing.
-        let data = geo::load(&loaded.geo).map_err(|e| StageError::Load(io::Error::other(e)))?;
+        let found = Loader::default().load(&loaded);
+        let data = found
+            .map_err(|e| StageError::Load(io::Error::other(e)))?
+            .data;
         let model = Arc::new(loaded.model.clone());
         let mut node = Node::prepare(&loaded.node, model, data, GRACE)?;
         node.serve().await?;

@@ -248,7 +248,7 @@ static STEP: Mapping = Mapping {
         Field::optional(
             "geo",
             Keys(&GEO),
-            "By client prefix (most specific first), then country, then continent, then default.",
+            "By client prefix (most specific first), autonomous system, city, subdivision, country, continent, default.",
         ),
         Field::optional(
             "nearest",
@@ -290,6 +290,18 @@ static CLIENTS: Mapping = Mapping::new(
     "`clients`",
     &[
         Field::optional("cidrs", List(&Scalar(S::Cidr)), "By address."),
+        Field::optional(
+            "lists",
+            List(&Scalar(S::Name)),
+            "By address, those of a list.",
+        ),
+        Field::optional("asns", List(&Scalar(S::Asn)), "By autonomous system."),
+        Field::optional("cities", List(&Scalar(S::City)), "By city."),
+        Field::optional(
+            "subdivisions",
+            List(&Scalar(S::Subdivision)),
+            "By subdivision of a country.",
+        ),
         Field::optional("countries", List(&Scalar(S::Country)), "By country."),
         Field::optional("continents", List(&Scalar(S::Continent)), "By continent."),
     ],
@@ -302,6 +314,22 @@ static GEO: Mapping = Mapping::new(
             "cidrs",
             Map(S::Cidr, &PREFERENCE),
             "By address, over every other rule.",
+        ),
+        Field::optional(
+            "lists",
+            Map(S::Name, &PREFERENCE),
+            "By address, those of a list.",
+        ),
+        Field::optional(
+            "asns",
+            Map(S::Asn, &PREFERENCE),
+            "By autonomous system, over every place.",
+        ),
+        Field::optional("cities", Map(S::City, &PREFERENCE), "By city."),
+        Field::optional(
+            "subdivisions",
+            Map(S::Subdivision, &PREFERENCE),
+            "By subdivision of a country.",
         ),
         Field::optional("countries", Map(S::Country, &PREFERENCE), "By country."),
         Field::optional(

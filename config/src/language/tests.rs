@@ -102,7 +102,7 @@ fn no_key_is_read_without_effect() {
     let (root, sources) = full();
     let said = |root: &Node| {
         let read = read::read(root, &mut sources.clone());
-        format!("{:?} {:?} {:?}", read.draft, read.node, read.geo)
+        format!("{:?} {:?} {:?}", read.draft, read.node, read.data)
     };
     let whole = said(&root);
     without_each(&root, &mut |key, changed| {

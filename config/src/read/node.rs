@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
-use windrose_model::{Draft, Name, Step};
+use windrose_model::{Draft, Name};
 
-use super::{Found, number, path, refuse, single, value};
-use crate::node::{DnsManners, GeoSource, HeadLimits, Listeners, NodeConfig};
+use super::{Found, number, refuse, single, value};
+use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
-use crate::source::Sources;
 use crate::tree::Node;
 use windrose_model::meant;
 
@@ -99,33 +98,8 @@ fn head_limits(node: &Node) -> HeadLimits {
     }
 }
 
-pub(super) fn geo(root: &Node, sources: &mut Sources, found: &mut Found) -> GeoSource {
-    let Some(node) = root.get("data").and_then(|data| data.get("geo")) else {
-        return GeoSource::Builtin;
-    };
-    match node.text() {
-        Some("none") => GeoSource::None,
-        None | Some("builtin") => GeoSource::Builtin,
-        Some(text) => {
-            let file: PathBuf = sources.resolve(node.span.source, text);
-            sources.name_file(&file);
-            if !file.is_file() {
-                found.problems.push(
-                    Problem::error(
-                        "file-not-found",
-                        node.span,
-                        format!("there is no file {}", file.display()),
-                    )
-                    .help("`geo` is builtin, none, or a file relative to this one"),
-                );
-            }
-            GeoSource::File(file)
-        }
-    }
-}
-
-/// Whether the node's region and home exist, and whether steering has the data it asks for.
-pub(super) fn check(node: &NodeConfig, geo: &GeoSource, draft: &Draft, found: &mut Found) {
+/// Whether the node's region and home exist.
+pub(super) fn check(node: &NodeConfig, draft: &Draft, found: &mut Found) {
     let mut known = |key: &str, noun: &str, code, name: &Option<Name>, names: Vec<&str>| {
         if let Some(name) = name
             && !names.contains(&name.as_str())
@@ -141,48 +115,4 @@ pub(super) fn check(node: &NodeConfig, geo: &GeoSource, draft: &Draft, found: &m
     let clusters = draft.clusters.keys().map(Name::as_str).collect();
     known("region", "region", "unknown-region", &node.region, regions);
     known("home", "cluster", "unknown-cluster", &node.home, clusters);
-    if *geo == GeoSource::None {
-        for (app, wanted) in &draft.apps {
-            for (i, step) in wanted
-                .steering
-                .iter()
-                .enumerate()
-                .filter(|(_, s)| wants_countries(s))
-            {
-                let mut refusal = refuse(
-                    "geo-field-unavailable",
-                    &["apps", app.as_str(), "steering"],
-                    format!(
-                        "this step needs the countries of clients, and `data.geo` is none ({})",
-                        name_of(step)
-                    ),
-                    Some("write `geo: builtin` below `data`, or name a file".to_owned()),
-                );
-                refusal.at.push(i.into());
-                refusal.at.extend(path(&[name_of(step)]));
-                found.invalid.push(refusal);
-            }
-        }
-    }
-}
-
-fn wants_countries(step: &Step) -> bool {
-    match step {
-        Step::Fence(rules) => rules
-            .iter()
-            .any(|r| !r.clients.countries.is_empty() || !r.clients.continents.is_empty()),
-        Step::Geo(rules) => !rules.countries.is_empty() || !rules.continents.is_empty(),
-        Step::Nearest(_) => true,
-        Step::Weighted(_) | Step::Failover(_) => false,
-    }
-}
-
-fn name_of(step: &Step) -> &'static str {
-    match step {
-        Step::Fence(_) => "fence",
-        Step::Geo(_) => "geo",
-        Step::Nearest(_) => "nearest",
-        Step::Weighted(_) => "weighted",
-        Step::Failover(_) => "failover",
-    }
 }

@@ -32,6 +32,12 @@ fn rule(found: &mut Found, node: &Node) -> Option<FenceRule> {
     Some(FenceRule {
         clients: ClientSet {
             cidrs: found.list(clients.get("cidrs"), |_, item| single(item, scalar::cidr)),
+            lists: found.list(clients.get("lists"), |_, item| single(item, scalar::name)),
+            asns: found.list(clients.get("asns"), |_, item| single(item, scalar::asn)),
+            cities: found.list(clients.get("cities"), |_, item| single(item, scalar::city)),
+            subdivisions: found.list(clients.get("subdivisions"), |_, item| {
+                single(item, scalar::subdivision)
+            }),
             countries: found.list(clients.get("countries"), |_, item| {
                 single(item, scalar::country)
             }),
@@ -47,6 +53,14 @@ fn geo(found: &mut Found, node: &Node) -> GeoRules {
     let mut preference = |node: &Node| Some(preference(found, node));
     GeoRules {
         cidrs: by_key(node.get("cidrs"), scalar::cidr, &mut preference),
+        lists: by_key(node.get("lists"), scalar::name, &mut preference),
+        asns: by_key(node.get("asns"), scalar::asn, &mut preference),
+        cities: by_key(node.get("cities"), scalar::city, &mut preference),
+        subdivisions: by_key(
+            node.get("subdivisions"),
+            scalar::subdivision,
+            &mut preference,
+        ),
         countries: by_key(node.get("countries"), scalar::country, &mut preference),
         continents: by_key(node.get("continents"), scalar::continent, &mut preference),
         default: node

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use windrose_model::{
-    Bias, Continent, Country, DnsName, Name, Percent, RecordType, StatusRange, Ttl, Weight,
+    Asn, Bias, City, Continent, Country, DnsName, Name, Percent, RecordType, StatusRange,
+    Subdivision, Ttl, Weight,
 };
 
 use super::{Bad, Reason, parse};
@@ -134,6 +135,18 @@ pub(crate) fn country(text: &str) -> Result<Country, Bad> {
 
 pub(crate) fn continent(text: &str) -> Result<Continent, Bad> {
     text.parse().map_err(|_| bad("bad-continent", None))
+}
+
+pub(crate) fn subdivision(text: &str) -> Result<Subdivision, Bad> {
+    text.parse().map_err(|_| bad("bad-subdivision", None))
+}
+
+pub(crate) fn city(text: &str) -> Result<City, Bad> {
+    text.parse().map_err(|_| bad("bad-city", None))
+}
+
+pub(crate) fn asn(text: &str) -> Result<Asn, Bad> {
+    text.parse().map_err(|_| bad("bad-asn", None))
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, Bad> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use windrose_model::AppId;
-use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, prefix_key};
+use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, embedded_ipv4, prefix_key};
 use windrose_telemetry::Prefix;
 
 use super::resolve::{Owner, Resolution};
@@ -105,16 +105,22 @@ impl Resolution<'_, '_, '_> {
     fn told(&self, app: &AppEntry, subnet: Subnet, address: IpAddr) -> Client {
         let leaf = self.table.leaf(address);
         let scope = app.scope(leaf);
-        if scope > 0 && is_unroutable(address) && self.is_nowhere(app, leaf, address) {
+        // An IPv4 address inside an IPv6 one counts as itself, behind the bits in front of it.
+        let (known, offset) = match address {
+            IpAddr::V4(_) => (address, 0),
+            IpAddr::V6(ip) => embedded_ipv4(ip)
+                .map_or((address, 0), |(inner, offset)| (IpAddr::V4(inner), offset)),
+        };
+        if scope > 0 && is_unroutable(known) && self.is_nowhere(app, leaf, known) {
             return Client {
                 address: self.source,
                 leaf: self.table.leaf(self.source),
                 scope: subnet.source(),
             };
         }
-        let stuck = match address {
+        let stuck = match known {
             _ if !app.sticky() => 0,
-            IpAddr::V4(_) => subnet.source().min(24),
+            IpAddr::V4(_) => subnet.source().min(offset + 24),
             IpAddr::V6(_) => subnet.source().min(56),
         };
         Client {

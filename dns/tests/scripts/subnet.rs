@@ -40,6 +40,22 @@ fn the_client_subnet_steers_and_is_echoed_with_its_scope() {
         NOERROR aa rd shop.example.com. A
         shop.example.com. 30 A 192.0.2.1
         opt 1232 version 0 subnet 192.168.7.0/24 scope 24
+        # An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4) counts as itself; the scope counts the
+        # bits in front of it.
+        ? shop.example.com A subnet=2002:a01:200::/40
+        NOERROR aa rd shop.example.com. A
+        shop.example.com. 30 A 192.0.2.2
+        shop.example.com. 30 A 192.0.2.3
+        opt 1232 version 0 subnet 2002:a01:200::/40 scope 40
+        ? shop.example.com A subnet=64:ff9b::a09:900/120
+        NOERROR aa rd shop.example.com. A
+        shop.example.com. 30 A 192.0.2.1
+        opt 1232 version 0 subnet 64:ff9b::a09:900/120 scope 109
+        # Teredo keeps the client's address at its end, which /56 does not tell: steered by resolver.
+        ? shop.example.com A subnet=2001:0:102:300::/56 from=10.9.9.9
+        NOERROR aa rd shop.example.com. A
+        shop.example.com. 30 A 192.0.2.1
+        opt 1232 version 0 subnet 2001:0:102:300::/56 scope 56
         # One scope per answer, also through an alias.
         ? toapp.example.com A subnet=10.9.9.0/24
         NOERROR aa rd toapp.example.com. A

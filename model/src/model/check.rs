@@ -23,6 +23,7 @@ pub(super) fn check(draft: &Draft) -> Vec<Invalid> {
         wrong: Vec::new(),
     };
     checker.clusters();
+    checker.lists();
     checker.apps();
     checker.zones();
     checker.wrong

@@ -1,55 +1,139 @@
 //! Cutting a family of addresses into aligned prefixes of one place each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::iter::Peekable;
 
 use ipnet::IpNet;
-use windrose_model::Country;
 
-use super::{Cidr, Place};
+use super::embedded::MOUNTS;
+use super::places::{Cidr, Place, Places};
 
-/// An aligned prefix of one place.
-pub(super) struct Piece {
-    pub(super) start: u128,
-    pub(super) len: u8,
-    pub(super) place: u32,
-}
-
+/// Aligned prefixes in ascending order, without a gap.
 #[derive(Default)]
-pub(super) struct Places {
-    pub(super) list: Vec<Place>,
-    numbers: HashMap<Place, u32>,
+pub(super) struct Cut<T> {
+    pub(super) starts: Vec<T>,
+    pub(super) lens: Vec<u8>,
+    pub(super) places: Vec<u32>,
 }
 
-impl Places {
-    fn number(&mut self, place: Place) -> u32 {
-        *self.numbers.entry(place).or_insert_with(|| {
-            self.list.push(place);
-            u32::try_from(self.list.len()).unwrap_or(u32::MAX) - 1
-        })
-    }
+/// What the numbers of runs mean.
+pub(super) struct Layers<'a> {
+    /// Spot by number of a locality; empty: nowhere.
+    pub(super) spot_of: &'a [u32],
+    /// [`Place::asn`] by number of a locality; empty: none.
+    pub(super) asn_of: &'a [u32],
+    pub(super) cidrs: &'a [Cidr],
 }
 
-/// Sorts CIDRs so that parents come before children, and links them.
-pub(super) fn nest(nets: &BTreeSet<IpNet>) -> Box<[Cidr]> {
-    let mut sorted: Vec<IpNet> = nets.iter().map(IpNet::trunc).collect();
-    sorted.sort_by_key(|net| (net.network(), net.prefix_len()));
-    sorted.dedup();
-    let mut open: Vec<u32> = Vec::new();
-    let mut list: Vec<Cidr> = Vec::with_capacity(sorted.len());
-    for (i, net) in (0u32..).zip(sorted) {
-        while let Some(&top) = open.last() {
-            if list[top as usize].net.contains(&net) {
-                break;
+/// Cuts the family with addresses of `bits` bits. `spots` and `asns` are runs (start, number of the
+/// locality) over the whole family, the first at 0.
+pub(super) fn partition<T: TryFrom<u128>>(
+    bits: u8,
+    spots: impl Iterator<Item = (u128, u32)>,
+    asns: impl Iterator<Item = (u128, u32)>,
+    layers: &Layers<'_>,
+    places: &mut Places,
+    out: &mut Cut<T>,
+) {
+    let last = if bits == 32 {
+        u128::from(u32::MAX)
+    } else {
+        u128::MAX
+    };
+    let number = |table: &[u32], at: u32| table.get(at as usize).copied().unwrap_or(0);
+    let mut spots = Runs::new(spots.map(|(start, at)| (start, number(layers.spot_of, at))));
+    let mut asns = Runs::new(asns.map(|(start, at)| (start, number(layers.asn_of, at))));
+    let mut cidrs = Runs::new(innermost(bits, last, layers.cidrs).into_iter());
+    let mut mounts = MOUNTS.iter().filter(|_| bits == 128).peekable();
+    // The run that is still open: equal neighbours join.
+    let mut open: Option<(u128, u32)> = None;
+    let mut at = 0;
+    loop {
+        let (place, end) = match mounts.next_if(|mount| mount.start == at) {
+            Some(mount) => (places.mount(), mount.end()),
+            None => {
+                let place = places.number(Place {
+                    spot: spots.value(at),
+                    asn: asns.value(at),
+                    cidr: cidrs.value(at),
+                });
+                let next = [
+                    spots.next_start(),
+                    asns.next_start(),
+                    cidrs.next_start(),
+                    mounts.peek().map(|mount| mount.start),
+                ];
+                let next = next.into_iter().flatten().min();
+                (place, next.map_or(last, |next| next - 1))
             }
-            open.pop();
+        };
+        if let Some((start, before)) = open
+            && before != place
+        {
+            out.cover(bits, start, at - 1, before);
+            open = None;
         }
-        list.push(Cidr {
-            net,
-            parent: open.last().copied(),
-        });
-        open.push(i);
+        let (start, _) = *open.get_or_insert((at, place));
+        if end >= last {
+            out.cover(bits, start, last, place);
+            return;
+        }
+        at = end + 1;
     }
-    list.into()
+}
+
+/// A sequence of (start, value), of which the value at an ascending address is asked.
+struct Runs<V, I: Iterator<Item = (u128, V)>> {
+    rest: Peekable<I>,
+    value: V,
+}
+
+impl<V: Copy + Default, I: Iterator<Item = (u128, V)>> Runs<V, I> {
+    fn new(runs: I) -> Self {
+        Self {
+            rest: runs.peekable(),
+            value: V::default(),
+        }
+    }
+
+    fn value(&mut self, at: u128) -> V {
+        while let Some((_, value)) = self.rest.next_if(|(start, _)| *start <= at) {
+            self.value = value;
+        }
+        self.value
+    }
+
+    /// Where the value may change next.
+    fn next_start(&mut self) -> Option<u128> {
+        self.rest.peek().map(|(start, _)| *start)
+    }
+}
+
+/// Runs of constant innermost CIDR, over the whole family.
+fn innermost(bits: u8, last: u128, cidrs: &[Cidr]) -> Vec<(u128, Option<u32>)> {
+    let mut runs: Vec<(u128, Option<u32>)> = vec![(0, None)];
+    let mut open: Vec<(u128, u32)> = Vec::new();
+    let close =
+        |open: &mut Vec<(u128, u32)>, runs: &mut Vec<(u128, Option<u32>)>, until: Option<u128>| {
+            while let Some(&(end, _)) = open.last() {
+                if until.is_some_and(|start| end >= start) {
+                    break;
+                }
+                open.pop();
+                if end < last {
+                    runs.push((end + 1, open.last().map(|o| o.1)));
+                }
+            }
+        };
+    for (i, cidr) in (0u32..).zip(cidrs) {
+        let Some((start, end)) = bounds(&cidr.net, bits) else {
+            continue;
+        };
+        close(&mut open, &mut runs, Some(start));
+        runs.push((start, Some(i)));
+        open.push((end, i));
+    }
+    close(&mut open, &mut runs, None);
+    runs
 }
 
 /// First and last address of a CIDR of the family with `bits` bits.
@@ -64,107 +148,38 @@ fn bounds(net: &IpNet, bits: u8) -> Option<(u128, u128)> {
     }
 }
 
-/// Cuts a family into aligned prefixes of one place each.
-pub(super) fn partition(
-    bits: u8,
-    countries: &[(u128, u128, Country)],
-    cidrs: &[Cidr],
-    places: &mut Places,
-    out: &mut Vec<Piece>,
-) {
-    let last_address = if bits == 32 {
-        u128::from(u32::MAX)
-    } else {
-        u128::MAX
-    };
-    // Runs of constant innermost CIDR, over the whole family.
-    let mut runs: Vec<(u128, Option<u32>)> = vec![(0, None)];
-    let mut open: Vec<(u128, u32)> = Vec::new();
-    let close =
-        |open: &mut Vec<(u128, u32)>, runs: &mut Vec<(u128, Option<u32>)>, until: Option<u128>| {
-            while let Some(&(end, _)) = open.last() {
-                if until.is_some_and(|start| end >= start) {
-                    break;
-                }
-                open.pop();
-                if end < last_address {
-                    runs.push((end + 1, open.last().map(|o| o.1)));
-                }
+impl<T: TryFrom<u128>> Cut<T> {
+    /// Adds the fewest aligned prefixes that cover a range.
+    fn cover(&mut self, bits: u8, mut start: u128, end: u128, place: u32) {
+        loop {
+            let align = if start == 0 {
+                u32::from(bits)
+            } else {
+                start.trailing_zeros().min(u32::from(bits))
+            };
+            let left = end - start;
+            let fits = if left == u128::MAX {
+                128
+            } else {
+                127 - (left + 1).leading_zeros()
+            };
+            let size = align.min(fits);
+            // An address of the family fits its type.
+            if let Ok(start) = T::try_from(start) {
+                #[allow(clippy::cast_possible_truncation, reason = "at most 128")]
+                self.lens.push(bits - size as u8);
+                self.starts.push(start);
+                self.places.push(place);
             }
-        };
-    for (i, cidr) in (0u32..).zip(cidrs) {
-        let Some((start, end)) = bounds(&cidr.net, bits) else {
-            continue;
-        };
-        close(&mut open, &mut runs, Some(start));
-        runs.push((start, Some(i)));
-        open.push((end, i));
-    }
-    close(&mut open, &mut runs, None);
-
-    // Both sequences cut each other; equal neighbours join.
-    let mut joined: Vec<(u128, u32)> = Vec::new();
-    let mut next_country = 0;
-    let mut at = 0u128;
-    let mut run = 0;
-    loop {
-        while run + 1 < runs.len() && runs[run + 1].0 <= at {
-            run += 1;
+            let last = if size == 128 {
+                u128::MAX
+            } else {
+                start + ((1u128 << size) - 1)
+            };
+            if last >= end {
+                return;
+            }
+            start = last + 1;
         }
-        while next_country < countries.len() && countries[next_country].1 < at {
-            next_country += 1;
-        }
-        let (country, country_end) = match countries.get(next_country) {
-            Some(&(start, end, country)) if start <= at => (Some(country), end),
-            Some(&(start, ..)) => (None, start - 1),
-            None => (None, last_address),
-        };
-        let run_end = runs.get(run + 1).map_or(last_address, |r| r.0 - 1);
-        let place = places.number(Place {
-            country,
-            cidr: runs[run].1,
-        });
-        if joined.last().is_none_or(|j| j.1 != place) {
-            joined.push((at, place));
-        }
-        let end = country_end.min(run_end);
-        if end >= last_address {
-            break;
-        }
-        at = end + 1;
-    }
-    for (i, &(start, place)) in joined.iter().enumerate() {
-        let end = joined.get(i + 1).map_or(last_address, |next| next.0 - 1);
-        cover(bits, start, end, place, out);
-    }
-}
-
-/// The fewest aligned prefixes that cover a range.
-fn cover(bits: u8, mut start: u128, end: u128, place: u32, out: &mut Vec<Piece>) {
-    loop {
-        let align = if start == 0 {
-            u32::from(bits)
-        } else {
-            start.trailing_zeros().min(u32::from(bits))
-        };
-        let left = end - start;
-        let fits = if left == u128::MAX {
-            128
-        } else {
-            127 - (left + 1).leading_zeros()
-        };
-        let size = align.min(fits);
-        #[allow(clippy::cast_possible_truncation, reason = "at most 128")]
-        let len = bits - size as u8;
-        out.push(Piece { start, len, place });
-        let last = if size == 128 {
-            u128::MAX
-        } else {
-            start + ((1u128 << size) - 1)
-        };
-        if last >= end {
-            return;
-        }
-        start = last + 1;
     }
 }

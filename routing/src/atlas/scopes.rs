@@ -1,10 +1,11 @@
 //! Client-subnet scopes: the widest uniform prefix around each leaf.
 
 /// Merges equal siblings. `leaves` are (prefix length, view) in address order and partition the
-/// family; each scope is the length of the widest uniform prefix around its leaf.
+/// family; each scope is the length of the widest uniform prefix around its leaf. A leaf without a
+/// view is not uniform inside, and gets no scope.
 pub(super) fn merge(
     bits: u8,
-    leaves: impl Iterator<Item = (u8, u32)>,
+    leaves: impl Iterator<Item = (u8, Option<u32>)>,
     start: impl Fn(usize) -> u128,
     scopes: &mut [u8],
 ) {
@@ -25,7 +26,7 @@ pub(super) fn merge(
             len,
             first: i,
             end: i + 1,
-            view: Some(view),
+            view,
         };
         while let Some(left) = stack.pop_if(|left| {
             // Siblings: equal length, and the left one has a zero in its last bit.

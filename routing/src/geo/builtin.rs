@@ -6,7 +6,7 @@ use std::ops::Sub;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use windrose_model::Country;
 
-use super::database::GeoDb;
+use super::database::{GeoDb, Known, Locality};
 use super::ranges::Ranges;
 
 /// The shipped bytes.
@@ -22,26 +22,32 @@ pub(super) fn decode(shipped: &[u8]) -> Option<GeoDb> {
     let mut cursor = Cursor(&body);
     let length = cursor.size()?;
     let description = std::str::from_utf8(cursor.take(length)?).ok()?.to_owned();
-    let codes = codes(&mut cursor)?;
+    let mut known = Known::default();
+    let codes = codes(&mut cursor, &mut known)?;
     let v4 = family(&mut cursor, &codes, Ranges::v4())?;
     let v6 = family(&mut cursor, &codes, Ranges::v6())?;
-    cursor.0.is_empty().then(|| GeoDb::new(description, v4, v6))
+    cursor
+        .0
+        .is_empty()
+        .then(|| GeoDb::new(description, known, v4, v6))
 }
 
 /// What a run's number means: 0 is no country.
-fn codes(cursor: &mut Cursor<'_>) -> Option<Vec<Option<Country>>> {
+fn codes(cursor: &mut Cursor<'_>, known: &mut Known) -> Option<Vec<u32>> {
     let count = cursor.size()?;
     let (codes, _) = cursor.take(count.checked_mul(2)?)?.as_chunks();
-    let known = codes.iter().map(|code| Country::new(*code).map(Some));
-    [Some(None)].into_iter().chain(known).collect()
+    let mut number = |code| {
+        let country = Country::new(code)?;
+        Some(known.number(Locality::of_country(Some(country)), None))
+    };
+    [Some(0)]
+        .into_iter()
+        .chain(codes.iter().map(|code| number(*code)))
+        .collect()
 }
 
 /// Three columns: zero bits of a step, its other bits, country.
-fn family<A>(
-    cursor: &mut Cursor<'_>,
-    codes: &[Option<Country>],
-    mut ranges: Ranges<A>,
-) -> Option<Ranges<A>>
+fn family<A>(cursor: &mut Cursor<'_>, codes: &[u32], mut ranges: Ranges<A>) -> Option<Ranges<A>>
 where
     A: Copy + Ord + From<u8> + Sub<Output = A> + Into<u128> + TryFrom<u128>,
 {

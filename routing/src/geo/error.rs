@@ -24,6 +24,15 @@ pub enum GeoError {
         /// Networks that were allowed.
         limit: u64,
     },
+    /// Well-formed, but no record names an autonomous system (a country or city database, for
+    /// example).
+    #[error(
+        "database of type {database_type} names no autonomous system; bring one with autonomous_system_number, such as GeoLite2-ASN"
+    )]
+    FileWithoutAsns {
+        /// What the file says it is.
+        database_type: String,
+    },
     /// Well-formed, but no record names a country (an AS number database, for example).
     #[error(
         "geo database of type {database_type} names no country; bring one with country.iso_code or country_code"

@@ -1,4 +1,4 @@
-//! From the bytes of a MaxMind DB file to ranges of countries.
+//! From the bytes of a MaxMind DB file to ranges of localities.
 //!
 //! The `maxminddb` crate reads metadata and records. The walk over the search tree is ours, for
 //! two reasons: the crate follows a shared node as often as it is reached, so that a hostile file
@@ -8,21 +8,31 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use maxminddb::{MaxMindDbError, Metadata, PathElement, Reader};
-use windrose_model::Country;
+use maxminddb::{MaxMindDbError, Metadata, Reader};
+use windrose_model::GeoField;
 
-use super::database::GeoDb;
+use super::database::{GeoDb, Known, Locality};
 use super::error::GeoError;
+use super::fields::Fields;
 use super::ranges::Ranges;
 
 /// A tree of n nodes has 2n + 1 nodes and leaves. Writers may share subtrees a little; a file that
 /// unfolds to more than this many times its size is damaged or hostile.
 const UNFOLD_FACTOR: u64 = 4;
 
-pub(super) fn read(bytes: &[u8]) -> Result<GeoDb, GeoError> {
+/// What is asked of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Countries, and whatever is known beyond them.
+    Places,
+    /// Autonomous systems only.
+    Asns,
+}
+
+pub(super) fn read(bytes: &[u8], wanted: Wanted) -> Result<GeoDb, GeoError> {
     let reader = Reader::from_source(bytes)?;
     let metadata = reader.metadata();
-    let mut walk = Walk::new(&reader, bytes);
+    let mut walk = Walk::new(&reader, bytes, wanted);
     let (mut v4, mut v6) = (Ranges::v4(), Ranges::v6());
     if metadata.ip_version == 4 {
         walk.ipv4(0, &mut v4)?;
@@ -31,13 +41,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<GeoDb, GeoError> {
         walk.ipv4(ipv4_part, &mut v4)?;
         walk.ipv6(ipv4_part, &mut v6)?;
     }
-    if walk.countries.values().all(Option::is_none) {
-        return Err(GeoError::FileWithoutCountries {
-            database_type: database_type(metadata),
-        });
-    }
     let description = format!("{} {}", database_type(metadata), date(metadata.build_epoch));
-    Ok(GeoDb::new(description, v4, v6))
+    let database = GeoDb::new(description, walk.known, v4, v6);
+    let database_type = database_type(metadata);
+    match wanted {
+        Wanted::Places if !database.has(GeoField::Country) => {
+            Err(GeoError::FileWithoutCountries { database_type })
+        }
+        Wanted::Asns if !database.has(GeoField::Asn) => {
+            Err(GeoError::FileWithoutAsns { database_type })
+        }
+        Wanted::Places | Wanted::Asns => Ok(database),
+    }
 }
 
 struct Walk<'a> {
@@ -46,12 +61,14 @@ struct Walk<'a> {
     nodes: u32,
     limit: u64,
     visits: u64,
-    /// Country by record number: many networks share a record.
-    countries: HashMap<u32, Option<Country>>,
+    wanted: Wanted,
+    known: Known,
+    /// Locality by record number: many networks share a record.
+    records: HashMap<u32, u32>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(reader: &'a Reader<&'a [u8]>, bytes: &'a [u8]) -> Self {
+    fn new(reader: &'a Reader<&'a [u8]>, bytes: &'a [u8], wanted: Wanted) -> Self {
         let nodes = reader.metadata().node_count;
         let limit = UNFOLD_FACTOR * (2 * u64::from(nodes) + 1);
         Self {
@@ -60,7 +77,9 @@ impl<'a> Walk<'a> {
             nodes,
             limit,
             visits: 0,
-            countries: HashMap::new(),
+            wanted,
+            known: Known::default(),
+            records: HashMap::new(),
         }
     }
 
@@ -78,8 +97,8 @@ impl<'a> Walk<'a> {
 
     fn ipv4(&mut self, root: u32, ranges: &mut Ranges<u32>) -> Result<(), GeoError> {
         let ip = |address: u128| IpAddr::V4(((address >> 96) as u32).into());
-        self.family(root, 32, None, ip, |address, country| {
-            ranges.push((address >> 96) as u32, country);
+        self.family(root, 32, None, ip, |address, number| {
+            ranges.push((address >> 96) as u32, number);
         })
     }
 
@@ -87,8 +106,8 @@ impl<'a> Walk<'a> {
     fn ipv6(&mut self, ipv4_part: u32, ranges: &mut Ranges<u128>) -> Result<(), GeoError> {
         let hole = (ipv4_part < self.nodes).then_some(ipv4_part);
         let ip = |address: u128| IpAddr::V6(address.into());
-        self.family(0, 128, hole, ip, |address, country| {
-            ranges.push(address, country)
+        self.family(0, 128, hole, ip, |address, number| {
+            ranges.push(address, number)
         })
     }
 
@@ -100,7 +119,7 @@ impl<'a> Walk<'a> {
         bits: u8,
         hole: Option<u32>,
         ip: impl Fn(u128) -> IpAddr,
-        mut found: impl FnMut(u128, Option<Country>),
+        mut found: impl FnMut(u128, u32),
     ) -> Result<(), GeoError> {
         let mut stack = vec![(root, 0_u128, 0_u8)];
         while let Some((at, address, depth)) = stack.pop() {
@@ -112,9 +131,9 @@ impl<'a> Walk<'a> {
                 });
             }
             if Some(at) == hole || at == self.nodes {
-                found(address, None);
+                found(address, 0);
             } else if at > self.nodes {
-                found(address, self.country(at, ip(address))?);
+                found(address, self.locality(at, ip(address))?);
             } else if depth == bits {
                 return Err(GeoError::FileTreeTooDeep { bits });
             } else {
@@ -126,22 +145,37 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The country of the record at `ip`, to which `record` leads.
-    fn country(&mut self, record: u32, ip: IpAddr) -> Result<Option<Country>, GeoError> {
-        if let Some(country) = self.countries.get(&record) {
-            return Ok(*country);
+    /// The number of the locality that the record at `ip` tells, to which `record` leads.
+    fn locality(&mut self, record: u32, ip: IpAddr) -> Result<u32, GeoError> {
+        if let Some(number) = self.records.get(&record) {
+            return Ok(*number);
         }
-        let found = self.reader.lookup(ip)?;
-        let mut code: Option<&str> = found.decode_path(&[PathElement::Key("country_code")])?;
-        if code.is_none() {
-            let nested = [PathElement::Key("country"), PathElement::Key("iso_code")];
-            code = found.decode_path(&nested)?;
-        }
-        let country = code
-            .filter(|code| *code != "ZZ")
-            .and_then(|code| code.parse().ok());
-        self.countries.insert(record, country);
-        Ok(country)
+        let fields = Fields(self.reader.lookup(ip)?);
+        let number = match self.wanted {
+            Wanted::Asns => {
+                let asn = fields.asn()?;
+                let locality = Locality {
+                    asn,
+                    ..Locality::default()
+                };
+                self.known.number(locality, None)
+            }
+            Wanted::Places => {
+                let country = fields.country()?;
+                let locality = Locality {
+                    subdivisions: match country {
+                        Some(country) => fields.subdivisions(country)?,
+                        None => [None; 2],
+                    },
+                    point: fields.point()?,
+                    asn: fields.asn()?,
+                    ..Locality::of_country(country)
+                };
+                self.known.number(locality, fields.city()?)
+            }
+        };
+        self.records.insert(record, number);
+        Ok(number)
     }
 
     /// The two records of a node. [`Reader::from_source`] made sure that all nodes are in the

@@ -1,12 +1,13 @@
 //! What can be wrong with the steering of an app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use ipnet::IpNet;
 
-use super::Checker;
+use super::{Checker, Sum};
 use crate::invalid::Segment;
-use crate::{App, ClientSet, Name, Preference, Step, budget};
+use crate::{App, ClientSet, Name, Preference, Step, budget, inner_ipv4};
 
 /// How many CIDRs a step names.
 pub(super) fn cidrs(step: &Step) -> usize {
@@ -42,11 +43,17 @@ impl Checker<'_> {
                         c.within("rules of one fence", rules.len(), budget::FENCE_RULES);
                         for (i, rule) in rules.iter().enumerate() {
                             c.under(i, |c| {
-                                c.under("clients", |c| c.plain(rule.clients.cidrs.iter()));
+                                c.under("clients", |c| {
+                                    c.plain(rule.clients.cidrs.iter());
+                                    c.under("lists", |c| {
+                                        let lists = rule.clients.lists.iter().enumerate();
+                                        c.listed(lists.map(|(i, list)| (i.into(), list)));
+                                    });
+                                });
                                 if rule.clients == ClientSet::default() {
                                     c.refuse(
                                         "fence-without-clients",
-                                        "a fence rule needs cidrs, countries or continents"
+                                        "a fence rule needs cidrs, lists, asns, cities, subdivisions, countries or continents"
                                             .to_owned(),
                                         None,
                                     );
@@ -60,39 +67,17 @@ impl Checker<'_> {
                     }),
                     Step::Geo(rules) => c.under("geo", |c| {
                         c.plain(rules.cidrs.keys());
-                        let lists = [
-                            (
-                                "cidrs",
-                                rules
-                                    .cidrs
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect::<Vec<_>>(),
-                            ),
-                            (
-                                "countries",
-                                rules
-                                    .countries
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect(),
-                            ),
-                            (
-                                "continents",
-                                rules
-                                    .continents
-                                    .iter()
-                                    .map(|(k, v)| (k.to_string(), v))
-                                    .collect(),
-                            ),
-                        ];
-                        for (key, list) in lists {
-                            c.under(key, |c| {
-                                for (place, preference) in list {
-                                    c.under(place.as_str(), |c| c.preference(preference, clusters));
-                                }
-                            });
-                        }
+                        c.under("lists", |c| {
+                            let lists = rules.lists.keys();
+                            c.listed(lists.map(|list| (list.as_str().into(), list)));
+                        });
+                        c.preferences("cidrs", &rules.cidrs, clusters);
+                        c.preferences("lists", &rules.lists, clusters);
+                        c.preferences("asns", &rules.asns, clusters);
+                        c.preferences("cities", &rules.cities, clusters);
+                        c.preferences("subdivisions", &rules.subdivisions, clusters);
+                        c.preferences("countries", &rules.countries, clusters);
+                        c.preferences("continents", &rules.continents, clusters);
                         if !rules.default.is_empty() {
                             c.under("default", |c| c.preference(&rules.default, clusters));
                         }
@@ -121,19 +106,60 @@ impl Checker<'_> {
         });
     }
 
-    /// IPv4-mapped clients count as IPv4, so that a rule for mapped addresses would never hold.
+    /// The lists, and that together they are not too large.
+    pub(super) fn lists(&mut self) {
+        let mut sum = Sum::default();
+        for (name, prefixes) in &self.draft.lists {
+            sum.add(name, *prefixes);
+        }
+        self.under("data", |c| {
+            c.under("lists", |c| {
+                c.within_in_all("prefixes in all lists", &sum, budget::LIST_PREFIXES);
+            });
+        });
+    }
+
+    /// Lists that steering names.
+    fn listed<'n>(&mut self, names: impl Iterator<Item = (Segment, &'n Name)>) {
+        let lists = &self.draft.lists;
+        for (at, name) in names {
+            self.under(at, |c| {
+                let is_known = lists.contains_key(name);
+                c.known(
+                    "unknown-list",
+                    "list",
+                    name.as_str(),
+                    is_known,
+                    lists.keys(),
+                );
+            });
+        }
+    }
+
+    fn preferences<K: Display>(
+        &mut self,
+        key: &str,
+        rules: &BTreeMap<K, Preference>,
+        clusters: &BTreeSet<&Name>,
+    ) {
+        self.under(key, |c| {
+            for (place, preference) in rules {
+                c.under(place.to_string().as_str(), |c| {
+                    c.preference(preference, clusters);
+                });
+            }
+        });
+    }
+
+    /// Clients with an IPv4 address inside an IPv6 one count as IPv4, so that a rule for mapped addresses would never hold.
     fn plain<'n>(&mut self, cidrs: impl Iterator<Item = &'n IpNet>) {
         for net in cidrs {
-            if let IpNet::V6(v6) = net
-                && let Some(ip) = v6.network().to_ipv4_mapped()
-                && v6.prefix_len() >= 96
-            {
-                let len = v6.prefix_len() - 96;
+            if let Some(inner) = inner_ipv4(net) {
                 self.under("cidrs", |c| {
                     c.refuse(
                         "cidr-mapped",
                         format!("{net} is IPv4 written as IPv6, and clients are known by their IPv4 address"),
-                        Some(format!("write {ip}/{len}")),
+                        inner.map(|inner| format!("write {inner}")),
                     );
                 });
             }

@@ -151,7 +151,7 @@ fn equal_content_has_an_equal_digest_whatever_the_file() {
 fn a_file_without_countries_is_refused_by_its_type() {
     let mut file = Writer::new(4, 24);
     file.database_type = "GeoLite2-ASN";
-    let record = file.without_country();
+    let record = file.asn(64_496);
     file.insert("1.0.0.0/8", record);
     let error = GeoDb::from_mmdb(&file.finish()).unwrap_err();
     assert!(

@@ -1,14 +1,16 @@
 //! Facts about the built-in database, and conversations with files of all kinds.
 
+mod cities;
 mod files;
-mod writer;
+#[path = "../../../tests/support/mmdb.rs"]
+pub(crate) mod writer;
 
 use std::net::IpAddr;
 
 use windrose_model::{Continent, Coordinates, Country};
 
 use super::builtin::{COUNTRIES, decode};
-use super::{GeoDb, centroid, continent};
+use super::{GeoDb, Locality, centroid, continent};
 
 /// `-` stands for none.
 fn check(db: &GeoDb, facts: &[(&str, &str)]) {
@@ -81,8 +83,10 @@ fn a_mapped_address_counts_as_ipv4() {
 
 #[test]
 fn ranges_ascend_are_disjoint_and_merged() {
-    fn sound<A: Copy + Ord + Into<u128>>(ranges: impl Iterator<Item = (A, A, Country)>) -> usize {
-        let ranges: Vec<_> = ranges.map(|(a, b, c)| (a.into(), b.into(), c)).collect();
+    fn sound<'a, A: Copy + Ord + Into<u128>>(
+        ranges: impl Iterator<Item = (A, A, &'a Locality)>,
+    ) -> usize {
+        let ranges: Vec<_> = ranges.map(|(a, b, l)| (a.into(), b.into(), l)).collect();
         assert!(ranges.iter().all(|(first, last, _)| first <= last));
         for pair in ranges.windows(2) {
             let ((_, end, left), (start, _, right)) = (pair[0], pair[1]);
@@ -101,13 +105,13 @@ fn ranges_ascend_are_disjoint_and_merged() {
 #[test]
 fn ranges_and_lookups_agree_at_every_border() {
     let db = GeoDb::builtin();
-    for (first, last, country) in db.v4() {
-        assert_eq!(db.country(IpAddr::V4(first.into())), Some(country));
-        assert_eq!(db.country(IpAddr::V4(last.into())), Some(country));
+    for (first, last, locality) in db.v4() {
+        assert_eq!(db.locality(IpAddr::V4(first.into())), locality);
+        assert_eq!(db.locality(IpAddr::V4(last.into())), locality);
     }
-    for (first, last, country) in db.v6() {
-        assert_eq!(db.country(IpAddr::V6(first.into())), Some(country));
-        assert_eq!(db.country(IpAddr::V6(last.into())), Some(country));
+    for (first, last, locality) in db.v6() {
+        assert_eq!(db.locality(IpAddr::V6(first.into())), locality);
+        assert_eq!(db.locality(IpAddr::V6(last.into())), locality);
     }
 }
 
@@ -161,8 +165,11 @@ fn damaged_shipped_bytes_are_noticed() {
 fn every_country_of_the_builtin_database_has_a_continent_and_a_centroid() {
     let db = GeoDb::builtin();
     let withdrawn = country("AN"); // Netherlands Antilles, until 2010; one IPv6 range still says so
-    let all = db.v4().map(|(.., c)| c).chain(db.v6().map(|(.., c)| c));
-    for country in all.filter(|country| *country != withdrawn) {
+    let all = db.v4().map(|(.., l)| l).chain(db.v6().map(|(.., l)| l));
+    for country in all
+        .filter_map(|l| l.country)
+        .filter(|country| *country != withdrawn)
+    {
         assert!(
             continent(country).is_some() && centroid(country).is_some(),
             "{country}"

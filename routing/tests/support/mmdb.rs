@@ -1,26 +1,32 @@
-//! Writes small MaxMind DB files, sound and hostile ones.
+//! Writes MaxMind DB files, sound and hostile ones; shared by tests inside and outside the crate.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    reason = "each user takes a part"
+)]
 
 use std::net::IpAddr;
 
 /// What a side of a node leads to.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Slot {
+pub enum Slot {
     Empty,
     Node(usize),
     /// Offset in the data section.
     Record(usize),
 }
 
-pub(super) struct Writer {
-    pub(super) nodes: Vec<[Slot; 2]>,
-    pub(super) database_type: &'static str,
+pub struct Writer {
+    pub nodes: Vec<[Slot; 2]>,
+    pub database_type: &'static str,
     ip_version: u8,
     record_size: u8,
     data: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(ip_version: u8, record_size: u8) -> Self {
+    pub fn new(ip_version: u8, record_size: u8) -> Self {
         let nodes = vec![[Slot::Empty; 2]];
         Self {
             nodes,
@@ -32,13 +38,13 @@ impl Writer {
     }
 
     /// `{"country_code": code}`
-    pub(super) fn flat(&mut self, code: &str) -> Slot {
+    pub fn flat(&mut self, code: &str) -> Slot {
         let record = [&[0xe1][..], &text("country_code"), &text(code)].concat();
         self.record(&record)
     }
 
     /// As in GeoLite2: a continent, a country, and a registered country that must not count.
-    pub(super) fn nested(&mut self, code: &str) -> Slot {
+    pub fn nested(&mut self, code: &str) -> Slot {
         let country = [
             &text("country")[..],
             &[0xe1],
@@ -57,20 +63,47 @@ impl Writer {
         self.record(&record)
     }
 
-    /// `{"asn": 64496}`
-    pub(super) fn without_country(&mut self) -> Slot {
-        let record = [&[0xe1][..], &text("asn"), &[0xc2, 0xfb, 0xf0]].concat();
+    /// `{"autonomous_system_number": number}`
+    pub fn asn(&mut self, number: u32) -> Slot {
+        let record = map(&[("autonomous_system_number", uint(number))]);
         self.record(&record)
     }
 
-    fn record(&mut self, bytes: &[u8]) -> Slot {
+    /// As in GeoLite2-City, the subdivisions from the outermost; an empty name is left out.
+    pub fn city(
+        &mut self,
+        country: &str,
+        subdivisions: &[&str],
+        name: &str,
+        at: (f64, f64),
+    ) -> Slot {
+        let code = |code: &&str| map(&[("iso_code", text(code))]);
+        let mut fields = vec![
+            ("country", map(&[("iso_code", text(country))])),
+            (
+                "location",
+                map(&[("latitude", double(at.0)), ("longitude", double(at.1))]),
+            ),
+        ];
+        if !subdivisions.is_empty() {
+            fields.push(("subdivisions", array(subdivisions.iter().map(code))));
+        }
+        if !name.is_empty() {
+            let names = map(&[("de", text("-")), ("en", text(name))]);
+            fields.push(("city", map(&[("names", names)])));
+        }
+        self.record(&map(&fields))
+    }
+
+    /// A record of these octets.
+    pub fn record(&mut self, bytes: &[u8]) -> Slot {
         let offset = self.data.len();
         self.data.extend_from_slice(bytes);
         Slot::Record(offset)
     }
 
     /// Prefixes must not overlap. IPv4 ones go below ::/96 in an IPv6 file.
-    pub(super) fn insert(&mut self, prefix: &str, to: Slot) {
+    pub fn insert(&mut self, prefix: &str, to: Slot) {
         let (ip, length) = prefix.split_once('/').unwrap();
         let length: u32 = length.parse().unwrap();
         let (address, length) = match (ip.parse().unwrap(), self.ip_version) {
@@ -78,6 +111,12 @@ impl Writer {
             (IpAddr::V4(ip), _) => (u128::from(u32::from(ip)), 96 + length),
             (IpAddr::V6(ip), _) => (ip.into(), length),
         };
+        self.insert_bits(address, length, to);
+    }
+
+    /// The same of a left-aligned address.
+    pub fn insert_bits(&mut self, address: u128, length: u32, to: Slot) {
+        let prefix = format_args!("{address:032x}/{length}");
         let mut at = 0;
         for depth in 0..length {
             let side = usize::from(address >> (127 - depth) & 1 == 1);
@@ -100,14 +139,14 @@ impl Writer {
     }
 
     /// The node at ::/96.
-    pub(super) fn ipv4_part(&self) -> Slot {
+    pub fn ipv4_part(&self) -> Slot {
         (0..96).fold(Slot::Node(0), |at, _| match at {
             Slot::Node(node) => self.nodes[node][0],
             end => end,
         })
     }
 
-    pub(super) fn finish(&self) -> Vec<u8> {
+    pub fn finish(&self) -> Vec<u8> {
         let number = |slot: Slot| match slot {
             Slot::Empty => self.nodes.len(),
             Slot::Node(node) => node,
@@ -144,7 +183,33 @@ impl Writer {
     }
 }
 
-fn text(text: &str) -> Vec<u8> {
-    assert!(text.len() < 29);
-    [&[0x40 | text.len() as u8], text.as_bytes()].concat()
+pub fn text(text: &str) -> Vec<u8> {
+    let octets = text.as_bytes();
+    match octets.len() {
+        short @ ..29 => [&[0x40 | short as u8], octets].concat(),
+        long => [&[0x40 | 29, u8::try_from(long - 29).unwrap()], octets].concat(),
+    }
+}
+
+pub fn map(fields: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = vec![0xe0 | fields.len() as u8];
+    for (key, value) in fields {
+        bytes.extend(text(key));
+        bytes.extend(value);
+    }
+    bytes
+}
+
+pub fn array(values: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut bytes = vec![values.len() as u8, 4];
+    bytes.extend(values.flatten());
+    bytes
+}
+
+pub fn double(value: f64) -> Vec<u8> {
+    [&[0x68][..], &value.to_be_bytes()].concat()
+}
+
+pub fn uint(value: u32) -> Vec<u8> {
+    [&[0xc4][..], &value.to_be_bytes()].concat()
 }

@@ -1,0 +1,180 @@
+//! What a configuration expects of geo data: what is missing from the start is refused here; what
+//! only the file can tell is left to whoever opens it.
+
+use windrose_model::{City, ClientSet, Draft, GeoField, GeoRules, Invalid, Segment, Step};
+
+use super::{Found, path, refuse};
+use crate::node::{DataSources, GeoSource};
+
+/// What geo data must hold for a configuration to mean what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GeoNeed {
+    /// This field, of at least one address; without it the configuration is refused.
+    Field(GeoField),
+    /// This city; without it a rule binds nobody, and a warning says so.
+    City(City),
+}
+
+/// The needs of all steering, each with what is to be said if it is not met.
+pub(super) fn check(data: &DataSources, draft: &Draft, found: &mut Found) {
+    for (app, wanted) in &draft.apps {
+        let at = path(&["apps", app.as_str(), "steering"]);
+        steps(data, &at, &wanted.steering, found);
+    }
+}
+
+fn steps(data: &DataSources, at: &[Segment], steps: &[Step], found: &mut Found) {
+    for (i, step) in steps.iter().enumerate() {
+        for (field, keys) in fields(step) {
+            let mut refusal = unavailable(field, name_of(step), data);
+            let inside = keys.iter().map(|key| Segment::from(*key));
+            refusal.at = at.iter().cloned().chain([i.into()]).chain(inside).collect();
+            match available(field, data) {
+                Some(true) => {}
+                Some(false) => found.invalid.push(refusal),
+                None => found.needs.push((GeoNeed::Field(field), refusal)),
+            }
+        }
+        // Of a database without cities that is said already.
+        if let GeoSource::File(_) = data.geo {
+            cities(at, i, step, found);
+        }
+    }
+}
+
+/// Whether the data tells this; `None` when only the file knows.
+fn available(field: GeoField, data: &DataSources) -> Option<bool> {
+    match (field, &data.geo) {
+        (GeoField::Asn, _) if data.asn.is_some() => Some(true),
+        (_, GeoSource::None) => Some(false),
+        (GeoField::Country, _) => Some(true),
+        (_, GeoSource::Builtin) => Some(false),
+        (_, GeoSource::File(_)) => None,
+    }
+}
+
+fn unavailable(field: GeoField, step: &str, data: &DataSources) -> Invalid {
+    let (what, help) = match field {
+        GeoField::Country => (
+            "countries",
+            "write `geo: builtin` below `data`, or name a file",
+        ),
+        GeoField::Subdivision => (
+            "subdivisions",
+            "name a city database below `data`, for example `geo: GeoLite2-City.mmdb`",
+        ),
+        GeoField::City => (
+            "cities",
+            "name a city database below `data`, for example `geo: GeoLite2-City.mmdb`",
+        ),
+        GeoField::Asn => (
+            "autonomous systems",
+            "name a database of autonomous systems below `data`, for example `asn: GeoLite2-ASN.mmdb`",
+        ),
+    };
+    let lacks = match &data.geo {
+        GeoSource::None => "`data.geo` is none".to_owned(),
+        GeoSource::Builtin => "the built-in database does not tell them".to_owned(),
+        GeoSource::File(file) => format!("{} does not tell them", file.display()),
+    };
+    let message = format!("this step needs the {what} of clients, and {lacks} ({step})");
+    refuse("geo-field-unavailable", &[], message, Some(help.to_owned()))
+}
+
+/// What a step reads, each with the keys where it is said.
+fn fields(step: &Step) -> Vec<(GeoField, Vec<&'static str>)> {
+    let mut needs = Vec::new();
+    match step {
+        Step::Nearest(_) => needs.push((GeoField::Country, vec!["nearest"])),
+        Step::Weighted(_) | Step::Failover(_) => {}
+        Step::Geo(GeoRules {
+            asns,
+            cities,
+            subdivisions,
+            countries,
+            continents,
+            ..
+        }) => {
+            let mut need = |is_read: bool, field, key| {
+                if is_read {
+                    needs.push((field, vec!["geo", key]));
+                }
+            };
+            need(!asns.is_empty(), GeoField::Asn, "asns");
+            need(!cities.is_empty(), GeoField::City, "cities");
+            need(
+                !subdivisions.is_empty(),
+                GeoField::Subdivision,
+                "subdivisions",
+            );
+            need(!countries.is_empty(), GeoField::Country, "countries");
+            need(
+                countries.is_empty() && !continents.is_empty(),
+                GeoField::Country,
+                "continents",
+            );
+        }
+        Step::Fence(rules) => {
+            let any = |reads: fn(&ClientSet) -> bool| rules.iter().any(|r| reads(&r.clients));
+            let mut need = |is_read: bool, field| {
+                if is_read {
+                    needs.push((field, vec!["fence"]));
+                }
+            };
+            need(any(|c| !c.asns.is_empty()), GeoField::Asn);
+            need(any(|c| !c.cities.is_empty()), GeoField::City);
+            need(any(|c| !c.subdivisions.is_empty()), GeoField::Subdivision);
+            let by_country = |c: &ClientSet| !c.countries.is_empty() || !c.continents.is_empty();
+            need(any(by_country), GeoField::Country);
+        }
+    }
+    needs
+}
+
+fn cities(at: &[Segment], step_at: usize, step: &Step, found: &mut Found) {
+    let mut need = |city: &City, inside: Vec<Segment>| {
+        let mut warning = refuse(
+            "unknown-city",
+            &[],
+            format!("no address of the database lies in {city}, so it matches no client"),
+            Some(
+                "write the country or subdivision and the English name as in the database"
+                    .to_owned(),
+            ),
+        );
+        warning.at = at
+            .iter()
+            .cloned()
+            .chain([step_at.into()])
+            .chain(inside)
+            .collect();
+        found.needs.push((GeoNeed::City(city.clone()), warning));
+    };
+    match step {
+        Step::Geo(rules) => {
+            for city in rules.cities.keys() {
+                need(city, path(&["geo", "cities", &city.to_string()]));
+            }
+        }
+        Step::Fence(rules) => {
+            for (i, rule) in rules.iter().enumerate() {
+                for (j, city) in rule.clients.cities.iter().enumerate() {
+                    let mut inside = path(&["fence"]);
+                    inside.extend([i.into(), "clients".into(), "cities".into(), j.into()]);
+                    need(city, inside);
+                }
+            }
+        }
+        Step::Nearest(_) | Step::Weighted(_) | Step::Failover(_) => {}
+    }
+}
+
+fn name_of(step: &Step) -> &'static str {
+    match step {
+        Step::Fence(_) => "fence",
+        Step::Geo(_) => "geo",
+        Step::Nearest(_) => "nearest",
+        Step::Weighted(_) => "weighted",
+        Step::Failover(_) => "failover",
+    }
+}
