@@ -13,17 +13,19 @@ class Run:
     round: int = 0
     units: int = 0
     cpu_s: float = 0.0
+    user_s: float = 0.0
     elapsed_s: float = 0.0
     others_cpu_s: float = 0.0
     problems: list = field(default_factory=list)
     details: list = field(default_factory=list)
     facts: dict = field(default_factory=dict)
 
-    def add(self, work, cpu_s: float, others_cpu_s: float):
+    def add(self, work, cpu_s: float, others_cpu_s: float, user_s: float = 0.0):
         """One more slice of load."""
         self.units += work.units
         self.elapsed_s += work.elapsed_s
         self.cpu_s += cpu_s
+        self.user_s += user_s
         self.others_cpu_s += others_cpu_s
         self.problems += work.problems
         self.details.append(work.detail)
@@ -42,6 +44,7 @@ def costs(runs: list, contender: str) -> dict:
     mine = [run for run in runs if run.contender == contender]
     return {
         "cpu_us_per_unit": spread([run.cpu_us_per_unit for run in mine]),
+        "user_us_per_unit": sum(run.user_s for run in mine) * 1e6 / sum(run.units for run in mine),
         "busy_percent": median(100 * run.cpu_s / run.elapsed_s for run in mine),
         "units_per_s": median(run.units / run.elapsed_s for run in mine),
         "others_cpu_percent": median(100 * run.others_cpu_s / run.elapsed_s for run in mine),
@@ -89,12 +92,12 @@ def ratios(runs: list) -> list:
 def text(workload: str, unit: str, runs: list) -> str:
     """The report of one workload for people."""
     lines = [f"{workload}: server CPU µs per {unit}",
-             f"  {'':10}{'min':>8}{'median':>8}{'max':>8}{'busy':>7}{'per second':>13}"]
+             f"  {'':10}{'min':>8}{'median':>8}{'max':>8}{'user':>8}{'busy':>7}{'per second':>13}"]
     for contender in dict.fromkeys(run.contender for run in runs):
         cost = costs(runs, contender)
         of = cost["cpu_us_per_unit"]
         lines.append(f"  {contender:10}{of['min']:8.2f}{of['median']:8.2f}{of['max']:8.2f}"
-                     f"{cost['busy_percent']:6.0f}%{cost['units_per_s']:13,.0f}")
+                     f"{cost['user_us_per_unit']:8.2f}{cost['busy_percent']:6.0f}%{cost['units_per_s']:13,.0f}")
     found = ratios(runs)
     if found:
         lines.append(f"  {'paired ratio':22}{'min':>8}{'median':>8}{'max':>8}{'lower end':>11}{'of least':>10}{'pairs':>7}")

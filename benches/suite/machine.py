@@ -41,12 +41,18 @@ class Cpus:
 class CpuReading:
     threads_ns: dict
     ticks_s: float
+    user_ticks_s: float = 0.0
 
     def until(self, later: "CpuReading") -> float:
         """CPU seconds from this reading to a later one."""
         if self.threads_ns.keys() == later.threads_ns.keys() and self.threads_ns:
             return (sum(later.threads_ns.values()) - sum(self.threads_ns.values())) / 1e9
         return later.ticks_s - self.ticks_s
+
+    def user_until(self, later: "CpuReading") -> float:
+        """The part of it outside the kernel, sampled by the timer: fine over seconds, not below."""
+        ticks = later.ticks_s - self.ticks_s
+        return self.until(later) * (later.user_ticks_s - self.user_ticks_s) / ticks if ticks else 0.0
 
 
 class Process:
@@ -68,14 +74,15 @@ class Process:
         return self._child.poll() is not None
 
     def cpu(self) -> CpuReading:
-        threads, ticks = {}, 0
+        threads, ticks, user = {}, 0, 0
         for pid in _with_children(self._child.pid):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may end while we look
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 ticks += sum(int(field) for field in fields[11:15])  # utime stime cutime cstime
+                user += int(fields[11]) + int(fields[13])
                 for task in Path(f"/proc/{pid}/task").iterdir():
                     threads[task.name] = int((task / "schedstat").read_text().split()[0])
-        return CpuReading(threads, ticks * _TICK_S)
+        return CpuReading(threads, ticks * _TICK_S, user * _TICK_S)
 
     def resident_mib(self) -> float:
         """Memory that it and its children hold now; what they share counts for each."""

@@ -4,12 +4,12 @@ import struct
 import unittest
 from pathlib import Path
 
-from . import figures, geo, instructions, scene
+from . import figures, geo, instructions, machine, scene
 from .errors import BenchError
 
 
 def runs_of(**costs):
-    return [figures.Run(name, number, 1_000_000, cost, 1.0)
+    return [figures.Run(name, number, 1_000_000, cost, elapsed_s=1.0)
             for name, of in costs.items() for number, cost in enumerate(of)]
 
 
@@ -32,6 +32,17 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.lower_end([1, 2, 3]), 1)
         self.assertEqual(figures.lower_end([1, 2, 3, 4, 5, 6, 7]), 1)
         self.assertEqual(figures.lower_end([1, 2, 3, 4, 5, 6, 7, 8]), 2)
+
+
+class Readings(unittest.TestCase):
+    def test_the_user_part_is_the_share_of_ticks_of_the_exact_time(self):
+        before, after = machine.CpuReading({"1": 0}, 1.0, 0.1), machine.CpuReading({"1": 2_000_000_000}, 3.1, 0.31)
+        self.assertEqual(before.until(after), 2.0)
+        self.assertAlmostEqual(before.user_until(after), 0.2)
+
+    def test_with_other_threads_than_before_ticks_are_all_there_is(self):
+        before, after = machine.CpuReading({"1": 0}, 1.0), machine.CpuReading({"2": 5}, 1.5)
+        self.assertEqual(before.until(after), 0.5)
 
 
 class Geo(unittest.TestCase):
