@@ -1,8 +1,8 @@
-//! DNS over TCP (RFC 7766): hickory frames the messages and times the silence, the same
-//! [`respond`] answers them.
+//! DNS over TCP (RFC 7766): connections are accepted up to a bound, and the same [`respond`]
+//! answers what they say.
 //!
-//! The accept loop is ours: hickory's takes any number of connections, and its request handler
-//! would encode every answer a second time.
+//! All of it is ours. hickory's server takes any number of connections and would encode every answer
+//! a second time; its framing alone costs two reads and a channel for each message.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,12 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use hickory_proto::op::SerialMessage;
-use hickory_server::net::DnsStreamHandle;
-use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
-use hickory_server::net::tcp::TcpStream as Framed;
-use hickory_server::server::TimeoutStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
@@ -31,6 +25,9 @@ use crate::dice::Dice;
 use crate::manners::{Asked, Manners, MannersReader, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
+use converse::{Taken, append, converse, each_message};
+
+mod converse;
 
 /// What TCP clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +47,6 @@ impl Default for TcpLimits {
         }
     }
 }
-
-/// Replies that may wait for a client to read them; then we stop reading from it.
-const WAITING_REPLIES: usize = 1;
 
 /// Answers connections until `stop` is done. Runs on any tokio runtime with I/O and time.
 ///
@@ -74,6 +68,7 @@ pub async fn serve_tcp(
             counters: Counters::new(&metrics),
             dice: Dice::new(seed),
             manners: MannersReader::new(manners),
+            scratch: Scratch::new(),
             out: vec![0; usize::from(u16::MAX)].into(),
         }),
         turns: AtomicU64::new(0),
@@ -151,6 +146,7 @@ struct State {
     counters: Counters,
     dice: Dice,
     manners: MannersReader,
+    scratch: Scratch,
     /// The largest message; copied from, never kept.
     out: Box<[u8]>,
 }
@@ -168,57 +164,35 @@ impl Desk {
         self.state().counters.event(DnsEvent::TcpConnection);
     }
 
-    /// The answer to one message; `None` to what is none.
-    fn answer(&self, message: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
+    /// Answers the whole messages that a stream begins with; see one Table.
+    fn answer(&self, stream: &[u8], peer: SocketAddr, outgoing: &mut Vec<u8>) -> Taken {
         let table = self.source.load();
-        let mut scratch = Scratch::new();
         let mut state = self.state();
-        let draw = state.dice.draw();
         let State {
             counters,
+            dice,
             manners,
+            scratch,
             out,
-            ..
         } = &mut *state;
-        let asked = Asked {
+        let mut asked = Asked {
             source: peer.ip(),
             transport: Transport::Tcp,
-            draw,
+            draw: 0,
             now: clock(),
             manners: manners.load(),
         };
-        let reply = respond(&table, message, &mut scratch, &asked, out);
-        counters.count(reply.as_ref());
-        Some(out.get(..reply?.len)?.to_vec())
+        each_message(stream, outgoing, |message, outgoing| {
+            asked.draw = dice.draw();
+            let reply = respond(&table, message, scratch, &asked, out);
+            counters.count(reply.as_ref());
+            let answer = reply.and_then(|reply| out.get(..reply.len));
+            answer.and_then(|answer| append(outgoing, answer)).is_some()
+        })
     }
 
     /// Nothing is left half done in it: a panic elsewhere does not matter.
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One connection: messages in order, one after the other, until it ends, falls silent, or says
-/// what no client says.
-async fn converse(
-    desk: Arc<Desk>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    idle: Duration,
-    last_turn: Arc<AtomicU64>,
-) {
-    // Small answers must not wait for more (RFC 7766 section 8); without it they only come later.
-    let _ = stream.set_nodelay(true);
-    let stream = AsyncIoTokioAsStd(stream);
-    let (framed, mut replies) = Framed::from_stream_with_buffer_size(stream, peer, WAITING_REPLIES);
-    let mut messages = TimeoutStream::new(framed, idle);
-    while let Some(Ok(message)) = messages.next().await {
-        last_turn.store(desk.turn(), Ordering::Relaxed);
-        let Some(reply) = desk.answer(message.bytes(), peer) else {
-            return;
-        };
-        if replies.send(SerialMessage::new(reply, peer)).is_err() {
-            return;
-        }
     }
 }

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 10] = [
     (
         "dns",
         &["model", "routing", "telemetry", "mmsg"],
-        &["hickory-proto", "hickory-server", "tokio", "nix", "socket2"],
+        &["hickory-proto", "tokio", "nix", "socket2"],
     ),
     (
         "proxy",
