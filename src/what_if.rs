@@ -21,6 +21,7 @@ pub(crate) fn table(model: &Model, data: &Data, down: &[String]) -> Table {
             revision: model.revision(),
         },
         apps: apps.collect(),
+        ..Status::default()
     };
     let slots = SlotBook::new().assign(model, status.stamp.epoch);
     compile(model, &status, data, &slots, None)

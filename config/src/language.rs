@@ -140,7 +140,11 @@ static DATA: Mapping = Mapping::new(
             Map(S::Name, &Scalar(S::Path)),
             "Lists of prefixes by name: files with one prefix or address a line, relative to this one.",
         ),
-        Field::later("latency"),
+        Field::optional(
+            "latency",
+            Scalar(S::Path),
+            "Round-trip times: a file of lines from,to,rtt_ms, relative to this one.",
+        ),
     ],
 );
 

@@ -1,8 +1,9 @@
 //! From a path or a text to a [`Loaded`] configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use windrose_model::{Model, Revision};
+use windrose_model::{LatencyMatrix, Model, Revision};
 
 use crate::check;
 use crate::diagnostic::{Diagnostic, Report, Severity};
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub model: Model,
     /// Where large inputs come from.
     pub data: DataSources,
+    /// Round trips of `data.latency`; the Model names it.
+    pub latency: Arc<LatencyMatrix>,
     /// What geo data is expected to hold, and what is said if it does not.
     needs: Vec<(GeoNeed, Diagnostic)>,
     /// What looks wrong, sorted by place, at most 100.
@@ -172,6 +175,7 @@ fn load_sources(
         node: read.node,
         model,
         data: read.data,
+        latency: Arc::new(read.latency),
         needs,
         warnings,
         sources,

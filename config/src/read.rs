@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use windrose_model::{
-    Cluster, Coordinates, Draft, Invalid, Name, Percent, Region, Safety, Segment,
+    Cluster, Coordinates, Draft, Invalid, LatencyMatrix, Name, Percent, Region, Safety, Segment,
 };
 
 use crate::node::{DataSources, NodeConfig};
@@ -15,6 +15,7 @@ use crate::tree::Node;
 
 mod app;
 mod data;
+mod latency;
 mod needs;
 mod node;
 mod steering;
@@ -28,6 +29,7 @@ pub(crate) struct Read {
     pub(crate) draft: Draft,
     pub(crate) node: NodeConfig,
     pub(crate) data: DataSources,
+    pub(crate) latency: LatencyMatrix,
     pub(crate) found: Found,
 }
 
@@ -50,7 +52,7 @@ pub(crate) struct Found {
 pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     let mut found = Found::default();
     let data = data::read(root, sources, &mut found);
-    let draft = Draft {
+    let mut draft = Draft {
         lists: (data.lists.iter())
             .map(|(name, list)| (name.clone(), list.len()))
             .collect(),
@@ -59,6 +61,7 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
             cluster(name, node, &mut found)
         }),
         apps: objects(root, "apps", |name, node| app::read(name, node, &mut found)),
+        latency: None,
         zones: zone::read(root, &mut found),
         safety: root
             .get("safety")
@@ -68,11 +71,15 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     };
     let node = node::read(root, &mut found);
     node::check(&node, &draft, &mut found);
-    needs::check(&data, &draft, &mut found);
+    let latency = latency::read(root, &draft, sources, &mut found);
+    let names_one = root.get("data").and_then(|data| data.get("latency"));
+    draft.latency = names_one.map(|_| latency.fingerprint());
+    needs::check(&data, &latency, &draft, &mut found);
     Read {
         draft,
         node,
         data,
+        latency,
         found,
     }
 }

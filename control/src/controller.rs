@@ -81,7 +81,7 @@ impl Controller {
                     term: options.term,
                     ..Stamp::default()
                 },
-                apps: Vec::new(),
+                ..Status::default()
             },
             ledgers: Vec::new(),
             prober,
@@ -263,7 +263,7 @@ impl Controller {
                     }
                     continue;
                 }
-                Fact::Passive(..) => continue,
+                Fact::Passive(..) | Fact::RoundTrip { .. } => continue,
             };
             let EndpointId { app, index } = endpoint;
             let at = app.0 as usize;

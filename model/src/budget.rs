@@ -25,6 +25,13 @@ pub const STEERING_STEPS: usize = 8;
 pub const CIDRS: usize = 60_000;
 /// Prefixes in all lists together.
 pub const LIST_PREFIXES: usize = 500_000;
+/// Regions in a Model.
+pub const REGIONS: usize = 4_096;
+/// Pairs of a latency matrix.
+pub const LATENCY_PAIRS: usize = 1_000_000;
+/// Prefixes that a latency matrix tells apart: each may be a view of its own in every steering by
+/// latency.
+pub const LATENCY_CIDRS: usize = 10_000;
 /// Rules of one fence: each place is held against them in turn.
 pub const FENCE_RULES: usize = 1_024;
 /// Different steerings that tell places apart, apps of equal steering and clusters counted once:

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{AppId, Stamp};
+use crate::{AppId, ClusterId, RegionId, Rtt, Stamp};
 
 /// An endpoint by position: the `index`-th of [`Model::endpoints`](crate::Model::endpoints).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +25,16 @@ pub enum Fact {
     EndpointWavers(EndpointId),
     /// A proxy saw an endpoint fail live traffic; an edge, not a count of requests.
     Passive(EndpointId, PassiveKind),
+    /// The shortest round trip that a node of a region has seen to a cluster within one steering
+    /// period.
+    RoundTrip {
+        /// Where the node stands.
+        from: RegionId,
+        /// Where it went.
+        to: ClusterId,
+        /// How long that took.
+        rtt: Rtt,
+    },
 }
 
 /// A fact seen by the data path, with the Table it was seen under: ids are valid for

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::invalid::Invalid;
-use crate::{App, Cluster, DnsName, Name, Region, Revision, Zone};
+use crate::{App, Cluster, DnsName, Fingerprint, Name, Region, Revision, Zone};
 
 mod check;
 
@@ -16,6 +16,10 @@ pub struct ClusterId(pub u16);
 /// An app by position in the sorted list of its Model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppId(pub u32);
+
+/// A region by position in the sorted list of its Model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionId(pub u16);
 
 /// Everything an operator may say, not yet checked as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Draft {
     pub zones: BTreeMap<DnsName, Zone>,
     /// Lists of prefixes that steering may name, with how many each holds.
     pub lists: BTreeMap<Name, usize>,
+    /// The latency matrix; Data holds it.
+    pub latency: Option<Fingerprint>,
     /// Rules that hold for every change.
     pub safety: Safety,
 }
@@ -57,6 +63,7 @@ pub struct Model {
     apps: Vec<(Name, Arc<App>)>,
     clusters_of: Vec<Arc<[ClusterId]>>,
     zones: Vec<(DnsName, Arc<Zone>)>,
+    latency: Option<Fingerprint>,
     safety: Safety,
 }
 
@@ -123,6 +130,7 @@ impl Model {
             apps,
             clusters_of,
             zones,
+            latency: draft.latency,
             safety: draft.safety,
         })
     }
@@ -136,6 +144,7 @@ impl Model {
             apps: Vec::new(),
             clusters_of: Vec::new(),
             zones: Vec::new(),
+            latency: None,
             safety: Safety::default(),
         }
     }
@@ -163,6 +172,11 @@ impl Model {
     /// All zones by apex.
     pub fn zones(&self) -> &[(DnsName, Arc<Zone>)] {
         &self.zones
+    }
+
+    /// Which latency matrix holds.
+    pub fn latency(&self) -> Option<Fingerprint> {
+        self.latency
     }
 
     /// The safety rules.
@@ -204,6 +218,17 @@ impl Model {
             .binary_search_by(|(n, _)| n.as_str().cmp(name))
             .ok()?;
         u16::try_from(at).ok().map(ClusterId)
+    }
+
+    /// A region by name.
+    pub fn region_id(&self, name: &str) -> Option<RegionId> {
+        let at = self.regions.keys().position(|n| n.as_str() == name)?;
+        u16::try_from(at).ok().map(RegionId)
+    }
+
+    /// The region of an id of this Model.
+    pub fn region(&self, id: RegionId) -> Option<(&Name, &Region)> {
+        self.regions.iter().nth(usize::from(id.0))
     }
 
     /// The clusters an app lives in, sorted by name, at most

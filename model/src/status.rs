@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AppId, Model, Percent, ProbeFailure, Stamp, Ttl, TtlCause, WallTime};
+use crate::{AppId, MeasuredRtts, Model, Percent, ProbeFailure, Stamp, Ttl, TtlCause, WallTime};
 
 /// The whole conclusion, parallel to the apps of the Model of `stamp.revision`.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,8 @@ pub struct Status {
     pub stamp: Stamp,
     /// By app id. `Arc::make_mut` on write, so that `compile` finds changes by pointer.
     pub apps: Vec<Arc<AppStatus>>,
+    /// Measured round trips that are in force.
+    pub latency: MeasuredRtts,
 }
 
 /// The conclusion about one app.

@@ -1,7 +1,7 @@
 //! Steering: how a client's place becomes ordered tiers of clusters.
 //!
 //! Steps run in order over tiers that begin as one tier of all the app's clusters. `fence` removes;
-//! `geo`, `nearest` and `failover` split each tier into ordered sub-tiers; `weighted` sets weights
+//! `geo`, `nearest`, `latency` and `failover` split each tier into ordered sub-tiers; `weighted` sets weights
 //! inside tiers. What a step does not name stays, behind what it names: only a fence removes.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::{Asn, City, Subdivision};
-use crate::{Bias, Continent, Country, Name, Weight};
+use crate::{Bias, Continent, Country, Name, Percent, Rtt, Weight};
 
 /// One step of steering.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,10 +24,36 @@ pub enum Step {
     /// distance share a tier. A cluster named here counts as nearer or farther than it is. A client
     /// of unknown place leaves the tiers as they are.
     Nearest(BTreeMap<Name, Bias>),
+    /// By round-trip time, measured or estimated: the fastest first, clusters within the band of the
+    /// fastest as its equals, and so on with the rest. A cluster whose round trip is not known stays
+    /// behind.
+    Latency(LatencyBand),
     /// Weights within tiers; a cluster not named has weight 1.
     Weighted(BTreeMap<Name, Weight>),
     /// Fixed order.
     Failover(Preference),
+}
+
+/// How near to the fastest a cluster is its equal, and what is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LatencyBand {
+    /// Slower by less than this is equal …
+    pub within: Rtt,
+    /// … and so is slower by less than this share of the slower one's round trip.
+    pub within_percent: Percent,
+    /// Whether what nodes measure goes before the matrix.
+    pub measured: bool,
+}
+
+impl Default for LatencyBand {
+    /// 5 ms and 10 %: a change of cluster needs a gain of both.
+    fn default() -> Self {
+        Self {
+            within: Rtt::from_micros(5_000).unwrap_or(Rtt::ZERO),
+            within_percent: Percent::from_hundredths(1_000).unwrap_or(Percent::ZERO),
+            measured: true,
+        }
+    }
 }
 
 /// Ordered groups of clusters, the most wanted first; members of a group are equals.

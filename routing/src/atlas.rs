@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use windrose_model::{Asn, Name};
+use windrose_model::{Asn, Fingerprint, LatencyMatrix, Name};
 
 use self::embedded::{MOUNTS, embedded};
 use self::partition::{Cut, Layers, partition};
@@ -70,14 +70,17 @@ pub(crate) struct AtlasKey {
     asns: Option<u128>,
     /// Digests of the lists that any steering reads.
     lists: Vec<Option<u128>>,
+    /// Of the latency matrix, if any steering reads round trips.
+    matrix: Option<Fingerprint>,
 }
 
 impl AtlasKey {
-    pub(crate) fn new(reads: Reads, data: &Data) -> Self {
+    pub(crate) fn new(reads: Reads, data: &Data, matrix: &LatencyMatrix) -> Self {
         Self {
             geo: reads.spots().then(|| data.geo.digest()),
             asns: (!reads.asns.is_empty()).then(|| data.asns().digest()),
             lists: reads.lists.iter().map(|l| data.lists.digest(l)).collect(),
+            matrix: reads.latency.then(|| matrix.fingerprint()),
             reads,
         }
     }
@@ -93,15 +96,15 @@ struct Family<T> {
 }
 
 impl Atlas {
-    pub(crate) fn build(key: AtlasKey, data: &Data) -> Self {
+    pub(crate) fn build(key: AtlasKey, data: &Data, matrix: &LatencyMatrix) -> Self {
         let reads = &key.reads;
         let in_lists = reads.lists.iter().filter_map(|name| data.lists.get(name));
-        let cidrs = nest(
-            reads
-                .cidrs
-                .iter()
-                .chain(in_lists.flat_map(|l| l.prefixes())),
-        );
+        let in_matrix: Vec<_> = match reads.latency {
+            true => matrix.cidrs().collect(),
+            false => Vec::new(),
+        };
+        let in_lists = in_lists.flat_map(|l| l.prefixes());
+        let cidrs = nest(reads.cidrs.iter().chain(in_lists).chain(&in_matrix));
         let spots = Spots::new(reads, &data.geo);
         let asns = asn_numbers(reads, data);
         let mut places = Places::default();

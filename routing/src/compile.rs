@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use windrose_model::{ClusterId, Model, Status, Step};
+use windrose_model::{ClusterId, LatencyMatrix, MeasuredRtts, Model, Status, Step};
 
 use crate::Data;
 use crate::atlas::{Atlas, AtlasKey};
 use crate::digest::Digester;
+use crate::latency::Latency;
 use crate::names::NameIndex;
 use crate::paths::HostIndex;
 use crate::slabs::Slabs;
@@ -34,12 +35,22 @@ pub fn compile(
         (_, Some(wanted)) => wanted.reads(),
         (None, None) => Reads::default(),
     };
-    let atlas = atlas(AtlasKey::new(reads, data), data, previous);
+    let matrix = data.matrix(model);
+    let key = AtlasKey::new(reads, data, &matrix);
+    let atlas = atlas(key, data, &matrix, previous);
     let kept = previous.filter(|p| same_world && Arc::ptr_eq(&p.atlas, &atlas));
-    let steerings = match (kept, &wanted) {
-        (Some(kept), None) => Steerings::kept(kept),
-        _ => (wanted.unwrap_or_else(|| Wanted::new(model))).compile(model, &atlas, kept),
+    // The atlas stands for the matrix as well.
+    let latency = match kept {
+        Some(kept) => kept.latency.clone(),
+        None => Latency::new(&matrix, model, &atlas).map(Arc::new),
     };
+    let compiling = Compiling {
+        model,
+        atlas: &atlas,
+        latency: latency.as_deref(),
+        measured: &status.latency,
+    };
+    let steerings = compiling.steerings(kept, wanted);
     let same_names = same_apps && previous.is_some_and(|p| p.names.same_zones(model, slots));
     let names = match previous {
         Some(p) if same_names => Arc::clone(&p.names),
@@ -70,13 +81,20 @@ pub fn compile(
         hosts,
         slabs,
         world,
+        latency,
+        measured: Arc::clone(&status.latency),
     }
 }
 
-fn atlas(key: AtlasKey, data: &Data, previous: Option<&Table>) -> Arc<Atlas> {
+fn atlas(
+    key: AtlasKey,
+    data: &Data,
+    matrix: &LatencyMatrix,
+    previous: Option<&Table>,
+) -> Arc<Atlas> {
     match previous {
         Some(p) if *p.atlas.key() == key => Arc::clone(&p.atlas),
-        _ => Arc::new(Atlas::build(key, data)),
+        _ => Arc::new(Atlas::build(key, data, matrix)),
     }
 }
 
@@ -113,32 +131,75 @@ impl<'m> Wanted<'m> {
         }
         reads
     }
+}
 
-    fn compile(self, model: &Model, atlas: &Atlas, kept: Option<&Table>) -> Steerings {
-        let compiled: Vec<_> = (self.wishes.iter())
+type ByKey = HashMap<SteeringKey, Arc<CompiledSteering>>;
+
+/// What steerings are compiled from.
+struct Compiling<'a> {
+    model: &'a Model,
+    atlas: &'a Atlas,
+    latency: Option<&'a Latency>,
+    measured: &'a MeasuredRtts,
+}
+
+impl Compiling<'_> {
+    /// `kept` is a Table over the same clusters, regions and atlas; nothing wanted: its apps too.
+    fn steerings(&self, kept: Option<&Table>, wanted: Option<Wanted<'_>>) -> Steerings {
+        let known = kept.map(|kept| self.remeasured(kept));
+        if let (Some(kept), Some(known), None) = (kept, &known, &wanted)
+            && Arc::ptr_eq(&kept.steerings, known)
+        {
+            return Steerings::kept(kept);
+        }
+        let wanted = wanted.unwrap_or_else(|| Wanted::new(self.model));
+        let compiled: Vec<_> = (wanted.wishes.iter())
             .map(|(steps, clusters)| {
                 let key = SteeringKey {
                     steps: steps.to_vec(),
                     clusters: clusters.to_vec(),
                 };
-                let compiled = match kept.and_then(|kept| kept.steerings.get(&key)) {
+                let compiled = match known.as_ref().and_then(|known| known.get(&key)) {
                     Some(known) => Arc::clone(known),
-                    None => Arc::new(CompiledSteering::build(&key, model, atlas)),
+                    None => Arc::new(self.build(&key)),
                 };
                 (key, compiled)
             })
             .collect();
         let of = |at: &usize| Arc::clone(&compiled[*at].1);
         Steerings {
-            of_app: self.of_app.iter().map(of).collect(),
+            of_app: wanted.of_app.iter().map(of).collect(),
             by_key: Arc::new(compiled.into_iter().collect()),
         }
+    }
+
+    fn build(&self, key: &SteeringKey) -> CompiledSteering {
+        CompiledSteering::build(key, self.model, self.atlas, self.latency, self.measured)
+    }
+
+    /// The steerings of a Table under the round trips of now; the very same where no rank changes.
+    fn remeasured(&self, table: &Table) -> Arc<ByKey> {
+        if Arc::ptr_eq(&table.measured, self.measured) || table.measured == *self.measured {
+            return Arc::clone(&table.steerings);
+        }
+        let moved: Vec<_> = (table.steerings.iter())
+            .filter_map(|(key, steering)| {
+                let moved = steering.remeasured(key, self.model, self.latency, self.measured)?;
+                Some((key.clone(), Arc::new(moved)))
+            })
+            .collect();
+        if moved.is_empty() {
+            return Arc::clone(&table.steerings);
+        }
+        let mut all = ByKey::clone(&table.steerings);
+        all.extend(moved);
+        Arc::new(all)
     }
 }
 
 /// The compiled steerings of a Table.
 pub(crate) struct Steerings {
-    by_key: Arc<HashMap<SteeringKey, Arc<CompiledSteering>>>,
+    by_key: Arc<ByKey>,
     /// Empty when every app has kept its own.
     of_app: Vec<Arc<CompiledSteering>>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use windrose_model::{Name, PrefixList};
+use windrose_model::{LatencyMatrix, Model, Name, PrefixList};
 
 use crate::digest::Digester;
 use crate::geo::GeoDb;
@@ -17,6 +17,8 @@ pub struct Data {
     pub asn: Option<Arc<GeoDb>>,
     /// Lists of prefixes.
     pub lists: Lists,
+    /// Round trips that the operator brings; holds where the Model names its fingerprint.
+    pub latency: Arc<LatencyMatrix>,
 }
 
 impl Data {
@@ -26,12 +28,30 @@ impl Data {
             geo: geo.into(),
             asn: None,
             lists: Lists::default(),
+            latency: Arc::new(LatencyMatrix::empty()),
+        }
+    }
+
+    /// The same with a latency matrix.
+    #[must_use]
+    pub fn with_latency(self, matrix: impl Into<Arc<LatencyMatrix>>) -> Self {
+        Self {
+            latency: matrix.into(),
+            ..self
         }
     }
 
     /// Nothing is known of any client.
     pub fn nothing() -> Self {
         Self::of_geo(GeoDb::empty())
+    }
+
+    /// The matrix that a Model names; an empty one when it names none, or another.
+    pub(crate) fn matrix(&self, model: &Model) -> Arc<LatencyMatrix> {
+        match model.latency() == Some(self.latency.fingerprint()) {
+            true => Arc::clone(&self.latency),
+            false => Arc::new(LatencyMatrix::empty()),
+        }
     }
 
     /// What autonomous systems are looked up in.

@@ -12,6 +12,7 @@ use crate::table::{AppEntry, Table};
 
 mod dns;
 mod http;
+mod ranking;
 mod records;
 
 pub use dns::{DnsTrace, dns};
@@ -33,6 +34,7 @@ fn place(
         known.join(", ")
     };
     steps.push(format!("client {client}: {known}"));
+    ranking::tell(table, entry, place, steps);
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, client)
     } else {
@@ -64,7 +66,7 @@ fn known(table: &Table, place: Place) -> Vec<String> {
 }
 
 fn tiers(entry: &AppEntry, view: View, steps: &mut Vec<String>) {
-    let row = entry.plan.steering.row(view);
+    let row = entry.steering.row(view);
     for (at, tier) in row.tiers.iter().enumerate() {
         let members: Vec<String> = tier
             .members

@@ -15,6 +15,7 @@ mod compile;
 mod data;
 mod digest;
 mod distance;
+mod latency;
 mod names;
 mod paths;
 mod plan;

@@ -9,7 +9,6 @@ use crate::answers::AnswerSet;
 use crate::digest::{self, Digester};
 use crate::paths::Routes;
 use crate::slots::AppSlots;
-use crate::steering::CompiledSteering;
 
 /// An app, compiled.
 pub struct AppPlan {
@@ -23,7 +22,6 @@ pub struct AppPlan {
     pub versions: Box<[PlanVersion]>,
     /// For sticky keys.
     pub salt: u64,
-    pub(crate) steering: Arc<CompiledSteering>,
     pub(crate) routes: Routes,
     pub(crate) hashes: Box<[u64]>,
     /// Clusters that are neither drained nor dialed to zero.
@@ -83,18 +81,12 @@ pub struct Endpoint {
 }
 
 impl AppPlan {
-    pub(crate) fn build(
-        model: &Model,
-        id: AppId,
-        slots: &Arc<AppSlots>,
-        steering: Arc<CompiledSteering>,
-    ) -> Self {
+    pub(crate) fn build(model: &Model, id: AppId, slots: &Arc<AppSlots>) -> Self {
         let (name, app) = model.app(id);
         let slot = |list: &[u32], at: usize| list.get(at).copied().unwrap_or(0);
         let ids = model.clusters_of(id);
         let mut allowed = 0;
         let mut digest = Digester::new().with(&(name, &**app));
-        digest.add(&steering.digest());
         let clusters: Box<[PlanCluster]> = ids
             .iter()
             .enumerate()
@@ -161,7 +153,6 @@ impl AppPlan {
             clusters,
             versions: versions.into(),
             salt: digest::mix(digest::text(name.as_str())),
-            steering,
             routes: Routes::build(app),
             hashes,
             allowed,

@@ -93,7 +93,10 @@ impl<'a> Slabs<'a> {
 
     fn unchanged(&self, entry: &AppEntry, id: AppId) -> bool {
         let status = self.status.apps.get(id.0 as usize);
-        status.is_some_and(|s| Arc::ptr_eq(s, &entry.status)) && self.same_plan(entry, id)
+        status.is_some_and(|s| Arc::ptr_eq(s, &entry.status))
+            && self.same_plan(entry, id)
+            && (self.steerings.of_app(id.0 as usize))
+                .is_none_or(|steering| Arc::ptr_eq(steering, &entry.steering))
     }
 
     /// A Model hands an app's `Arc` on only under the same name, so the pointer stands for both.
@@ -109,26 +112,22 @@ impl<'a> Slabs<'a> {
     fn entry(&mut self, id: AppId, old: Option<&AppEntry>) -> AppEntry {
         let plan = match old {
             Some(old) if self.same_plan(old, id) => Arc::clone(&old.plan),
-            _ => {
-                let steering = (self.steerings.of_app(id.0 as usize))
-                    .or_else(|| old.map(|old| &old.plan.steering))
-                    .expect("where apps keep their steering, each has an old entry");
-                Arc::new(AppPlan::build(
-                    self.model,
-                    id,
-                    self.slots_of(id),
-                    Arc::clone(steering),
-                ))
-            }
+            _ => Arc::new(AppPlan::build(self.model, id, self.slots_of(id))),
         };
+        let steering = (self.steerings.of_app(id.0 as usize))
+            .or_else(|| old.map(|old| &old.steering))
+            .expect("where apps keep their steering, each has an old entry");
+        let steering = Arc::clone(steering);
         let status = match self.status.apps.get(id.0 as usize) {
             Some(status) => Arc::clone(status),
             None => Arc::new(AppStatus::unknown(self.model, id)),
         };
         let state = Arc::new(AppState::build(&plan, &status));
-        let digest = digest::small(&(plan.digest, &*state), &mut self.scratch);
+        let content = (plan.digest, steering.digest(), &*state);
+        let digest = digest::small(&content, &mut self.scratch);
         AppEntry {
             plan,
+            steering,
             state,
             status,
             digest,

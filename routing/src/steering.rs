@@ -1,14 +1,19 @@
 //! Steering, compiled: each distinct (steps, clusters) pair becomes place → view and leaf → scope.
-//! A view is one distinct row, so places that are treated alike share it.
+//! A view is one distinct outline, so places that are treated alike share it; its row is the outline
+//! under the round trips of the moment.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use windrose_model::{ClusterId, Model, Step};
+use windrose_model::{ClusterId, MeasuredRtts, Model, Rtt, Step};
 
-use self::rules::{Class, Rules};
+use self::outline::{Outline, Trips};
+use self::rules::{Class, Rules, stands, weights};
 use crate::atlas::{Atlas, Leaf};
 use crate::digest::Digester;
+use crate::latency::{Latency, Reach};
 
+mod outline;
 mod reads;
 mod rules;
 
@@ -44,19 +49,58 @@ pub(crate) struct SteeringKey {
 }
 
 pub(crate) struct CompiledSteering {
-    /// Empty when there is one view, so that steering by weight or order costs nothing per place.
-    view_of_place: Box<[u32]>,
-    /// Empty when there is one view: the scope is 0 everywhere.
-    scope_of_leaf: Box<[u8]>,
+    shape: Arc<Shape>,
     rows: Box<[Row]>,
     digest: u128,
 }
 
+/// What a measured round trip never changes.
+struct Shape {
+    /// Empty when there is one view, so that steering by weight or order costs nothing per place.
+    view_of_place: Box<[u32]>,
+    /// Empty when there is one view: the scope is 0 everywhere.
+    scope_of_leaf: Box<[u8]>,
+    /// By view.
+    outlines: Box<[Outline]>,
+    weights: Box<[u32]>,
+    reaches: Reaches,
+    /// Of who is in which view; none where there is one view.
+    mapping: Option<u128>,
+}
+
+/// From regions to the clusters of a steering, before anything was measured.
+#[derive(Default)]
+struct Reaches {
+    /// By region that some outline reads, then by local number.
+    of: HashMap<u16, Box<[Reach]>>,
+}
+
+/// The same, under what is measured.
+struct Present<'a> {
+    reaches: &'a Reaches,
+    measured: HashMap<u16, Box<[Option<Rtt>]>>,
+}
+
+impl Trips for Present<'_> {
+    fn rtt(&self, region: u16, cluster: u8, measured: bool) -> Option<Rtt> {
+        let at = usize::from(cluster);
+        let seen = || *self.measured.get(&region)?.get(at)?;
+        let known = || Some(self.reaches.of.get(&region)?.get(at)?.rtt);
+        measured.then(seen).flatten().or_else(known)
+    }
+}
+
 impl CompiledSteering {
-    pub(crate) fn build(key: &SteeringKey, model: &Model, atlas: &Atlas) -> Self {
-        let rules = Rules::new(key, model, atlas);
-        let mut rows: Vec<Row> = Vec::new();
-        let mut known: HashMap<Row, u32> = HashMap::new();
+    pub(crate) fn build(
+        key: &SteeringKey,
+        model: &Model,
+        atlas: &Atlas,
+        latency: Option<&Latency>,
+        measured: &MeasuredRtts,
+    ) -> Self {
+        let rules = Rules::new(key, model, atlas, latency);
+        let mut outlines: Vec<Outline> = Vec::new();
+        let mut known: HashMap<Outline, u32> = HashMap::new();
         let mut seen: HashMap<Class, u32> = HashMap::new();
         // Where no step reads the place, the first one stands for all.
         let places = match (rules.reads_place(), atlas.places()) {
@@ -71,35 +115,89 @@ impl CompiledSteering {
                 }
                 let class = rules.class(place, atlas);
                 *seen.entry(class).or_insert_with(|| {
-                    let row = rules.row(place, atlas);
-                    *known.entry(row).or_insert_with_key(|row| {
-                        rows.push(row.clone());
-                        u32::try_from(rows.len()).unwrap_or(u32::MAX) - 1
+                    let outline = rules.outline(place, atlas);
+                    *known.entry(outline).or_insert_with_key(|outline| {
+                        outlines.push(outline.clone());
+                        u32::try_from(outlines.len()).unwrap_or(u32::MAX) - 1
                     })
                 })
             })
             .collect();
-        if rows.len() == 1 {
+        if outlines.len() == 1 {
             view_of_place = Box::default();
         }
-        let scope_of_leaf = if rows.len() > 1 {
+        let scope_of_leaf = if outlines.len() > 1 {
             atlas.scopes(|place| view_of_place[place as usize])
         } else {
             Box::default()
         };
-        // The content: which rows there are and, by place, which one holds. Places are numbered by
-        // the atlas in address order, so equal atlases number alike.
-        let mut digest = Digester::new().with(&rows);
-        if rows.len() > 1 {
-            digest.add(&view_of_place);
-            digest.add(&atlas.digest());
-        }
-        Self {
+        // Places are numbered by the atlas in address order, so equal atlases number alike.
+        let mapping = (outlines.len() > 1).then(|| {
+            let digest = Digester::new().with(&view_of_place);
+            digest.with(&atlas.digest()).finish()
+        });
+        let clusters = stands(key, model);
+        let shape = Shape {
             view_of_place,
             scope_of_leaf,
-            rows: rows.into(),
-            digest: digest.finish(),
+            reaches: latency.map_or_else(Reaches::default, |latency| {
+                Reaches::new(&outlines, latency, &clusters)
+            }),
+            outlines: outlines.into(),
+            weights: weights(&key.steps, &clusters),
+            mapping,
+        };
+        Self::under(Arc::new(shape), key, model, latency, measured)
+    }
+
+    /// The same with other round trips: rows change, views and scopes stay. None when no row does.
+    pub(crate) fn remeasured(
+        &self,
+        key: &SteeringKey,
+        model: &Model,
+        latency: Option<&Latency>,
+        measured: &MeasuredRtts,
+    ) -> Option<Self> {
+        if !self.reads_round_trips() {
+            return None;
         }
+        let new = Self::under(Arc::clone(&self.shape), key, model, latency, measured);
+        (new.rows != self.rows).then_some(new)
+    }
+
+    fn under(
+        shape: Arc<Shape>,
+        key: &SteeringKey,
+        model: &Model,
+        latency: Option<&Latency>,
+        measured: &MeasuredRtts,
+    ) -> Self {
+        let present = Present {
+            reaches: &shape.reaches,
+            measured: latency.map_or_else(HashMap::new, |latency| {
+                seen_from(&shape.reaches, key, model, latency, measured)
+            }),
+        };
+        let rows: Box<[Row]> = shape
+            .outlines
+            .iter()
+            .map(|outline| outline.row(&shape.weights, &present))
+            .collect();
+        // The content: which rows there are and, by place, which one holds.
+        let mut digest = Digester::new().with(&rows);
+        if let Some(mapping) = shape.mapping {
+            digest.add(&mapping);
+        }
+        Self {
+            rows,
+            digest: digest.finish(),
+            shape,
+        }
+    }
+
+    /// Whether some row could change with what is measured.
+    pub(crate) fn reads_round_trips(&self) -> bool {
+        !self.shape.reaches.of.is_empty()
     }
 
     #[inline]
@@ -107,12 +205,13 @@ impl CompiledSteering {
         if self.rows.len() == 1 {
             return View(0);
         }
-        View(self.view_of_place[atlas.place_of(leaf) as usize])
+        View(self.shape.view_of_place[atlas.place_of(leaf) as usize])
     }
 
     #[inline]
     pub(crate) fn scope(&self, leaf: Leaf) -> u8 {
-        let of = |leaf: u32| self.scope_of_leaf.get(leaf as usize).copied().unwrap_or(0);
+        let scopes = &self.shape.scope_of_leaf;
+        let of = |leaf: u32| scopes.get(leaf as usize).copied().unwrap_or(0);
         match (of(leaf.number), leaf.inside) {
             (scope, None) => scope,
             // All of IPv4 is of one view, and so the prefix that holds it.
@@ -129,4 +228,38 @@ impl CompiledSteering {
     pub(crate) fn digest(&self) -> u128 {
         self.digest
     }
+}
+
+impl Reaches {
+    fn new(outlines: &[Outline], latency: &Latency, clusters: &[rules::Stand<'_>]) -> Self {
+        let mut of = HashMap::new();
+        for region in outlines.iter().flat_map(Outline::regions) {
+            of.entry(region).or_insert_with(|| {
+                let reach = |stand: &rules::Stand<'_>| {
+                    latency.reach(region, (stand.name, stand.region), stand.point)
+                };
+                clusters.iter().map(reach).collect()
+            });
+        }
+        Self { of }
+    }
+}
+
+/// What is measured from the regions that a steering reads to its clusters.
+fn seen_from(
+    reaches: &Reaches,
+    key: &SteeringKey,
+    model: &Model,
+    latency: &Latency,
+    measured: &MeasuredRtts,
+) -> HashMap<u16, Box<[Option<Rtt>]>> {
+    let mut seen = HashMap::new();
+    for &region in reaches.of.keys() {
+        let Some(to) = measured.get(latency.region_name(region)) else {
+            continue;
+        };
+        let rtt = |id: &ClusterId| to.get(&model.cluster(*id).0).map(|entry| entry.rtt);
+        seen.insert(region, key.clusters.iter().map(rtt).collect());
+    }
+    seen
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use windrose_model::{AppId, AppStatus, Cluster, Model, Name, Region, Stamp};
+use windrose_model::{AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, Region, Stamp};
 
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen};
+use crate::latency::Latency;
 use crate::names::{Lookup, NameIndex, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
 use crate::plan::{AppPlan, PlanCluster};
@@ -27,6 +28,10 @@ pub struct Table {
     pub(crate) hosts: Arc<HostIndex>,
     pub(crate) slabs: Vec<Arc<Slab>>,
     pub(crate) world: Arc<World>,
+    /// None when no app steers by round trip.
+    pub(crate) latency: Option<Arc<Latency>>,
+    /// As the Status has it.
+    pub(crate) measured: MeasuredRtts,
 }
 
 /// What plans were made from, besides their app; compared to find what may be kept.
@@ -46,6 +51,8 @@ pub(crate) struct Slab {
 pub struct AppEntry {
     /// What the Model says, compiled.
     pub plan: Arc<AppPlan>,
+    /// How its clusters are ranked for whom, under the round trips of the moment.
+    pub(crate) steering: Arc<CompiledSteering>,
     /// What the Status says, compiled.
     pub state: Arc<AppState>,
     /// What it was compiled from.
@@ -154,7 +161,7 @@ impl AppEntry {
     /// The view of a client.
     #[inline]
     pub fn view(&self, table: &Table, leaf: Leaf) -> View {
-        self.plan.steering.view(&table.atlas, leaf)
+        self.steering.view(&table.atlas, leaf)
     }
 
     /// The widest prefix around a client inside which its view is the same, in the family of its
@@ -163,7 +170,7 @@ impl AppEntry {
     /// RFC 7871 section 7.2.1. A sticky answer narrows it to at least /24 or /56 by itself.
     #[inline]
     pub fn scope(&self, leaf: Leaf) -> u8 {
-        self.plan.steering.scope(leaf)
+        self.steering.scope(leaf)
     }
 
     /// Whether clients are kept together by prefix.
@@ -234,7 +241,7 @@ impl AppEntry {
             .get(usize::from(version))
             .copied()
             .unwrap_or(0);
-        let mask = self.plan.steering.row(view).members & self.state.up & usable & !excluded;
+        let mask = self.steering.row(view).members & self.state.up & usable & !excluded;
         (mask >> local & 1 == 1)
             .then(|| u8::try_from(local).ok())
             .flatten()
@@ -274,7 +281,7 @@ impl AppEntry {
     #[inline]
     fn chooser(&self, view: View, key: u64) -> Chooser<'_> {
         Chooser {
-            row: self.plan.steering.row(view),
+            row: self.steering.row(view),
             state: &self.state,
             hashes: &self.plan.hashes,
             key,

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use support::{CLUSTERS, Dice, app, draft, name, prefer, table};
-use windrose_model::{City, Country, GeoRules, PrefixList, Step, Subdivision};
+use windrose_model::{
+    City, Coordinates, Country, GeoRules, LatencyBand, LatencyMatrix, Preference, PrefixList, Rtt,
+    RttFrom, Step, Subdivision,
+};
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Lists};
 
@@ -205,14 +208,22 @@ fn check(seed: u64, data: &Data, cidrs: usize, clients: usize) -> usize {
                 .insert(code.parse::<Country>().unwrap(), prefer(&[target]));
         }
     }
-    let oracle = Oracle::new(&rules, data);
+    // Every second steering goes on by round trip, from prefixes and countries of its own.
+    let matrix = (seed % 2 == 1).then(|| random_matrix(&mut dice, &mut nets));
+    let oracle = Oracle::new(&rules, matrix.clone(), data);
     let mut draft = draft();
+    let mut steps = vec![Step::Geo(rules)];
+    let mut data = data.clone();
+    if let Some(matrix) = matrix {
+        steps.push(Step::Latency(LatencyBand::default()));
+        draft.latency = Some(matrix.fingerprint());
+        data = data.with_latency(matrix);
+    }
     draft.lists = BTreeMap::from([(name("one"), 1), (name("two"), 1)]);
-    draft.apps.insert(
-        name("shop"),
-        app("shop.example.com", vec![Step::Geo(rules)]),
-    );
-    let (_, table) = table(draft, data);
+    draft
+        .apps
+        .insert(name("shop"), app("shop.example.com", steps));
+    let (_, table) = table(draft, &data);
     let entry = table.app(table.host("shop.example.com").unwrap());
     let mut proven = BTreeSet::new();
     for _ in 0..clients {
@@ -258,6 +269,27 @@ fn check(seed: u64, data: &Data, cidrs: usize, clients: usize) -> usize {
         }
     }
     clients
+}
+
+/// Round trips from prefixes, often nested in those of the rules, from countries and from regions.
+fn random_matrix(dice: &mut Dice, nets: &mut Vec<IpNet>) -> LatencyMatrix {
+    let mut pairs: BTreeMap<RttFrom, BTreeMap<_, Rtt>> = BTreeMap::new();
+    for _ in 0..20 {
+        let from = match dice.below(6) {
+            0 => RttFrom::Country(["DE", "US", "JP"][dice.below(3)].parse().unwrap()),
+            1 => RttFrom::Region(name(CLUSTERS[dice.below(4)].0)),
+            _ => {
+                let net = random_net(dice, nets);
+                nets.push(net);
+                RttFrom::Cidr(net)
+            }
+        };
+        let to = name(CLUSTERS[dice.below(4)].0);
+        // Few values, so that neighbours are often alike.
+        let rtt = Rtt::from_micros(20_000 * u32::try_from(dice.below(3)).unwrap()).unwrap();
+        pairs.entry(from).or_default().insert(to, rtt);
+    }
+    LatencyMatrix::new(pairs)
 }
 
 fn random_net(dice: &mut Dice, nets: &[IpNet]) -> IpNet {
@@ -334,25 +366,37 @@ fn unfolded(ip: IpAddr) -> IpAddr {
     Ipv4Addr::from(ip).into()
 }
 
+fn haversine(a: Coordinates, b: Coordinates) -> f64 {
+    let radians = |hundredths: i16| (f64::from(hundredths) / 100.0).to_radians();
+    let (lat_a, lat_b) = (radians(a.lat_hundredths), radians(b.lat_hundredths));
+    let (dlat, dlon) = (
+        lat_b - lat_a,
+        radians(b.lon_hundredths) - radians(a.lon_hundredths),
+    );
+    (dlat / 2.0).sin().powi(2) + lat_a.cos() * lat_b.cos() * (dlon / 2.0).sin().powi(2)
+}
+
 /// Answers by searching every rule for the address: slow and plain.
 struct Oracle {
     rules: GeoRules,
     /// Prefixes by rule, those written first, then those of lists.
-    nets: Vec<(IpNet, windrose_model::Preference)>,
+    nets: Vec<(IpNet, Preference)>,
+    matrix: Option<LatencyMatrix>,
     data: Data,
     breaks4: Vec<u128>,
     breaks6: Vec<u128>,
 }
 
 impl Oracle {
-    fn new(rules: &GeoRules, data: &Data) -> Self {
+    fn new(rules: &GeoRules, matrix: Option<LatencyMatrix>, data: &Data) -> Self {
         let (mut four, mut six) = (BTreeSet::new(), BTreeSet::new());
         let mut nets: Vec<_> = (rules.cidrs.iter()).map(|(n, p)| (*n, p.clone())).collect();
         for (list, preference) in &rules.lists {
             let list = data.lists.get(list).unwrap().prefixes();
             nets.extend(list.iter().map(|net| (*net, preference.clone())));
         }
-        for (net, _) in &nets {
+        let in_matrix = matrix.iter().flat_map(LatencyMatrix::cidrs);
+        for net in nets.iter().map(|(net, _)| *net).chain(in_matrix) {
             match net {
                 IpNet::V4(net) => four.extend([
                     u32::from(net.network()).into(),
@@ -371,6 +415,7 @@ impl Oracle {
         }
         Self {
             rules: rules.clone(),
+            matrix,
             nets,
             data: data.clone(),
             breaks4: four.into_iter().collect(),
@@ -378,10 +423,45 @@ impl Oracle {
         }
     }
 
-    fn target(&self, ip: IpAddr) -> &windrose_model::Preference {
+    /// All that a row may depend on, whatever is measured: the preference and, of the clusters that
+    /// it does not name, the round trips of the client's own and its region for the others.
+    fn target(&self, ip: IpAddr) -> (&Preference, Vec<Option<Rtt>>, Option<usize>) {
         let ip = unfolded(ip);
+        let preference = self.preference(ip);
+        let Some(matrix) = &self.matrix else {
+            return (preference, Vec::new(), None);
+        };
+        let mut around: Vec<IpNet> = matrix.cidrs().filter(|net| net.contains(&ip)).collect();
+        around.sort_by_key(|net| std::cmp::Reverse(net.prefix_len()));
+        let locality = self.data.geo.locality(ip);
+        let from: Vec<RttFrom> = around
+            .into_iter()
+            .map(RttFrom::Cidr)
+            .chain(locality.country.map(RttFrom::Country))
+            .collect();
+        let others: Vec<_> = CLUSTERS
+            .iter()
+            .map(|(cluster, ..)| name(cluster))
+            .filter(|cluster| preference[0][0] != *cluster)
+            .collect();
+        let rtt = |to| from.iter().find_map(|from| matrix.rtt(from, to, to));
+        let own: Vec<_> = others.iter().map(rtt).collect();
+        let region = || {
+            let middle = || windrose_routing::geo::centroid(locality.country?);
+            let here = locality.point.or_else(middle)?;
+            let far = |(_, lat, lon): &(&str, f64, f64)| {
+                haversine(here, Coordinates::new(*lat, *lon).unwrap())
+            };
+            let far: Vec<f64> = CLUSTERS.iter().map(far).collect();
+            (0..far.len()).min_by(|a, b| far[*a].total_cmp(&far[*b]))
+        };
+        let open = own.iter().any(Option::is_none);
+        (preference, own, if open { region() } else { None })
+    }
+
+    fn preference(&self, ip: IpAddr) -> &Preference {
         let rules = &self.rules;
-        let mut best: Option<&(IpNet, windrose_model::Preference)> = None;
+        let mut best: Option<&(IpNet, Preference)> = None;
         for rule in self.nets.iter().filter(|(net, _)| net.contains(&ip)) {
             // Of equal prefixes the first counts.
             if best.is_none_or(|(net, _)| net.prefix_len() < rule.0.prefix_len()) {

@@ -84,7 +84,12 @@ impl Loader {
         }
         let lists = Lists::new(sources.lists.clone());
         Ok(Found {
-            data: Arc::new(Data { geo, asn, lists }),
+            data: Arc::new(Data {
+                geo,
+                asn,
+                lists,
+                latency: Arc::clone(&loaded.latency),
+            }),
             warnings: unmet,
         })
     }

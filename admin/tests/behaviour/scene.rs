@@ -250,6 +250,7 @@ fn status() -> Status {
     Status {
         stamp: stamp(),
         apps: vec![Arc::new(app)],
+        ..Status::default()
     }
 }
 

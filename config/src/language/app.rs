@@ -238,7 +238,7 @@ static RETRY: Mapping = Mapping::new(
 
 static STEP: Mapping = Mapping {
     noun: "a steering step",
-    rule: Rule::ExactlyOne(&["fence", "geo", "nearest", "weighted", "failover"]),
+    rule: Rule::ExactlyOne(&["fence", "geo", "nearest", "latency", "weighted", "failover"]),
     fields: &[
         Field::optional(
             "fence",
@@ -256,12 +256,16 @@ static STEP: Mapping = Mapping {
             "By distance from the client's country to regions.",
         ),
         Field::optional(
+            "latency",
+            Keys(&LATENCY),
+            "By round-trip time: measured, or of the matrix, or estimated from the distance.",
+        ),
+        Field::optional(
             "weighted",
             Map(S::Name, &Scalar(S::Weight)),
             "Weights within tiers; a cluster not named has 1.",
         ),
         Field::optional("failover", PREFERENCE, "Fixed order."),
-        Field::later("latency"),
     ],
 };
 
@@ -272,6 +276,30 @@ static NEAREST: Mapping = Mapping::new(
         Map(S::Name, &Scalar(S::Bias)),
         "By cluster: above 0 it counts as nearer than it is, below 0 as farther.",
     )],
+);
+
+static LATENCY: Mapping = Mapping::new(
+    "`latency`",
+    &[
+        Field::optional(
+            "within",
+            Scalar(S::Duration),
+            "A cluster slower than the fastest by less than this is its equal …",
+        )
+        .or("\"5ms\""),
+        Field::optional(
+            "within_percent",
+            Scalar(S::Percent),
+            "… and so is one slower by less than this share of its own round trip.",
+        )
+        .or("10"),
+        Field::optional(
+            "measured",
+            Scalar(S::Bool),
+            "Whether what nodes measure goes before the matrix.",
+        )
+        .or("true"),
+    ],
 );
 
 static FENCE_RULE: Shape = Keys(&Mapping::new(

@@ -1,7 +1,9 @@
 //! What a configuration expects of geo data: what is missing from the start is refused here; what
 //! only the file can tell is left to whoever opens it.
 
-use windrose_model::{City, ClientSet, Draft, GeoField, GeoRules, Invalid, Segment, Step};
+use windrose_model::{
+    City, ClientSet, Draft, GeoField, GeoRules, Invalid, LatencyMatrix, Segment, Step,
+};
 
 use super::{Found, path, refuse};
 use crate::node::{DataSources, GeoSource};
@@ -16,15 +18,31 @@ pub enum GeoNeed {
 }
 
 /// The needs of all steering, each with what is to be said if it is not met.
-pub(super) fn check(data: &DataSources, draft: &Draft, found: &mut Found) {
+pub(super) fn check(data: &DataSources, latency: &LatencyMatrix, draft: &Draft, found: &mut Found) {
+    // By round trip clients are known by their country, unless the matrix knows prefixes; one that
+    // could not be read may do so.
+    let unread = draft.latency.is_some() && latency.pairs().next().is_none();
+    let by_prefix = unread || latency.cidrs().next().is_some();
     for (app, wanted) in &draft.apps {
         let at = path(&["apps", app.as_str(), "steering"]);
-        steps(data, &at, &wanted.steering, found);
+        let by_country = |step: &&Step| !(by_prefix && matches!(step, Step::Latency(_)));
+        let wanted = wanted.steering.iter().enumerate();
+        steps(
+            data,
+            &at,
+            wanted.filter(|(_, step)| by_country(step)),
+            found,
+        );
     }
 }
 
-fn steps(data: &DataSources, at: &[Segment], steps: &[Step], found: &mut Found) {
-    for (i, step) in steps.iter().enumerate() {
+fn steps<'s>(
+    data: &DataSources,
+    at: &[Segment],
+    steps: impl Iterator<Item = (usize, &'s Step)>,
+    found: &mut Found,
+) {
+    for (i, step) in steps {
         for (field, keys) in fields(step) {
             let mut refusal = unavailable(field, name_of(step), data);
             let inside = keys.iter().map(|key| Segment::from(*key));
@@ -86,6 +104,7 @@ fn fields(step: &Step) -> Vec<(GeoField, Vec<&'static str>)> {
     let mut needs = Vec::new();
     match step {
         Step::Nearest(_) => needs.push((GeoField::Country, vec!["nearest"])),
+        Step::Latency(_) => needs.push((GeoField::Country, vec!["latency"])),
         Step::Weighted(_) | Step::Failover(_) => {}
         Step::Geo(GeoRules {
             asns,
@@ -165,7 +184,7 @@ fn cities(at: &[Segment], step_at: usize, step: &Step, found: &mut Found) {
                 }
             }
         }
-        Step::Nearest(_) | Step::Weighted(_) | Step::Failover(_) => {}
+        Step::Nearest(_) | Step::Latency(_) | Step::Weighted(_) | Step::Failover(_) => {}
     }
 }
 
@@ -174,6 +193,7 @@ fn name_of(step: &Step) -> &'static str {
         Step::Fence(_) => "fence",
         Step::Geo(_) => "geo",
         Step::Nearest(_) => "nearest",
+        Step::Latency(_) => "latency",
         Step::Weighted(_) => "weighted",
         Step::Failover(_) => "failover",
     }

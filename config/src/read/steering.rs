@@ -1,8 +1,8 @@
 //! Steering steps.
 
-use windrose_model::{ClientSet, FenceRule, GeoRules, Name, Preference, Step};
+use windrose_model::{ClientSet, FenceRule, GeoRules, LatencyBand, Name, Preference, Rtt, Step};
 
-use super::{Found, by_key, single};
+use super::{Found, by_key, single, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -19,6 +19,7 @@ fn step(found: &mut Found, node: &Node) -> Option<Step> {
         "nearest" => Step::Nearest(by_key(node.get("bias"), scalar::name, |bias| {
             single(bias, scalar::bias)
         })),
+        "latency" => Step::Latency(band(node)),
         "weighted" => Step::Weighted(by_key(Some(node), scalar::name, |weight| {
             single(weight, scalar::weight)
         })),
@@ -67,6 +68,16 @@ fn geo(found: &mut Found, node: &Node) -> GeoRules {
             .get("default")
             .and_then(&mut preference)
             .unwrap_or_default(),
+    }
+}
+
+fn band(node: &Node) -> LatencyBand {
+    let usual = LatencyBand::default();
+    LatencyBand {
+        within: value(node, "within", scalar::duration).map_or(usual.within, Rtt::from_duration),
+        within_percent: value(node, "within_percent", scalar::percent)
+            .unwrap_or(usual.within_percent),
+        measured: value(node, "measured", scalar::boolean).unwrap_or(usual.measured),
     }
 }
 

@@ -130,6 +130,7 @@ impl Controller {
                 ..self.status.stamp
             },
             apps,
+            latency: Arc::clone(&self.status.latency),
         }
     }
 }

@@ -235,6 +235,7 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
                 })
             })
             .collect(),
+        ..Status::default()
     };
     let slots = SlotBook::new().assign(&model, 1);
     let data = Data::of_geo(geo);

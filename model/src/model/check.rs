@@ -132,6 +132,9 @@ impl<'a> Checker<'a> {
 
     fn clusters(&mut self) {
         let draft = self.draft;
+        self.under("regions", |c| {
+            c.within("regions", draft.regions.len(), budget::REGIONS)
+        });
         self.under("clusters", |c| {
             c.within("clusters", draft.clusters.len(), budget::CLUSTERS);
             for (name, cluster) in &draft.clusters {

@@ -118,6 +118,7 @@ fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
     let status = Status {
         stamp,
         apps: vec![Arc::new(status)],
+        ..Status::default()
     };
     let data = Data::nothing();
     compile(&model, &status, &data, &slots, None)

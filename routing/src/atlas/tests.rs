@@ -25,7 +25,8 @@ fn data() -> Data {
 fn leaves(rules: GeoRules) -> usize {
     let reads = Reads::of(&[Step::Geo(rules)]);
     let data = data();
-    Atlas::build(AtlasKey::new(reads, &data), &data)
+    let none = LatencyMatrix::empty();
+    Atlas::build(AtlasKey::new(reads, &data, &none), &data, &none)
         .v4
         .starts
         .len()

@@ -146,7 +146,7 @@ fn lacking(entry: &AppEntry, view: View, version: u8, steps: &mut Vec<String>) {
     let Some(wanted) = entry.plan.versions.get(usize::from(version)) else {
         return;
     };
-    let members = entry.plan.steering.row(view).members;
+    let members = entry.steering.row(view).members;
     let live = entry.state.version_up.get(usize::from(version));
     let dead = entry.state.up & wanted.runs & !live.copied().unwrap_or(0);
     for (mask, why) in [(!wanted.runs, "does not run in"), (dead, "is down in")] {

@@ -12,6 +12,8 @@ pub(crate) struct Reads {
     pub(crate) countries: bool,
     /// Where in the country, to measure distances.
     pub(crate) points: bool,
+    /// Round trips: the prefixes of the matrix beside countries and points.
+    pub(crate) latency: bool,
     pub(crate) subdivisions: BTreeSet<Subdivision>,
     pub(crate) cities: BTreeSet<City>,
     pub(crate) asns: BTreeSet<Asn>,
@@ -32,9 +34,10 @@ impl Reads {
     pub(crate) fn add(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::Nearest(_) => {
+                Step::Nearest(_) | Step::Latency(_) => {
                     self.countries = true;
                     self.points = true;
+                    self.latency |= matches!(step, Step::Latency(_));
                 }
                 Step::Geo(rules) => self.geo(rules),
                 Step::Fence(rules) => {

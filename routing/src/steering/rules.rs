@@ -1,24 +1,61 @@
-//! One steering with its names resolved to numbers: from a place to its row.
+//! One steering with its names resolved to numbers: from a place to its outline.
 
 use std::collections::{HashMap, HashSet};
 
-use windrose_model::{Bias, ClientSet, Coordinates, GeoRules, Model, Name, Preference, Step};
+use windrose_model::{
+    Bias, ClientSet, ClusterId, Coordinates, GeoRules, LatencyBand, Model, Name, Preference, Step,
+};
 
+use super::SteeringKey;
+use super::outline::{Effect, Outline, Sight};
 use super::reads::Reads;
-use super::{Row, SteeringKey, Tier};
 use crate::atlas::{Atlas, Place, Spot};
 use crate::distance::{biased, metres};
 use crate::geo;
+use crate::latency::Latency;
 
 pub(super) struct Rules<'m> {
-    names: Vec<&'m Name>,
-    points: Vec<Option<Coordinates>>,
+    clusters: Vec<Stand<'m>>,
+    latency: Option<&'m Latency>,
     steps: Vec<Resolved<'m>>,
     reads: Reads,
     /// By number of the atlas: whether this steering names the CIDR; empty when it names none.
     named: Vec<bool>,
     /// By spot: the number of what this steering sees of it; empty when it sees nothing.
     class_of_spot: Vec<u32>,
+}
+
+/// Where a cluster stands.
+#[derive(Clone, Copy)]
+pub(super) struct Stand<'m> {
+    pub(super) name: &'m Name,
+    pub(super) region: &'m Name,
+    pub(super) point: Coordinates,
+}
+
+/// The clusters of a steering by local number.
+pub(super) fn stands<'m>(key: &SteeringKey, model: &'m Model) -> Vec<Stand<'m>> {
+    let stand = |id: &ClusterId| {
+        let (name, cluster) = model.cluster(*id);
+        let region = model.regions().get(&cluster.region);
+        Stand {
+            name,
+            region: &cluster.region,
+            // A Model refuses clusters of unknown regions.
+            point: region.map_or(Coordinates::from_hundredths(0, 0), |r| r.location),
+        }
+    };
+    key.clusters.iter().map(stand).collect()
+}
+
+/// The weights that hold inside tiers, by local number: those of the last `weighted` step.
+pub(super) fn weights(steps: &[Step], clusters: &[Stand<'_>]) -> Box<[u32]> {
+    let last = steps.iter().rev().find_map(|step| match step {
+        Step::Weighted(weights) => Some(weights),
+        _ => None,
+    });
+    let weight = |stand: &Stand<'_>| last?.get(stand.name).map(|w| w.value());
+    clusters.iter().map(|c| weight(c).unwrap_or(1)).collect()
 }
 
 /// What a steering sees of a place: spot, autonomous system, innermost CIDR that it names.
@@ -29,7 +66,9 @@ enum Resolved<'m> {
     Geo(&'m GeoRules, HashMap<u32, &'m Preference>),
     /// Bias by local number.
     Nearest(Vec<Bias>),
-    Weighted(Vec<u32>),
+    Latency(LatencyBand),
+    /// Orders nothing: [`weights`] knows.
+    Weighted,
     Failover(&'m Preference),
 }
 
@@ -41,18 +80,18 @@ struct FenceRule<'m> {
 }
 
 impl<'m> Rules<'m> {
-    pub(super) fn new(key: &'m SteeringKey, model: &'m Model, atlas: &Atlas) -> Self {
-        let clusters = || key.clusters.iter().map(|id| model.cluster(*id));
-        let names: Vec<_> = clusters().map(|(name, _)| name).collect();
-        let region = |name| model.regions().get(name);
-        let points = clusters()
-            .map(|(_, cluster)| region(&cluster.region).map(|r| r.location))
-            .collect();
+    pub(super) fn new(
+        key: &'m SteeringKey,
+        model: &'m Model,
+        atlas: &Atlas,
+        latency: Option<&'m Latency>,
+    ) -> Self {
+        let clusters = stands(key, model);
         let reads = Reads::of(&key.steps);
         let steps = key
             .steps
             .iter()
-            .map(|step| Resolved::new(step, &names, atlas))
+            .map(|step| Resolved::new(step, &clusters, atlas))
             .collect();
         let mut numbers: HashMap<Spot, u32> = HashMap::new();
         let mut class = |spot: &Spot| {
@@ -62,9 +101,9 @@ impl<'m> Rules<'m> {
         let spots = if reads.spots() { atlas.spots() } else { &[] };
         Self {
             class_of_spot: spots.iter().map(&mut class).collect(),
-            named: named(&reads, atlas),
-            names,
-            points,
+            named: named(&reads, atlas, latency),
+            clusters,
+            latency,
             steps,
             reads,
         }
@@ -92,102 +131,78 @@ impl<'m> Rules<'m> {
         )
     }
 
-    pub(super) fn row(&self, place: Place, atlas: &Atlas) -> Row {
-        let mut tiers: Vec<Vec<u8>> = vec![(0u8..).take(self.names.len()).collect()];
-        let mut weights = vec![1u32; self.names.len()];
+    pub(super) fn outline(&self, place: Place, atlas: &Atlas) -> Outline {
+        let mut outline = Outline::of(self.clusters.len());
         for step in &self.steps {
-            match step {
-                Resolved::Fence(rules) => {
-                    if let Some(rule) = rules.iter().find(|rule| rule.binds(place, atlas)) {
-                        for tier in &mut tiers {
-                            tier.retain(|&c| rule.allowed & (1 << c) != 0);
-                        }
-                    }
-                }
-                Resolved::Geo(rules, cidrs) => {
-                    tiers = self.prefer(tiers, preference(rules, cidrs, place, atlas))
-                }
-                Resolved::Failover(preference) => tiers = self.prefer(tiers, preference),
-                Resolved::Nearest(bias) => tiers = self.by_distance(tiers, atlas.spot(place), bias),
-                Resolved::Weighted(given) => weights.clone_from(given),
+            if let Some(effect) = self.effect(step, place, atlas) {
+                outline.then(effect);
             }
         }
-        let tiers: Box<[Tier]> = tiers
-            .into_iter()
-            .filter(|tier| !tier.is_empty())
-            .map(|tier| Tier {
-                mask: tier.iter().fold(0, |mask, &c| mask | 1 << c),
-                members: tier.iter().map(|&c| (c, weights[usize::from(c)])).collect(),
-            })
-            .collect();
-        Row {
-            members: tiers.iter().fold(0, |mask, tier| mask | tier.mask),
-            tiers,
-        }
+        outline
     }
 
-    /// Splits each tier by the groups of a preference; what is not named stays behind.
-    fn prefer(&self, tiers: Vec<Vec<u8>>, preference: &Preference) -> Vec<Vec<u8>> {
-        let groups: Vec<u16> = preference
+    /// What a step does for a place; none when it leaves the tiers as they are.
+    fn effect(&self, step: &Resolved<'_>, place: Place, atlas: &Atlas) -> Option<Effect> {
+        Some(match step {
+            Resolved::Fence(rules) => {
+                let rule = rules.iter().find(|rule| rule.binds(place, atlas))?;
+                Effect::Keep(rule.allowed)
+            }
+            Resolved::Geo(rules, cidrs) => self.prefer(preference(rules, cidrs, place, atlas)),
+            Resolved::Failover(preference) => self.prefer(preference),
+            Resolved::Nearest(bias) => {
+                // From where the database says that the client is, else from the middle of its
+                // country.
+                let spot = atlas.spot(place);
+                let here = spot.point.or_else(|| geo::centroid(spot.country?))?;
+                let far =
+                    |(stand, bias): (&Stand<'_>, &Bias)| biased(metres(here, stand.point), *bias);
+                Effect::Order(self.clusters.iter().zip(bias).map(far).collect())
+            }
+            Resolved::Latency(band) => {
+                let latency = self.latency?;
+                let own = |stand: &Stand<'_>| {
+                    let own = latency.own(place, atlas, (stand.name, stand.region))?;
+                    Some(own.rtt)
+                };
+                Effect::Latency(Sight {
+                    band: *band,
+                    region: latency.region_of(place),
+                    own: self.clusters.iter().map(own).collect(),
+                })
+            }
+            Resolved::Weighted => return None,
+        })
+    }
+
+    fn prefer(&self, preference: &Preference) -> Effect {
+        let groups = preference
             .iter()
-            .map(|group| mask_of(&self.names, group))
-            .collect();
-        let mut out = Vec::new();
-        for mut tier in tiers {
-            for group in &groups {
-                let (named, rest): (Vec<u8>, Vec<u8>) =
-                    tier.into_iter().partition(|&c| group & (1 << c) != 0);
-                out.push(named);
-                tier = rest;
-            }
-            out.push(tier);
-        }
-        out
-    }
-
-    /// From where the database says that the client is, else from the middle of its country.
-    fn by_distance(&self, tiers: Vec<Vec<u8>>, spot: &Spot, bias: &[Bias]) -> Vec<Vec<u8>> {
-        let middle = || spot.country.and_then(geo::centroid);
-        let Some(here) = spot.point.or_else(middle) else {
-            return tiers;
-        };
-        let far = |c: u8| {
-            let at = usize::from(c);
-            self.points[at].map_or(u64::MAX, |point| biased(metres(here, point), bias[at]))
-        };
-        let mut out: Vec<Vec<u8>> = Vec::new();
-        for mut tier in tiers {
-            tier.sort_by_cached_key(|&c| (far(c), c));
-            out.extend(tier.chunk_by(|&a, &b| far(a) == far(b)).map(<[u8]>::to_vec));
-        }
-        out
+            .map(|group| mask_of(&self.clusters, group));
+        Effect::Prefer(groups.collect())
     }
 }
 
 impl<'m> Resolved<'m> {
-    fn new(step: &'m Step, names: &[&Name], atlas: &Atlas) -> Self {
+    fn new(step: &'m Step, clusters: &[Stand<'_>], atlas: &Atlas) -> Self {
         match step {
             Step::Fence(rules) => Self::Fence(
                 rules
                     .iter()
                     .map(|rule| {
-                        FenceRule::new(&rule.clients, mask_of(names, &rule.clusters), atlas)
+                        FenceRule::new(&rule.clients, mask_of(clusters, &rule.clusters), atlas)
                     })
                     .collect(),
             ),
             Step::Geo(rules) => Self::Geo(rules, by_cidr(rules, atlas)),
             Step::Nearest(bias) => Self::Nearest(
-                names
+                clusters
                     .iter()
-                    .map(|name| bias.get(*name).copied().unwrap_or(Bias::NONE))
+                    .map(|stand| bias.get(stand.name).copied().unwrap_or(Bias::NONE))
                     .collect(),
             ),
-            Step::Weighted(weights) => Self::Weighted(
-                names
-                    .iter()
-                    .map(|name| weights.get(*name).map_or(1, |w| w.value()))
-                    .collect(),
-            ),
+            Step::Latency(band) => Self::Latency(*band),
+            Step::Weighted(_) => Self::Weighted,
             Step::Failover(preference) => Self::Failover(preference),
         }
     }
@@ -267,13 +282,21 @@ fn preference<'r>(
         .unwrap_or(&rules.default)
 }
 
-/// Which CIDRs of the atlas are named, in steps or by their lists; empty when none is.
-fn named(reads: &Reads, atlas: &Atlas) -> Vec<bool> {
-    if reads.cidrs.is_empty() && reads.lists.is_empty() {
+/// Which CIDRs of the atlas are named, in steps or by their lists or by the matrix; empty when none
+/// is.
+fn named(reads: &Reads, atlas: &Atlas, latency: Option<&Latency>) -> Vec<bool> {
+    let matrix = latency.filter(|_| reads.latency);
+    let by_matrix = || {
+        matrix
+            .into_iter()
+            .flat_map(|latency| latency.matrix().cidrs())
+    };
+    if reads.cidrs.is_empty() && reads.lists.is_empty() && by_matrix().next().is_none() {
         return Vec::new();
     }
     let mut named = vec![false; atlas.cidrs().len()];
-    let own = reads.cidrs.iter().filter_map(|net| atlas.cidr_number(net));
+    let own = reads.cidrs.iter().copied().chain(by_matrix());
+    let own = own.filter_map(|net| atlas.cidr_number(&net));
     let lists = reads.lists.iter().flat_map(|name| atlas.list(name));
     for number in own.chain(lists.copied()) {
         named[number as usize] = true;
@@ -281,12 +304,8 @@ fn named(reads: &Reads, atlas: &Atlas) -> Vec<bool> {
     named
 }
 
-fn mask_of(names: &[&Name], wanted: &[Name]) -> u16 {
-    let bit = |name| {
-        names
-            .iter()
-            .position(|n| *n == name)
-            .map_or(0, |at| 1 << at)
-    };
+fn mask_of(clusters: &[Stand<'_>], wanted: &[Name]) -> u16 {
+    let at = |name| clusters.iter().position(|stand| stand.name == name);
+    let bit = |name| at(name).map_or(0, |at| 1 << at);
     wanted.iter().fold(0, |mask, name| mask | bit(name))
 }

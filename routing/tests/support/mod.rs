@@ -144,6 +144,7 @@ pub fn status(model: &Model, epoch: u64) -> Status {
             revision: model.revision(),
         },
         apps,
+        ..Status::default()
     }
 }
 

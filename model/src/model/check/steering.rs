@@ -14,14 +14,14 @@ pub(super) fn cidrs(step: &Step) -> usize {
     match step {
         Step::Fence(rules) => rules.iter().map(|rule| rule.clients.cidrs.len()).sum(),
         Step::Geo(rules) => rules.cidrs.len(),
-        Step::Nearest(_) | Step::Weighted(_) | Step::Failover(_) => 0,
+        Step::Nearest(_) | Step::Latency(_) | Step::Weighted(_) | Step::Failover(_) => 0,
     }
 }
 
 /// Whether a step tells clients apart by their place.
 pub(super) fn reads_place(step: &Step) -> bool {
     match step {
-        Step::Nearest(_) | Step::Fence(_) | Step::Geo(_) => true,
+        Step::Nearest(_) | Step::Latency(_) | Step::Fence(_) | Step::Geo(_) => true,
         Step::Weighted(_) | Step::Failover(_) => false,
     }
 }
@@ -85,6 +85,7 @@ impl Checker<'_> {
                     Step::Nearest(bias) => c.under("nearest", |c| {
                         c.under("bias", |c| c.keyed_by_cluster(bias.keys(), clusters))
                     }),
+                    Step::Latency(_) => {}
                     Step::Weighted(weights) => c.under("weighted", |c| {
                         c.keyed_by_cluster(weights.keys(), clusters);
                         if clusters
