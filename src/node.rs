@@ -27,7 +27,7 @@ mod manners;
 mod threads;
 
 use data_dir::{DataDir, DataDirError};
-pub(crate) use manners::DnsManners;
+pub(crate) use manners::{DnsManners, SecretsLoadError};
 use threads::Threads;
 
 /// Beyond the grace of exchanges: what closing and joining takes.
@@ -66,6 +66,8 @@ pub(crate) enum StartError {
     Listener(#[from] OpenError),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    CookieSecrets(#[from] SecretsLoadError),
     #[error("cannot start {part}: {source}")]
     Thread {
         part: &'static str,
@@ -86,6 +88,7 @@ impl Node {
         // Before the sockets: one for each thread and address may be more than a shell allows.
         let descriptors = limits::raise_descriptors();
         let mut sockets = sockets::open(&config.listeners, threads)?;
+        let dns_manners = DnsManners::new(config, sockets.dns_tcp.len())?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
@@ -96,7 +99,7 @@ impl Node {
             bound: sockets.bound.clone(),
             handle,
             metrics,
-            dns_manners: DnsManners::new(config, sockets.dns_tcp.len()),
+            dns_manners,
             source,
             settings: Arc::new(proxy_settings(config, grace)),
             shared,

@@ -11,8 +11,8 @@ use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
 
-use crate::node::DnsManners;
 use crate::node::data::{DataError, Found, Loader};
+use crate::node::{DnsManners, SecretsLoadError};
 
 mod watch;
 
@@ -37,6 +37,7 @@ pub(crate) struct Reloader {
 enum Refused {
     /// As the report of `check`.
     Wrong(Report),
+    CookieSecrets(SecretsLoadError),
     /// These keys take effect at start only.
     RestartNeeded(Vec<&'static str>),
     Data(DataError),
@@ -94,6 +95,7 @@ impl Reloader {
         if !changed.is_empty() {
             return Err(Refused::RestartNeeded(changed));
         }
+        let manners = (self.dns_manners.of(&loaded.node)).map_err(Refused::CookieSecrets)?;
         let Found { data, warnings } = self.loader.load(&loaded).map_err(Refused::Data)?;
         self.data = data;
         let own = (!loaded.warnings.is_empty()).then(|| loaded.warning_report());
@@ -102,7 +104,7 @@ impl Reloader {
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
-        self.dns_manners.tell(&loaded.node);
+        self.dns_manners.tell(manners);
         self.model = Arc::new(loaded.model);
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));
@@ -158,6 +160,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrong(report) => write!(f, "{report}"),
+            Self::CookieSecrets(e) => write!(f, "cookie-secrets-unusable: {e}"),
             Self::RestartNeeded(keys) => write!(
                 f,
                 "restart-needed: {} changed and takes effect at start only; restart the node, or take the change back",

@@ -27,7 +27,8 @@ mod warn;
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{
-    DataSources, DnsManners, DnsTcpLimits, GeoSource, HeadLimits, Listeners, NodeConfig,
+    DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits, GeoSource,
+    HeadLimits, Listeners, NodeConfig,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

@@ -10,7 +10,7 @@ use windrose_model::{Name, PrefixList};
 
 mod dns;
 
-pub use dns::{DnsManners, DnsTcpLimits};
+pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
 
 /// The settings of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]

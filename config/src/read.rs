@@ -69,7 +69,7 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
                 min_clusters_on: number(safety, "min_clusters_on", 1),
             }),
     };
-    let node = node::read(root, &mut found);
+    let node = node::read(root, sources, &mut found);
     node::check(&node, &draft, &mut found);
     let latency = latency::read(root, &draft, sources, &mut found);
     let names_one = root.get("data").and_then(|data| data.get("latency"));

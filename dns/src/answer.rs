@@ -3,8 +3,10 @@
 
 use windrose_routing::Table;
 
+use crate::extended_error::ExtendedError;
 use crate::manners::Asked;
-use crate::message::{Message, Rcode};
+use crate::message::{Message, Opt, Rcode};
+use crate::options::Extras;
 use crate::query::{Edns, Head, Malformed, Query, rtype};
 use crate::reply::{Reply, Verdict};
 use resolve::Resolution;
@@ -28,22 +30,28 @@ pub enum Transport {
 
 /// Answers a query into `out`, which needs at least [`MIN_ROOM`] octets.
 #[inline]
-pub fn answer(table: &Table, query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
-    let Some(message) = begin(query.question, query.edns, asked, out) else {
+pub fn answer<'o>(table: &Table, query: &Query<'_>, asked: &Asked<'o>, out: &'o mut [u8]) -> Reply {
+    let Some(message) = begin(query.question, query.edns.as_ref(), asked, out) else {
         return Reply::none();
     };
-    if query.edns.is_some_and(|edns| edns.version != 0) {
-        return message.reply(query.head, &Verdict::plain(Rcode::BadVers));
+    if let Some(verdict) = query
+        .edns
+        .as_ref()
+        .and_then(|edns| objection(&message, edns))
+    {
+        return message.reply(query.head, &verdict);
     }
-    // Zones are not transferred from here.
-    if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
-        return message.reply(query.head, &Verdict::plain(Rcode::Refused));
+    if (query.qtype >= rtype::TKEY || query.qtype == rtype::OPT)
+        && let Some(verdict) = meta(query.qtype)
+    {
+        return message.reply(query.head, &verdict);
     }
     let mut resolution = Resolution {
         table,
         query,
         source: asked.source.to_canonical(),
         draw: asked.draw,
+        any: asked.manners.any,
         message,
     };
     let verdict = resolution.run();
@@ -51,45 +59,101 @@ pub fn answer(table: &Table, query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8
 }
 
 /// Says FORMERR to a query that could not be read.
-pub fn malformed(query: &Malformed<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
+pub fn malformed<'o>(query: &Malformed<'_>, asked: &Asked<'o>, out: &'o mut [u8]) -> Reply {
+    let verdict = Verdict::plain(Rcode::FormErr);
     refuse(
         query.head,
         query.question,
-        query.edns,
-        Rcode::FormErr,
+        query.edns.as_ref(),
+        &verdict,
         asked,
         out,
     )
 }
 
 /// A response without records.
-pub(crate) fn refuse(
+pub(crate) fn refuse<'o>(
     head: Head,
     question: &[u8],
-    edns: Option<Edns>,
-    rcode: Rcode,
-    asked: &Asked<'_>,
-    out: &mut [u8],
+    edns: Option<&Edns>,
+    verdict: &Verdict,
+    asked: &Asked<'o>,
+    out: &'o mut [u8],
 ) -> Reply {
     match begin(question, edns, asked, out) {
-        Some(message) => message.reply(head, &Verdict::plain(rcode)),
+        Some(message) => {
+            let objection = edns.and_then(|edns| objection(&message, edns));
+            message.reply(head, objection.as_ref().unwrap_or(verdict))
+        }
         None => Reply::none(),
     }
 }
 
+/// Types that are no data (RFC 6895 section 3.1): what is said to who asks for one. ANY has an answer.
+#[cold]
+fn meta(qtype: u16) -> Option<Verdict> {
+    match qtype {
+        // They only ever stand in the additional section of a message.
+        rtype::OPT | rtype::TKEY | rtype::TSIG => {
+            Some(Verdict::because(Rcode::FormErr, ExtendedError::QueryType))
+        }
+        // Zones are not transferred from here.
+        rtype::AXFR | rtype::IXFR => {
+            Some(Verdict::because(Rcode::Refused, ExtendedError::NoTransfer))
+        }
+        // Obsolete since RFC 973 and RFC 1035 section 3.2.3.
+        rtype::MAILB | rtype::MAILA => {
+            Some(Verdict::because(Rcode::NotImp, ExtendedError::QueryType))
+        }
+        _ => None,
+    }
+}
+
+/// What the OPT record of a query is told instead of an answer.
+#[inline]
+pub(crate) fn objection(message: &Message<'_>, edns: &Edns) -> Option<Verdict> {
+    if edns.version != 0 {
+        // The OPT record of the response says the highest version we know: 0 (RFC 6891 section
+        // 6.1.3).
+        return Some(Verdict::plain(Rcode::BadVers));
+    }
+    let extras = message.extras_asked()?;
+    if extras.malformed {
+        return Some(Verdict::plain(Rcode::FormErr));
+    }
+    extras.unproven.then(|| Verdict::plain(Rcode::BadCookie))
+}
+
 /// A client that says less than 512 means 512 (RFC 6891 section 6.2.3).
 #[inline]
-fn begin<'o>(
+pub(crate) fn begin<'o>(
     question: &[u8],
-    edns: Option<Edns>,
-    asked: &Asked<'_>,
+    edns: Option<&Edns>,
+    asked: &Asked<'o>,
     out: &'o mut [u8],
 ) -> Option<Message<'o>> {
-    let udp_size = asked.manners.udp_size();
-    let limit = match (asked.transport, edns) {
+    let manners = asked.manners;
+    let udp_size = manners.udp_size();
+    let mut limit = match (asked.transport, edns) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_ROOM,
         (Transport::Udp, Some(edns)) => usize::from(edns.size.min(udp_size)).max(MIN_ROOM),
     };
-    Message::new(out, limit, udp_size, question, edns)
+    let opt = edns.map(|edns| Opt {
+        udp_size,
+        dnssec_ok: edns.dnssec_ok,
+        subnet: edns.subnet,
+        extras: match edns.asks.any() {
+            true => Extras::of(edns, asked),
+            false => Extras::NONE,
+        },
+        errors: manners.extended_errors,
+    });
+    if let Some(most) = manners.unproven_size
+        && asked.transport == Transport::Udp
+        && !opt.is_some_and(|opt| opt.extras.proven())
+    {
+        limit = limit.min(usize::from(most));
+    }
+    Message::new(out, limit, question, opt)
 }

@@ -5,10 +5,14 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod chaos;
+mod cookie;
 mod counters;
 mod dice;
+mod extended_error;
 mod manners;
 mod message;
+mod options;
 mod query;
 mod reply;
 mod respond;
@@ -18,8 +22,10 @@ mod tcp;
 mod udp;
 
 pub use answer::{MIN_ROOM, Transport, answer, malformed};
+pub use cookie::{BadCookie, Cookies, Secret, SecretsError, SentCookie};
 pub use counters::Counters;
-pub use manners::{Asked, Manners, UDP_SIZE};
+pub use extended_error::ExtendedErrors;
+pub use manners::{AnyAnswer, Asked, Manners, UDP_SIZE};
 pub use message::Rcode;
 pub use query::{Edns, Head, Malformed, Parsed, Query, Scratch, parse};
 pub use reply::{AnswerClass, Reply, Steered};

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::answer::{MIN_ROOM, Transport};
+use crate::cookie::Cookies;
+use crate::extended_error::ExtendedErrors;
 use crate::tcp::TcpLimits;
 
 /// The UDP message size we announce, and the largest we send, unless configured otherwise (DNS flag
@@ -21,8 +23,35 @@ pub struct Manners {
     /// The UDP message size in octets that is announced, and the largest that is sent; 512 to 4,096
     /// (RFC 6891 section 6.2.5). What is smaller is taken as 512, see [`udp_size`](Self::udp_size).
     pub udp_size: u16,
+    /// The largest UDP message in octets that a client gets without a valid cookie, 128 to 4,096;
+    /// `None`: the same as with one.
+    pub unproven_size: Option<u16>,
+    /// Cookies; `None`: the option is ignored.
+    pub cookies: Option<Cookies>,
+    /// What ANY gets.
+    pub any: AnyAnswer,
+    /// What is told of errors.
+    pub extended_errors: ExtendedErrors,
+    /// The name server identifier (RFC 5001), at most 128 octets; empty: none.
+    pub nsid: Box<[u8]>,
+    /// What id.server and hostname.bind say (RFC 4892), at most 255 octets; empty: REFUSED.
+    pub chaos_id: Box<[u8]>,
+    /// What version.server and version.bind say, at most 255 octets; empty: REFUSED.
+    pub chaos_version: Box<[u8]>,
+    /// Whether clients that ask are told the serial of the zone (RFC 9660).
+    pub zone_version: bool,
     /// What TCP clients may take.
     pub tcp: TcpLimits,
+}
+
+/// What ANY gets for a name that exists (RFC 8482 section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AnyAnswer {
+    /// One RRset that is there, or the addresses that steering chooses.
+    #[default]
+    OneSet,
+    /// An HINFO record that names the RFC.
+    Hinfo,
 }
 
 impl Manners {
@@ -38,6 +67,14 @@ impl Default for Manners {
     fn default() -> Self {
         Self {
             udp_size: UDP_SIZE,
+            unproven_size: None,
+            cookies: None,
+            any: AnyAnswer::default(),
+            extended_errors: ExtendedErrors::default(),
+            nsid: Box::default(),
+            chaos_id: Box::default(),
+            chaos_version: Box::default(),
+            zone_version: true,
             tcp: TcpLimits::default(),
         }
     }
@@ -54,6 +91,9 @@ pub struct Asked<'m> {
     pub draw: u64,
     /// Seconds since 1970, modulo 2³².
     pub now: u32,
+    /// Whether a limit would silence this client if it does not prove its address
+    /// ([`BadCookie::WhenLimited`](crate::BadCookie::WhenLimited)).
+    pub limited: bool,
     /// How this node speaks.
     pub manners: &'m Manners,
 }

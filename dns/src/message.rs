@@ -4,7 +4,10 @@
 
 use windrose_routing::AnswerSet;
 
-use crate::query::{AA, Edns, HEADER, Head, OPCODE, QR, RD, TC, rtype};
+use crate::extended_error::{ExtendedError, ExtendedErrors};
+use crate::options::{Extras, OPTION, code};
+use crate::query::{AA, HEADER, Head, OPCODE, QR, RD, TC, rtype};
+use crate::subnet::Subnet;
 
 /// Octets of an OPT record without options.
 const OPT: usize = 11;
@@ -31,6 +34,8 @@ pub enum Rcode {
     Refused = 5,
     /// The EDNS version is not known (RFC 6891 section 9); needs an OPT record.
     BadVers = 16,
+    /// The cookie is not valid; the response carries one that is (RFC 7873 section 5.2.3).
+    BadCookie = 23,
 }
 
 /// A response being written. Every write checks that the OPT record still fits behind it.
@@ -43,25 +48,47 @@ pub(crate) struct Message<'o> {
     authorities: u16,
     truncated: bool,
     question: u16,
-    udp_size: u16,
-    edns: Option<Edns>,
+    zone_version: Option<(u8, u32)>,
+    opt: Option<Opt<'o>>,
+}
+
+/// What the OPT record will say, as far as it is known before the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opt<'m> {
+    /// The UDP message size we take.
+    pub(crate) udp_size: u16,
+    /// DO, as it came (RFC 3225 section 3).
+    pub(crate) dnssec_ok: bool,
+    pub(crate) subnet: Option<Subnet>,
+    pub(crate) extras: Extras<'m>,
+    /// What may be told of errors.
+    pub(crate) errors: ExtendedErrors,
+}
+
+impl Opt<'_> {
+    /// Octets of the record, but for what is written only where there is room.
+    #[inline]
+    fn room(&self) -> usize {
+        OPT + self.subnet.map_or(0, |s| s.wire_len()) + self.extras.room()
+    }
 }
 
 impl<'o> Message<'o> {
     /// Begins with the echo of `question`, which may be empty. `None` if `out` cannot even hold
-    /// that and an OPT record; 512 octets always can. `udp_size` is what we announce to take.
+    /// that and an OPT record; 512 octets always can.
     #[inline]
     pub(crate) fn new(
         out: &'o mut [u8],
         limit: usize,
-        udp_size: u16,
         question: &[u8],
-        edns: Option<Edns>,
+        opt: Option<Opt<'o>>,
     ) -> Option<Self> {
-        let limit = limit.min(out.len());
-        let opt = edns.map_or(0, |e| OPT + e.subnet.map_or(0, |s| s.wire_len()));
+        let room = opt.as_ref().map_or(0, Opt::room);
         let at = HEADER + question.len();
-        let end = limit.checked_sub(opt).filter(|end| at <= *end)?;
+        // However small the limit: these two are sent.
+        let limit = limit.max(at + room);
+        let out = out.get_mut(..limit.min(out.len()))?;
+        let end = out.len().checked_sub(room).filter(|end| at <= *end)?;
         out[HEADER..at].copy_from_slice(question);
         Some(Self {
             out,
@@ -72,8 +99,8 @@ impl<'o> Message<'o> {
             truncated: false,
             #[allow(clippy::cast_possible_truncation, reason = "at most 259")]
             question: question.len() as u16,
-            udp_size,
-            edns,
+            zone_version: None,
+            opt,
         })
     }
 
@@ -147,6 +174,63 @@ impl<'o> Message<'o> {
         }
     }
 
+    /// Appends one record of our own making to the answer section, if it fits; its data is
+    /// `strings`, each behind its length (RFC 1035 section 3.3).
+    #[cold]
+    pub(crate) fn strings(&mut self, rtype: u16, class: u16, ttl: u32, strings: &[&[u8]]) {
+        let data: usize = strings.iter().map(|s| 1 + s.len()).sum();
+        if !self.fits(FIXED + data) {
+            return;
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a few strings below 256 octets"
+        )]
+        let len = (data as u16).to_be_bytes();
+        self.put(&QUESTION.to_be_bytes());
+        self.put(&rtype.to_be_bytes());
+        self.put(&class.to_be_bytes());
+        self.put(&ttl.to_be_bytes());
+        self.put(&len);
+        for string in strings {
+            #[allow(clippy::cast_possible_truncation, reason = "see above")]
+            self.put(&[string.len() as u8]);
+            self.put(string);
+        }
+        self.answers += 1;
+    }
+
+    /// Appends octets for which there is room.
+    fn put(&mut self, octets: &[u8]) {
+        if let Some(to) = self.out.get_mut(self.at..self.at + octets.len()) {
+            to.copy_from_slice(octets);
+            self.at += octets.len();
+        }
+    }
+
+    /// Whether the client asked for the version of the zone (RFC 9660).
+    #[inline]
+    pub(crate) fn wants_zone_version(&self) -> bool {
+        self.opt.is_some_and(|opt| opt.extras.zone_version)
+    }
+
+    /// The zone that the question lies in: labels of its apex, serial of its SOA record.
+    pub(crate) fn zone_version(&mut self, labels: u8, serial: u32) {
+        self.zone_version = Some((labels, serial));
+    }
+
+    /// What options beyond the client subnet ask for.
+    #[inline]
+    pub(crate) fn extras_asked(&self) -> Option<&Extras<'o>> {
+        self.opt.as_ref().map(|opt| &opt.extras)
+    }
+
+    /// Whether the client has proved its address by a cookie.
+    #[inline]
+    pub(crate) fn is_proven(&self) -> bool {
+        self.opt.is_some_and(|opt| opt.extras.proven())
+    }
+
     /// Writes the OPT record and the header; returns the length of the message. `scope` is the
     /// client subnet scope, if the client sent that option.
     #[inline]
@@ -156,10 +240,16 @@ impl<'o> Message<'o> {
         rcode: Rcode,
         authoritative: bool,
         scope: u8,
+        error: Option<ExtendedError>,
     ) -> usize {
         let code = rcode as u8;
-        if let Some(edns) = self.edns {
-            self.opt(&edns, code >> 4, scope);
+        let has_opt = self.opt.is_some();
+        if let Some(opt) = self.opt {
+            let begin = self.at;
+            self.opt(&opt, code >> 4, scope);
+            if opt.extras.room() > 0 || error.is_some() {
+                self.extras(begin, &opt, error);
+            }
         }
         let mut flags = QR | (head.flags & (OPCODE | RD)) | u16::from(code & 0x0f);
         if authoritative {
@@ -172,7 +262,7 @@ impl<'o> Message<'o> {
         let [f0, f1] = flags.to_be_bytes();
         let [a0, a1] = self.answers.to_be_bytes();
         let [n0, n1] = self.authorities.to_be_bytes();
-        let (question, opt) = (u8::from(self.question > 0), u8::from(self.edns.is_some()));
+        let (question, opt) = (u8::from(self.question > 0), u8::from(has_opt));
         if let Some(header) = self.out.first_chunk_mut::<HEADER>() {
             *header = [i0, i1, f0, f1, 0, question, a0, a1, n0, n1, 0, opt];
         }
@@ -180,21 +270,65 @@ impl<'o> Message<'o> {
     }
 
     #[inline]
-    fn opt(&mut self, edns: &Edns, rcode_high: u8, scope: u8) {
-        let options = edns.subnet.map_or(0, |s| s.wire_len());
+    fn opt(&mut self, opt: &Opt<'_>, rcode_high: u8, scope: u8) {
+        let options = opt.subnet.map_or(0, |s| s.wire_len());
         let Some(to) = self.out.get_mut(self.at..self.at + OPT + options) else {
             return;
         };
         let [t0, t1] = rtype::OPT.to_be_bytes();
-        let [s0, s1] = self.udp_size.to_be_bytes();
-        let dnssec_ok = u8::from(edns.dnssec_ok) << 7;
+        let [s0, s1] = opt.udp_size.to_be_bytes();
+        // Of the flags only DO comes back; what is not known is 0 (RFC 6891 section 6.1.4).
+        let dnssec_ok = u8::from(opt.dnssec_ok) << 7;
         #[allow(clippy::cast_possible_truncation, reason = "at most 24")]
         let len = options as u8;
         let (fixed, option) = to.split_at_mut(OPT);
         fixed.copy_from_slice(&[0, t0, t1, s0, s1, rcode_high, 0, dnssec_ok, 0, 0, len]);
-        if let Some(subnet) = edns.subnet {
+        if let Some(subnet) = opt.subnet {
             option.copy_from_slice(&subnet.echo(scope)[..options]);
         }
         self.at += OPT + options;
+    }
+
+    /// Appends further options to the OPT record that begins at `begin`.
+    #[cold]
+    fn extras(&mut self, begin: usize, opt: &Opt<'_>, error: Option<ExtendedError>) {
+        let extras = &opt.extras;
+        if let Some(checked) = &extras.cookie {
+            self.option(code::COOKIE, &checked.cookie, &[]);
+        }
+        if !extras.nsid.is_empty() {
+            self.option(code::NSID, extras.nsid, &[]);
+        }
+        if let Some(timeout) = extras.keepalive {
+            self.option(code::KEEPALIVE, &timeout.to_be_bytes(), &[]);
+        }
+        if let Some((labels, serial)) = self.zone_version {
+            // Type 0: the serial of the SOA record (RFC 9660 section 2.1).
+            self.option(code::ZONE_VERSION, &[labels, 0], &serial.to_be_bytes());
+        }
+        // Only where there is room: it must never cost a record (RFC 8914 section 3).
+        if let Some((number, reason)) = error.and_then(|error| error.told(opt.errors)) {
+            let left = self.out.len() - self.at;
+            let fixed = OPTION + 2;
+            let reason = reason.as_bytes();
+            if fixed + reason.len() <= left {
+                self.option(code::EXTENDED_ERROR, &number.to_be_bytes(), reason);
+            } else if fixed <= left && number != 0 {
+                self.option(code::EXTENDED_ERROR, &number.to_be_bytes(), &[]);
+            }
+        }
+        let len = u16::try_from(self.at - begin - OPT).unwrap_or(0);
+        if let Some(to) = self.out.get_mut(begin + OPT - 2..begin + OPT) {
+            to.copy_from_slice(&len.to_be_bytes());
+        }
+    }
+
+    /// An option, its data in two parts.
+    fn option(&mut self, code: u16, data: &[u8], more: &[u8]) {
+        let len = u16::try_from(data.len() + more.len()).unwrap_or(0);
+        self.put(&code.to_be_bytes());
+        self.put(&len.to_be_bytes());
+        self.put(data);
+        self.put(more);
     }
 }

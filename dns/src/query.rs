@@ -4,6 +4,8 @@
 //! knows only the form nearly every query has; what is legal but rare is [`Parsed::Odd`] and goes
 //! to [`crate::slow`].
 
+use crate::cookie::SentCookie;
+use crate::options::{Asks, code};
 use crate::subnet::{Subnet, SubnetError};
 
 /// Octets of a message header (RFC 1035 section 4.1.1).
@@ -26,17 +28,23 @@ pub(crate) const RD: u16 = 0x0100;
 pub(crate) mod rtype {
     pub(crate) const A: u16 = 1;
     pub(crate) const CNAME: u16 = 5;
+    pub(crate) const HINFO: u16 = 13;
+    pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
     pub(crate) const OPT: u16 = 41;
+    pub(crate) const TKEY: u16 = 249;
+    pub(crate) const TSIG: u16 = 250;
     pub(crate) const IXFR: u16 = 251;
     pub(crate) const AXFR: u16 = 252;
+    pub(crate) const MAILB: u16 = 253;
+    pub(crate) const MAILA: u16 = 254;
     pub(crate) const ANY: u16 = 255;
 }
 
 /// Class IN.
-const IN: u16 = 1;
-/// Code of the client subnet option (RFC 7871 section 6).
-const CLIENT_SUBNET: u16 = 8;
+pub(crate) const IN: u16 = 1;
+/// Class CH.
+pub(crate) const CH: u16 = 3;
 
 /// Room for a lower-cased name, owned by the caller and used again for each query.
 #[derive(Debug, Clone)]
@@ -105,6 +113,10 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// The client subnet option (RFC 7871).
     pub subnet: Option<Subnet>,
+    /// The cookie option (RFC 7873).
+    pub(crate) cookie: Option<SentCookie>,
+    /// Options besides the client subnet.
+    pub(crate) asks: Asks,
 }
 
 /// A query that cannot be understood, with what is needed to say so.
@@ -222,34 +234,37 @@ fn opt(rest: &[u8]) -> Result<Edns, OptError> {
     if usize::from(u16::from_be_bytes([fixed[9], fixed[10]])) != options.len() {
         return Err(OptError::Cut);
     }
-    let mut edns = Edns {
+    let bare = Edns {
         version: fixed[6],
         size: u16::from_be_bytes([fixed[3], fixed[4]]),
         dnssec_ok: fixed[7] & 0x80 != 0,
         subnet: None,
+        cookie: None,
+        asks: Asks::default(),
     };
+    let mut edns = bare;
     // Options of a version we do not know have no meaning to us (RFC 6891 section 6.1.3).
     if edns.version != 0 {
         return Ok(edns);
     }
-    let mut subnet = None;
     while !options.is_empty() {
         let Some(([c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() else {
-            return Err(OptError::Option(edns));
+            return Err(OptError::Option(bare));
         };
         let len = usize::from(u16::from_be_bytes([*l0, *l1]));
         let Some((data, rest)) = rest.split_at_checked(len) else {
-            return Err(OptError::Option(edns));
+            return Err(OptError::Option(bare));
         };
-        if u16::from_be_bytes([*c0, *c1]) == CLIENT_SUBNET {
-            match Subnet::read(data) {
-                Ok(read) if subnet.is_none() => subnet = Some(read),
-                Ok(_) | Err(SubnetError) => return Err(OptError::Option(edns)),
-            }
+        match u16::from_be_bytes([*c0, *c1]) {
+            code::CLIENT_SUBNET => match Subnet::read(data) {
+                Ok(read) if edns.subnet.is_none() => edns.subnet = Some(read),
+                Ok(_) | Err(SubnetError) => return Err(OptError::Option(bare)),
+            },
+            // Most queries carry none of the others.
+            other => edns.note(other, data),
         }
         options = rest;
     }
-    edns.subnet = subnet;
     Ok(edns)
 }
 

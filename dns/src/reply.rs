@@ -3,6 +3,7 @@
 use windrose_model::AppId;
 use windrose_telemetry::Prefix;
 
+use crate::extended_error::ExtendedError;
 use crate::message::{Message, Rcode};
 use crate::query::Head;
 
@@ -98,6 +99,8 @@ pub(crate) struct Verdict {
     pub(crate) scope: u8,
     pub(crate) zone: Option<u32>,
     pub(crate) steered: Option<Steered>,
+    /// Why it is so, if that is not plain.
+    pub(crate) error: Option<ExtendedError>,
 }
 
 impl Verdict {
@@ -108,6 +111,14 @@ impl Verdict {
             scope: 0,
             zone: None,
             steered: None,
+            error: None,
+        }
+    }
+
+    pub(crate) const fn because(rcode: Rcode, error: ExtendedError) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::plain(rcode)
         }
     }
 }
@@ -140,8 +151,14 @@ impl Message<'_> {
             Rcode::NxDomain => AnswerClass::NxDomain,
             _ => AnswerClass::Error,
         };
-        let records_end = self.position();
-        let len = self.finish(head, verdict.rcode, verdict.authoritative, verdict.scope);
+        let (records_end, cookie_valid) = (self.position(), self.is_proven());
+        let len = self.finish(
+            head,
+            verdict.rcode,
+            verdict.authoritative,
+            verdict.scope,
+            verdict.error,
+        );
         #[allow(clippy::cast_possible_truncation, reason = "parts of a message")]
         Reply {
             len,
@@ -151,7 +168,7 @@ impl Message<'_> {
             steered: verdict.steered,
             scope: verdict.scope,
             truncated,
-            cookie_valid: false,
+            cookie_valid,
             question,
             opt: (len - records_end) as u16,
         }

@@ -12,12 +12,12 @@ use crate::slow;
 /// Answers one message into `out`; `None` if it gets no answer. Any octets may come in; `out`
 /// needs at least [`MIN_ROOM`](crate::MIN_ROOM) octets, or the answer is empty.
 #[inline]
-pub fn respond(
+pub fn respond<'o>(
     table: &Table,
     packet: &[u8],
     scratch: &mut Scratch,
-    asked: &Asked<'_>,
-    out: &mut [u8],
+    asked: &Asked<'o>,
+    out: &'o mut [u8],
 ) -> Option<Reply> {
     match parse(packet, scratch) {
         Parsed::Query(query) => Some(answer(table, &query, asked, out)),

@@ -4,20 +4,29 @@
 
 use hickory_proto::op::{Message, OpCode};
 use hickory_proto::rr::DNSClass;
-use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use windrose_routing::Table;
 
 use crate::answer::{answer, refuse};
+use crate::chaos;
+use crate::cookie::SentCookie;
+use crate::extended_error::ExtendedError;
 use crate::manners::Asked;
 use crate::message::Rcode;
+use crate::options::Asks;
 use crate::query::{self, Edns, HEADER, Head, Query, Scratch};
-use crate::reply::Reply;
+use crate::reply::{Reply, Verdict};
 use crate::subnet::Subnet;
 
 /// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
 /// hickory-proto: the second opinion in tests. `None` if it gets no answer.
-pub fn respond(table: &Table, packet: &[u8], asked: &Asked<'_>, out: &mut [u8]) -> Option<Reply> {
+pub fn respond<'o>(
+    table: &Table,
+    packet: &[u8],
+    asked: &Asked<'o>,
+    out: &'o mut [u8],
+) -> Option<Reply> {
     let (header, body) = packet.split_first_chunk::<HEADER>()?;
     let head = Head {
         id: u16::from_be_bytes([header[0], header[1]]),
@@ -27,79 +36,96 @@ pub fn respond(table: &Table, packet: &[u8], asked: &Asked<'_>, out: &mut [u8]) 
         return None;
     }
     let mut scratch = Scratch::new();
-    let reply = match read(packet, body, head, &mut scratch) {
+    let reply = match read(packet, body, head, asked, &mut scratch) {
         Ok(query) => answer(table, &query, asked, out),
-        Err(refusal) => refuse(
-            head,
-            refusal.question,
-            refusal.edns,
-            refusal.rcode,
-            asked,
-            out,
-        ),
+        Err(Other::Verdict {
+            verdict,
+            question,
+            edns,
+        }) => refuse(head, question, edns.as_ref(), &verdict, asked, out),
+        Err(Other::Chaos(query)) => chaos::answer(&query, asked, out),
     };
     Some(reply)
 }
 
-/// Why a message is no query for us, with what its answer echoes.
-struct Refusal<'b> {
-    rcode: Rcode,
-    question: &'b [u8],
-    edns: Option<Edns>,
+/// A message that is no query of class IN.
+enum Other<'b> {
+    /// What it is told, with what the answer echoes.
+    Verdict {
+        verdict: Verdict,
+        question: &'b [u8],
+        edns: Option<Edns>,
+    },
+    /// A query of class CH.
+    Chaos(Query<'b>),
 }
 
 fn read<'b>(
-    packet: &'b [u8],
+    packet: &[u8],
     body: &'b [u8],
     head: Head,
+    asked: &Asked<'_>,
     scratch: &'b mut Scratch,
-) -> Result<Query<'b>, Refusal<'b>> {
-    let nothing = |rcode| Refusal {
-        rcode,
-        question: &[],
-        edns: None,
-    };
-    // An operation we do not know may have sections we cannot read (RFC 1035 section 4.1.1).
-    if head.flags & query::OPCODE != u16::from(u8::from(OpCode::Query)) << 11 {
-        return Err(nothing(Rcode::NotImp));
-    }
+) -> Result<Query<'b>, Other<'b>> {
     let mut decoder = BinDecoder::new(packet);
-    let Ok(message) = Message::read(&mut decoder) else {
-        return Err(nothing(Rcode::FormErr));
-    };
-    let (edns, broken) = edns(&message);
-    // QDCOUNT above 1 is an error (RFC 9619 section 4); so is 0 without a cookie (RFC 7873
-    // section 5.4), which we do not give.
-    let [asked] = message.queries.as_slice() else {
-        return Err(Refusal {
-            edns,
-            ..nothing(Rcode::FormErr)
-        });
-    };
-    let Some((name, ..)) = query::question(body) else {
-        return Err(Refusal {
-            edns,
-            ..nothing(Rcode::FormErr)
-        });
-    };
-    let question = &body[..name.len() + 4];
-    let refusal = |rcode| Refusal {
-        rcode,
+    let message = Message::read(&mut decoder).ok();
+    let (edns, broken) = message.as_ref().map_or((None, false), edns);
+    let tell = |verdict, question| Other::Verdict {
+        verdict,
         question,
         edns,
     };
+    // An operation we do not know may have sections we cannot read (RFC 1035 section 4.1.1): no
+    // question is echoed.
+    if head.flags & query::OPCODE != u16::from(u8::from(OpCode::Query)) << 11 {
+        let verdict = Verdict::because(Rcode::NotImp, ExtendedError::Operation);
+        return Err(tell(verdict, &[]));
+    }
+    let malformed = Verdict::plain(Rcode::FormErr);
+    let Some(message) = message.filter(|_| opts_belong_to_the_root(packet)) else {
+        return Err(tell(malformed, &[]));
+    };
+    if let ([], Some(sent)) = (&*message.queries, edns.and_then(|edns| edns.cookie))
+        && asked.manners.cookies.is_some()
+        && !broken
+        && decoder.is_empty()
+    {
+        return Err(tell(bare_cookie(&sent, asked), &[]));
+    }
+    // QDCOUNT above 1 is an error (RFC 9619 section 4); so is 0 without a cookie.
+    let ([question], Some((name, ..))) = (&*message.queries, query::question(body)) else {
+        return Err(tell(malformed, &[]));
+    };
+    let class = question.query_class();
+    let qtype = u16::from(question.query_type());
+    let question = &body[..name.len() + 4];
     if broken || !decoder.is_empty() {
-        return Err(refusal(Rcode::FormErr));
+        return Err(tell(malformed, question));
     }
-    if asked.query_class() != DNSClass::IN {
-        return Err(refusal(Rcode::Refused));
-    }
-    Ok(Query {
+    let query = Query {
         head,
         question,
         name: query::lower_case(body, name.len(), scratch),
-        qtype: u16::from(asked.query_type()),
+        qtype,
         edns,
+    };
+    match class {
+        DNSClass::IN => Ok(query),
+        DNSClass::CH => Err(Other::Chaos(query)),
+        _ => {
+            let verdict = Verdict::because(Rcode::Refused, ExtendedError::NotAuthoritative);
+            Err(tell(verdict, question))
+        }
+    }
+}
+
+/// A query without a question fetches a cookie, or asks whether one is good (RFC 7873 section 5.4).
+fn bare_cookie(sent: &SentCookie, asked: &Asked<'_>) -> Verdict {
+    let cookies = asked.manners.cookies.as_ref();
+    let valid = cookies.is_some_and(|c| c.check(sent, asked.source, asked.now).valid);
+    Verdict::plain(match sent.has_server() && !valid {
+        true => Rcode::BadCookie,
+        false => Rcode::NoError,
     })
 }
 
@@ -108,29 +134,67 @@ fn edns(message: &Message) -> (Option<Edns>, bool) {
     let Some(opt) = &message.edns else {
         return (None, false);
     };
-    let mut edns = Edns {
+    let bare = Edns {
         version: opt.version(),
         size: opt.max_payload(),
         dnssec_ok: opt.flags().dnssec_ok,
         subnet: None,
+        cookie: None,
+        asks: Asks::default(),
     };
-    if edns.version != 0 {
-        return (Some(edns), false);
+    if bare.version != 0 {
+        return (Some(bare), false);
     }
-    let told = opt.options().get_all(EdnsCode::Subnet);
-    let mut subnets = told.iter().map(|option| match option {
-        EdnsOption::Subnet(subnet) if subnet.scope_prefix() == 0 => {
-            let read = Subnet::new(subnet.addr(), subnet.source_prefix())?;
-            (read.address().is_none() || read.address() == Some(subnet.addr())).then_some(read)
+    let mut edns = bare;
+    for (code, option) in &opt.options().options {
+        match option {
+            EdnsOption::Subnet(told) if edns.subnet.is_none() && told.scope_prefix() == 0 => {
+                let read = Subnet::new(told.addr(), told.source_prefix());
+                let exact = |s: &Subnet| s.address().is_none_or(|a| a == told.addr());
+                edns.subnet = read.filter(exact);
+                if edns.subnet.is_none() {
+                    return (Some(bare), true);
+                }
+            }
+            EdnsOption::Subnet(_) => return (Some(bare), true),
+            EdnsOption::Unknown(code, data) => edns.note(*code, data),
+            other => edns.note(u16::from(*code), &Vec::try_from(other).unwrap_or_default()),
         }
-        _ => None,
-    });
-    match (subnets.next(), subnets.next()) {
-        (None, _) => (Some(edns), false),
-        (Some(Some(subnet)), None) => {
-            edns.subnet = Some(subnet);
-            (Some(edns), false)
+    }
+    (Some(edns), false)
+}
+
+/// Whether every OPT record has the root as its owner (RFC 6891 section 6.1.2), which hickory-proto
+/// does not look at. The message is known to be readable; where it is not, nothing is found.
+fn opts_belong_to_the_root(packet: &[u8]) -> bool {
+    strange_opt(packet).is_none()
+}
+
+fn strange_opt(packet: &[u8]) -> Option<()> {
+    let (header, mut rest) = packet.split_first_chunk::<HEADER>()?;
+    let count = |at: usize| usize::from(u16::from_be_bytes([header[at], header[at + 1]]));
+    for _ in 0..count(4) {
+        rest = after_name(rest)?.get(4..)?;
+    }
+    for _ in 0..count(6) + count(8) + count(10) {
+        let (owner, behind) = (rest, after_name(rest)?);
+        let ([t0, t1, .., l0, l1], data) = behind.split_first_chunk::<10>()?;
+        if u16::from_be_bytes([*t0, *t1]) == query::rtype::OPT && owner.first() != Some(&0) {
+            return Some(());
         }
-        _ => (Some(edns), true),
+        rest = data.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
+    }
+    None
+}
+
+/// What stands behind a name, which ends with the root or a pointer.
+fn after_name(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let (&len, behind) = rest.split_first()?;
+        match len {
+            0 => return Some(behind),
+            0xc0.. => return behind.get(1..),
+            _ => rest = behind.get(usize::from(len)..)?,
+        }
     }
 }

@@ -180,6 +180,7 @@ impl Desk {
             transport: Transport::Tcp,
             draw: 0,
             now: clock(),
+            limited: false,
             manners: manners.load(),
         };
         each_message(stream, outgoing, |message, outgoing| {

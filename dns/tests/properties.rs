@@ -9,11 +9,39 @@ use std::sync::LazyLock;
 use hickory_proto::op::Message;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use windrose_dns::{Parsed, Reply, Scratch, Transport, malformed, parse, respond, respond_slowly};
+use windrose_dns::{
+    AnyAnswer, Asked, BadCookie, Cookies, ExtendedErrors, Manners, Parsed, Reply, Scratch, Secret,
+    Transport, malformed, parse, respond, respond_slowly,
+};
 use windrose_routing::Table;
 use world::{Ask, asked, ip, table};
 
 static TABLE: LazyLock<Table> = LazyLock::new(table);
+
+/// The usual manners, and some that say much.
+static MANNERS: LazyLock<Vec<Manners>> = LazyLock::new(|| {
+    let cookies = |badcookie| {
+        let secrets = Secret::read_all("e5e973e5a6b2a43f48e7dc849e37bfcf").unwrap();
+        Cookies::new(secrets, badcookie)
+    };
+    let talkative = Manners {
+        cookies: cookies(BadCookie::Off),
+        nsid: vec![b'n'; 128].into(),
+        chaos_id: vec![b'i'; 255].into(),
+        chaos_version: b"v".as_slice().into(),
+        extended_errors: ExtendedErrors::Reasons,
+        ..Manners::default()
+    };
+    let strict = Manners {
+        cookies: cookies(BadCookie::Always),
+        any: AnyAnswer::Hinfo,
+        zone_version: false,
+        unproven_size: Some(128),
+        extended_errors: ExtendedErrors::Off,
+        ..Manners::default()
+    };
+    vec![Manners::default(), talkative, strict]
+});
 
 const NAMES: [&str; 20] = [
     "www.example.com",
@@ -54,13 +82,20 @@ prop_compose! {
         id in any::<u16>(),
         edns in prop::option::of((any::<u16>(), any::<bool>(), prop_oneof![8 => Just(0), 1 => 0..=255_u32])),
         subnet in subnets(),
-        cookie in prop::option::of(vec(any::<u8>(), 0..40)),
+        options in vec((prop::sample::select(vec![3_u16, 10, 10, 11, 12, 15, 19, 65_001]), vec(any::<u8>(), 0..44)), 0..4),
+        empty in any::<bool>(),
     ) -> Ask {
         let mut ask = Ask { id, class, flags, ..Ask::new(name, qtype) };
         if let Some((size, dnssec_ok, version)) = edns {
             ask.opt = Some((size, u32::from(dnssec_ok) << 15 | version << 16, Vec::new()));
-            if let Some(cookie) = cookie {
-                ask = ask.option(10, &cookie);
+            for (code, data) in options {
+                // Some options have no data in a query, and cookies have two usual lengths.
+                let len = match code {
+                    10 if empty => data.len() / 8 * 8,
+                    _ if empty => 0,
+                    _ => data.len(),
+                };
+                ask = ask.option(code, &data[..len]);
             }
             if let Some((address, source)) = subnet {
                 let net = windrose_dns::Subnet::new(address, source).unwrap();
@@ -122,6 +157,7 @@ proptest! {
         ask in queries(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in prop::option::of(any::<prop::sample::Index>()),
+        manners in 0..3_usize,
     ) {
         let mut bytes = ask.wire();
         for (at, octet) in damage {
@@ -132,15 +168,17 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let mut out = [0; 1_232];
-        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), &asked(ip("10.1.2.3"), 1, Transport::Udp), &mut out) {
+        let asked = Asked { manners: &MANNERS[manners], ..asked(ip("10.1.2.3"), 1, Transport::Udp) };
+        if let Some(reply) = respond(&TABLE, &bytes, &mut Scratch::new(), &asked, &mut out) {
             sound(&bytes, &reply, &out, Transport::Udp)?;
         }
     }
 
     #[test]
-    fn the_fast_path_and_the_slow_path_say_the_same(ask in queries(), draw in any::<u64>(), tcp in any::<bool>()) {
+    fn the_fast_path_and_the_slow_path_say_the_same(ask in queries(), draw in any::<u64>(), tcp in any::<bool>(), manners in 0..3_usize) {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-        let (bytes, asked) = (ask.wire(), asked(ip("10.1.2.3"), draw, transport));
+        let bytes = ask.wire();
+        let asked = Asked { manners: &MANNERS[manners], ..asked(ip("10.1.2.3"), draw, transport) };
         let (mut fast, mut slow) = (vec![0; 65_535], vec![1; 65_535]);
         let mut scratch = Scratch::new();
         let one = match parse(&bytes, &mut scratch) {

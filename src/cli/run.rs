@@ -182,6 +182,10 @@ pub(super) fn start_failure(error: StartError) -> Failure {
             Failure::new(Exit::Usage, "data-dir-unusable", message)
                 .help("set `node.data_dir` or `--data-dir` to a folder that this user may write and that has room")
         }
+        StartError::CookieSecrets(_) => {
+            Failure::new(Exit::Usage, "cookie-secrets-unusable", message)
+                .help("one secret: openssl rand -hex 16")
+        }
         StartError::Thread { .. } => Failure::new(Exit::No, "cannot-start", message),
     }
 }

@@ -13,7 +13,69 @@ pub(super) static DNS: Mapping = Mapping::new(
             "Largest UDP message that is announced and sent, in octets.",
         )
         .or("1232"),
+        Field::optional(
+            "any",
+            Scalar(S::Choice(&["one_set", "hinfo"])),
+            "What ANY gets: one RRset that is there, or an HINFO record.",
+        )
+        .or("one_set"),
+        Field::optional(
+            "extended_errors",
+            Scalar(S::Choice(&["off", "codes", "reasons"])),
+            "What clients with EDNS are told of why an answer is as it is.",
+        )
+        .or("codes"),
+        Field::optional(
+            "nsid",
+            Scalar(S::Text),
+            "Name server identifier for who asks: a text, or octets as 0x and hexadecimal digits.",
+        ),
+        Field::optional(
+            "chaos_id",
+            Scalar(S::Text),
+            "What id.server and hostname.bind of class CH say; REFUSED without it.",
+        ),
+        Field::optional(
+            "chaos_version",
+            Scalar(S::Text),
+            "What version.server and version.bind of class CH say; REFUSED without it.",
+        ),
+        Field::optional(
+            "zone_version",
+            Scalar(S::Bool),
+            "Tells the serial of the zone to who asks.",
+        )
+        .or("true"),
+        Field::optional("cookies", Keys(&COOKIES), "DNS cookies."),
         Field::optional("tcp", Keys(&TCP), "Bounds of DNS over TCP."),
+    ],
+);
+
+static COOKIES: Mapping = Mapping::new(
+    "`node.dns.cookies`",
+    &[
+        Field::optional(
+            "enabled",
+            Scalar(S::Bool),
+            "Whether cookies are made and checked.",
+        )
+        .or("true"),
+        Field::optional(
+            "secrets_file",
+            Scalar(S::Path),
+            "Secrets that the servers of one address share, relative to this file; without it one by chance at start.",
+        ),
+        Field::optional(
+            "badcookie",
+            Scalar(S::Choice(&["off", "when_limited", "always"])),
+            "Which clients with a cookie that is not valid are told BADCOOKIE over UDP.",
+        )
+        .or("off"),
+        Field::optional(
+            "unproven_size",
+            Scalar(S::Whole(128, 4_096)),
+            "Largest UDP message without a valid cookie, in octets.",
+        ),
     ],
 );
 

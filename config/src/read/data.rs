@@ -42,7 +42,12 @@ fn geo(node: &Node, sources: &mut Sources, found: &mut Found) -> GeoSource {
 }
 
 /// A file that must be there.
-fn file(node: &Node, sources: &mut Sources, found: &mut Found, help: &str) -> Option<PathBuf> {
+pub(super) fn file(
+    node: &Node,
+    sources: &mut Sources,
+    found: &mut Found,
+    help: &str,
+) -> Option<PathBuf> {
     let file = sources.resolve(node.span.source, node.text()?);
     sources.name_file(&file);
     if !file.is_file() {

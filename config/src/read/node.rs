@@ -10,6 +10,7 @@ use super::{Found, number, refuse, single, value};
 use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
+use crate::source::Sources;
 use crate::tree::Node;
 use windrose_model::meant;
 
@@ -18,7 +19,7 @@ mod dns;
 /// The name of a node that was given none.
 const UNNAMED: &str = "n1";
 
-pub(super) fn read(root: &Node, found: &mut Found) -> NodeConfig {
+pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> NodeConfig {
     let unnamed = Name::new(UNNAMED).expect("UNNAMED is a name");
     let listeners = root
         .get("listeners")
@@ -45,7 +46,9 @@ pub(super) fn read(root: &Node, found: &mut Found) -> NodeConfig {
         http_limits: node
             .get("http")
             .map_or_else(HeadLimits::default, head_limits),
-        dns: node.get("dns").map_or_else(DnsManners::default, dns::read),
+        dns: node
+            .get("dns")
+            .map_or_else(DnsManners::default, |dns| dns::read(dns, sources, found)),
         name: defaults.name,
     }
 }

@@ -4,12 +4,17 @@ use std::net::IpAddr;
 
 use windrose_routing::{Lookup, Node, Table, ZoneEntry};
 
+use crate::extended_error::ExtendedError;
+use crate::manners::AnyAnswer;
 use crate::message::{FIXED, Message, Rcode};
-use crate::query::{HEADER, Query, rtype};
+use crate::query::{HEADER, IN, Query, rtype};
 use crate::reply::Verdict;
 
 /// Aliases followed inside our zones; a longer chain is left to the resolver.
 const HOPS: usize = 8;
+/// TTL of a made up HINFO record, in seconds: long, as RFC 8482 section 4.2 wants it, because it never
+/// changes.
+const HINFO_TTL: u32 = 3_600;
 
 /// An answer coming about.
 pub(super) struct Resolution<'t, 'q, 'o> {
@@ -17,6 +22,7 @@ pub(super) struct Resolution<'t, 'q, 'o> {
     pub(super) query: &'q Query<'q>,
     pub(super) source: IpAddr,
     pub(super) draw: u64,
+    pub(super) any: AnyAnswer,
     pub(super) message: Message<'o>,
 }
 
@@ -49,6 +55,28 @@ const fn pointer(at: usize) -> u16 {
     0xc000 | at as u16
 }
 
+/// Whether a name is more than a step to deeper ones.
+fn has_something(node: &Node) -> bool {
+    node.app.is_some() || !node.sets.is_empty()
+}
+
+/// Labels of a zone's name without the root, and the serial of its SOA record, which stands five
+/// numbers before the end (RFC 1035 section 3.3.13).
+#[cold]
+fn version(zone: &ZoneEntry) -> (u8, u32) {
+    let mut labels = 0;
+    let mut rest = zone.apex.wire();
+    while let Some((&len, more)) = rest.split_first()
+        && len > 0
+    {
+        labels += 1;
+        rest = more.get(usize::from(len)..).unwrap_or_default();
+    }
+    let serial = zone.soa.wire.last_chunk::<20>();
+    let serial = serial.map_or(0, |[a, b, c, d, ..]| u32::from_be_bytes([*a, *b, *c, *d]));
+    (labels, serial)
+}
+
 impl<'t> Resolution<'t, '_, '_> {
     /// Looks the question up and answers it (RFC 1034 section 4.3.2).
     #[inline]
@@ -58,14 +86,21 @@ impl<'t> Resolution<'t, '_, '_> {
             at: HEADER,
         };
         let found = self.table.lookup(owner.name);
-        let mut verdict = match found {
-            Lookup::Refused => return Verdict::plain(Rcode::Refused),
-            Lookup::NxDomain { zone } | Lookup::Node { zone, .. } => Verdict {
-                authoritative: true,
-                zone: Some(zone.slot),
-                ..Verdict::plain(Rcode::NoError)
-            },
+        let zone = match found {
+            Lookup::Refused => {
+                return Verdict::because(Rcode::Refused, ExtendedError::NotAuthoritative);
+            }
+            Lookup::NxDomain { zone } | Lookup::Node { zone, .. } => zone,
         };
+        let mut verdict = Verdict {
+            authoritative: true,
+            zone: Some(zone.slot),
+            ..Verdict::plain(Rcode::NoError)
+        };
+        if self.message.wants_zone_version() {
+            let (labels, serial) = version(zone);
+            self.message.zone_version(labels, serial);
+        }
         if let Some(target) = self.step(&found, owner, &mut verdict) {
             self.follow(target, &mut verdict);
         }
@@ -120,6 +155,12 @@ impl<'t> Resolution<'t, '_, '_> {
         verdict: &mut Verdict,
     ) -> Option<Owner<'t>> {
         let qtype = self.query.qtype;
+        if qtype == rtype::ANY && self.any == AnyAnswer::Hinfo && has_something(node) {
+            // RFC 8482 section 4.2: the CPU field says why.
+            self.message
+                .strings(rtype::HINFO, IN, HINFO_TTL, &[b"RFC8482", b""]);
+            return None;
+        }
         if let Some(app) = node.app
             && matches!(qtype, rtype::A | rtype::AAAA | rtype::ANY)
         {

@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use windrose_model::AppId;
-use windrose_routing::{AppEntry, DnsChoice, Leaf, Picked, ZoneEntry, embedded_ipv4, prefix_key};
+use windrose_model::{AppId, WhenAllDown};
+use windrose_routing::{
+    AppEntry, DnsChoice, Leaf, Picked, Seen, ZoneEntry, embedded_ipv4, prefix_key,
+};
 use windrose_telemetry::Prefix;
 
 use super::resolve::{Owner, Resolution};
+use crate::extended_error::ExtendedError;
 use crate::message::Rcode;
 use crate::query::rtype;
 use crate::reply::{Steered, Verdict};
@@ -30,7 +33,15 @@ impl Resolution<'_, '_, '_> {
         } else {
             self.draw
         };
-        match app.choose_dns(app.view(self.table, client.leaf), key) {
+        let view = app.view(self.table, client.leaf);
+        let mut seen = None;
+        let choice = app.choose_dns_seen(view, key, &mut |step| {
+            if matches!(step, Seen::AllDown | Seen::FencedOut) {
+                seen = Some(step);
+            }
+        });
+        verdict.error = seen.and_then(|seen| why(app, seen, &choice));
+        match choice {
             DnsChoice::Clusters(picked) => {
                 self.addresses(id, &picked, client.address, zone, owner, verdict);
             }
@@ -138,6 +149,21 @@ impl Resolution<'_, '_, '_> {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         app.view(self.table, leaf) == app.view(self.table, self.table.leaf(unspecified))
+    }
+}
+
+/// What is told of a choice that is not the usual one.
+#[cold]
+fn why(app: &AppEntry, seen: Seen, choice: &DnsChoice) -> Option<ExtendedError> {
+    match (seen, choice) {
+        (Seen::FencedOut, _) => Some(ExtendedError::FencedOut),
+        (Seen::AllDown, DnsChoice::Clusters(_)) => Some(match app.plan.app.when_all_down {
+            WhenAllDown::LastKnown => ExtendedError::LastKnown,
+            WhenAllDown::Fallback(_) => ExtendedError::Fallback,
+            _ => ExtendedError::All,
+        }),
+        (Seen::AllDown, _) => Some(ExtendedError::AllDown),
+        _ => None,
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
                 transport: Transport::Udp,
                 draw: worker.dice.draw(),
                 now,
+                limited: false,
                 manners,
             };
             let reply = respond(table, datagram.query, &mut scratch, &asked, datagram.answer);

@@ -37,6 +37,7 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
             transport: Transport::Udp,
             draw: worker.dice.draw(),
             now: clock(),
+            limited: false,
             manners: worker.manners.load(),
         };
         let reply = respond(table, &packet[..len], &mut scratch, &asked, &mut out);

@@ -1,7 +1,7 @@
 //! Conversations: what is asked, what is answered, and the sentence of the RFC that says so.
 //!
 //! `?` asks: name, type, then any of `edns=SIZE`, `do`, `version=N`, `subnet=PREFIX`, `tcp`,
-//! `from=ADDRESS`, `class=N`, `draw=N`. The lines under it are the whole response, as hickory-proto
+//! `from=ADDRESS`, `class=N`, `draw=N`, `option=CODE:HEX`, `questions=N`, `now=SECONDS`. The lines under it are the whole response, as hickory-proto
 //! reads it: the head, then its records.
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
@@ -10,7 +10,10 @@ mod world;
 
 mod aliases;
 mod broken;
+mod cookies;
 mod edns;
+mod identity;
+mod meta;
 mod play;
 mod steering;
 mod subnet;

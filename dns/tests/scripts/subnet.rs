@@ -74,7 +74,7 @@ fn the_client_subnet_steers_and_is_echoed_with_its_scope() {
         ? last.example.com A subnet=10.9.9.0/24
         NOERROR aa rd last.example.com. A
         last.example.com. 30 A 192.0.2.1
-        opt 1232 version 0 subnet 10.9.9.0/24 scope 0
+        opt 1232 version 0 subnet 10.9.9.0/24 scope 0 ede 3
         ",
     );
 }

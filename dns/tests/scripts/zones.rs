@@ -90,7 +90,7 @@ fn what_is_not_ours_is_refused() {
         REFUSED rd . NS
         ? com SOA edns=4096
         REFUSED rd com. SOA
-        opt 1232 version 0
+        opt 1232 version 0 ede 20
         # RFC 5936 section 4.2: an AXFR server may refuse; nobody may transfer from here.
         ? example.com AXFR tcp
         REFUSED rd example.com. AXFR
@@ -101,7 +101,7 @@ fn what_is_not_ours_is_refused() {
         REFUSED rd version.bind. TXT
         ? example.com A class=255 edns=512 do
         REFUSED rd example.com. A
-        opt 1232 version 0 do
+        opt 1232 version 0 do ede 20
         ",
     );
 }

@@ -256,6 +256,7 @@ pub fn asked(source: IpAddr, draw: u64, transport: Transport) -> Asked<'static> 
         transport,
         draw,
         now: 1_767_225_600,
+        limited: false,
         manners: &MANNERS,
     }
 }
@@ -277,6 +278,8 @@ pub struct Ask {
     pub name: Vec<u8>,
     pub qtype: u16,
     pub class: u16,
+    /// 1, or 0 for none at all.
+    pub questions: u16,
     /// UDP size, extended flags word (rcode, version, DO and Z), options.
     pub opt: Option<(u16, u32, Vec<u8>)>,
 }
@@ -295,6 +298,7 @@ impl Ask {
             name: wire,
             qtype,
             class: 1,
+            questions: 1,
             opt: None,
         }
     }
@@ -331,12 +335,21 @@ impl Ask {
 
     pub fn wire(&self) -> Vec<u8> {
         let mut wire = Vec::new();
-        for word in [self.id, self.flags, 1, 0, 0, u16::from(self.opt.is_some())] {
+        for word in [
+            self.id,
+            self.flags,
+            self.questions,
+            0,
+            0,
+            u16::from(self.opt.is_some()),
+        ] {
             wire.extend(word.to_be_bytes());
         }
-        wire.extend(&self.name);
-        wire.extend(self.qtype.to_be_bytes());
-        wire.extend(self.class.to_be_bytes());
+        if self.questions > 0 {
+            wire.extend(&self.name);
+            wire.extend(self.qtype.to_be_bytes());
+            wire.extend(self.class.to_be_bytes());
+        }
         if let Some((size, extended, options)) = &self.opt {
             wire.extend([0, 0, 41]);
             wire.extend(size.to_be_bytes());

@@ -1,17 +1,60 @@
 //! `node.dns`.
 
-use super::super::{number, value};
-use crate::node::{DnsManners, DnsTcpLimits};
+use super::super::data::file;
+use super::super::{Found, number, value};
+use crate::node::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
+use crate::problem::Problem;
 use crate::scalar;
+use crate::source::Sources;
 use crate::tree::Node;
 
-pub(super) fn read(node: &Node) -> DnsManners {
+/// Octets of a name server identifier: with it and every other option even the longest question fits
+/// into the smallest message.
+const NSID: usize = 128;
+/// Octets of a character string (RFC 1035 section 3.3).
+const STRING: usize = 255;
+
+pub(super) fn read(node: &Node, sources: &mut Sources, found: &mut Found) -> DnsManners {
     let defaults = DnsManners::default();
     DnsManners {
         udp_size: number(node, "udp_size", defaults.udp_size),
+        any: match text(node, "any") {
+            Some("hinfo") => DnsAny::Hinfo,
+            _ => DnsAny::OneSet,
+        },
+        extended_errors: match text(node, "extended_errors") {
+            Some("off") => DnsErrors::Off,
+            Some("reasons") => DnsErrors::Reasons,
+            _ => DnsErrors::Codes,
+        },
+        nsid: octets(node, "nsid", NSID, found),
+        chaos_id: octets(node, "chaos_id", STRING, found),
+        chaos_version: octets(node, "chaos_version", STRING, found),
+        zone_version: value(node, "zone_version", scalar::boolean).unwrap_or(defaults.zone_version),
+        cookies: node
+            .get("cookies")
+            .map_or_else(DnsCookies::default, |node| cookies(node, sources, found)),
         tcp: node
             .get("tcp")
             .map_or_else(DnsTcpLimits::default, tcp_limits),
+    }
+}
+
+fn cookies(node: &Node, sources: &mut Sources, found: &mut Found) -> DnsCookies {
+    let help = "`secrets_file` is a file relative to this one, with 32 hexadecimal digits a line";
+    DnsCookies {
+        enabled: value(node, "enabled", scalar::boolean).unwrap_or(true),
+        secrets_file: node
+            .get("secrets_file")
+            .and_then(|node| file(node, sources, found, help)),
+        badcookie: match text(node, "badcookie") {
+            Some("when_limited") => DnsBadCookie::WhenLimited,
+            Some("always") => DnsBadCookie::Always,
+            _ => DnsBadCookie::Off,
+        },
+        unproven_size: node
+            .get("unproven_size")
+            .map(|_| number(node, "unproven_size", 1_232)),
     }
 }
 
@@ -22,4 +65,48 @@ fn tcp_limits(node: &Node) -> DnsTcpLimits {
         idle_timeout: value(node, "idle_timeout", scalar::duration)
             .unwrap_or(defaults.idle_timeout),
     }
+}
+
+fn text<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+    node.get(key).and_then(Node::text)
+}
+
+/// A text, or octets as `0x` and hexadecimal digits; empty without the key.
+fn octets(node: &Node, key: &str, most: usize, found: &mut Found) -> Vec<u8> {
+    let Some(node) = node.get(key) else {
+        return Vec::new();
+    };
+    let text = node.text().unwrap_or_default();
+    let octets = match text.strip_prefix("0x") {
+        Some(digits) => hexadecimal(digits),
+        None => Some(text.as_bytes().to_vec()),
+    };
+    let mut refuse = |code, message: String| {
+        found
+            .problems
+            .push(Problem::error(code, node.span, message));
+        Vec::new()
+    };
+    match octets {
+        None => refuse(
+            "bad-hexadecimal",
+            format!("{key} is {text}, must be a text, or 0x and pairs of hexadecimal digits"),
+        ),
+        Some(octets) if octets.is_empty() || octets.len() > most => refuse(
+            "bad-length",
+            format!("{key} has {} octets, must be 1 to {most}", octets.len()),
+        ),
+        Some(octets) => octets,
+    }
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            let value = |digit: u8| char::from(digit).to_digit(16);
+            let [high, low] = pair else { return None };
+            u8::try_from(value(*high)? << 4 | value(*low)?).ok()
+        })
+        .collect()
 }

@@ -1,0 +1,74 @@
+//! HOT. Why an answer is as it is, for people and resolvers: extended DNS errors (RFC 8914).
+
+/// What may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExtendedErrors {
+    /// Nothing.
+    Off,
+    /// The code alone; "other" has no meaning without a reason and is left out.
+    #[default]
+    Codes,
+    /// Code and a short reason.
+    Reasons,
+}
+
+/// What can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExtendedError {
+    /// Every cluster is down, the last known ones are answered.
+    LastKnown,
+    /// Every cluster is down, the operator named one for that.
+    Fallback,
+    /// Every cluster is down, all are answered.
+    All,
+    /// Every cluster is down, and the operator wants no answer then.
+    AllDown,
+    /// A fence leaves no cluster for this client.
+    FencedOut,
+    /// No zone of ours.
+    NotAuthoritative,
+    /// Zones are not transferred from here.
+    NoTransfer,
+    /// The operation is not known here.
+    Operation,
+    /// The type can only stand in a query's additional section.
+    QueryType,
+}
+
+impl ExtendedError {
+    /// INFO-CODE (RFC 8914 section 5.2).
+    const fn code(self) -> u16 {
+        match self {
+            Self::Fallback | Self::All | Self::AllDown => 0,
+            Self::LastKnown => 3,
+            Self::FencedOut | Self::NoTransfer => 18,
+            Self::NotAuthoritative => 20,
+            Self::Operation => 21,
+            Self::QueryType => 30,
+        }
+    }
+
+    /// EXTRA-TEXT (RFC 8914 section 2).
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::LastKnown => "all clusters down: last known ones",
+            Self::Fallback => "all clusters down: fallback",
+            Self::All => "all clusters down: all of them",
+            Self::AllDown => "all clusters down",
+            Self::FencedOut => "no cluster may serve this client",
+            Self::NotAuthoritative => "no zone of this server",
+            Self::NoTransfer => "no transfers",
+            Self::Operation => "operation not supported",
+            Self::QueryType => "not a type to ask for",
+        }
+    }
+
+    /// Code and text of the option; `None` if nothing is to be told.
+    pub(crate) const fn told(self, allowed: ExtendedErrors) -> Option<(u16, &'static str)> {
+        match (allowed, self.code()) {
+            (ExtendedErrors::Off, _) | (ExtendedErrors::Codes, 0) => None,
+            (ExtendedErrors::Codes, code) => Some((code, "")),
+            (ExtendedErrors::Reasons, code) => Some((code, self.reason())),
+        }
+    }
+}
