@@ -54,7 +54,15 @@ def dns_million(binary: Path, folder: Path, port: int, endpoint_port: int, names
             "versions": {"v1": {"endpoints": {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in ("virginia", "frankfurt", "singapore")}}},
         } for number in range(apps)
     }
-    return run(binary, folder, {**_node(folder, dns=port), **_clusters(), "apps": steered, "zones": _zone(names)})
+    write_zone(folder, scene.zone_file(count=names))
+    zones = {scene.ZONE: {"file": "zone"}}
+    return run(binary, folder, {**_node(folder, dns=port), **_clusters(), "apps": steered, "zones": zones})
+
+
+def write_zone(folder: Path, text: str):
+    """The master file, changed in one moment."""
+    (folder / "zone.new").write_text(text)
+    (folder / "zone.new").rename(folder / "zone")
 
 
 def dns_swaps(binary: Path, folder: Path, port: int, admin_port: int, endpoint_ports: list) -> list:
