@@ -39,6 +39,12 @@ def addresses(region: str) -> list:
     return [address for address, _ in members(region).values()]
 
 
+def latency_matrix() -> str:
+    """Round-trip times by country of each region; those of one region are equals."""
+    lines = [f"{country},{to},{10 if of == to else 110}" for of, (_, _, country) in REGIONS.items() for to in REGIONS]
+    return "\n".join(["from,to,rtt_ms", *lines]) + "\n"
+
+
 def hosts(count: int = HOSTS):
     """So many static names, each with its address; with 1,000 they fit HOST_TEMPLATE."""
     digits = max(4, len(str(count - 1)))

@@ -16,8 +16,10 @@ def dns_static(binary: Path, folder: Path, port: int) -> list:
 def dns_steered(binary: Path, folder: Path, port: int, geo_database: Path, endpoint_port: int, steps: list) -> list:
     app = {"hosts": [scene.APP_HOST], "versions": {"v1": {"endpoints": _endpoints(endpoint_port)}},
            "steering": steps, "answers": 1, "health": _RARELY}
+    (folder / "latency.csv").write_text(scene.latency_matrix())
+    data = {"geo": str(geo_database), "latency": "latency.csv"}
     return run(binary, folder, {
-        **_node(folder, dns=port), "data": {"geo": str(geo_database)}, **_clusters(), "apps": {"shop": app}, "zones": _zone(),
+        **_node(folder, dns=port), "data": data, **_clusters(), "apps": {"shop": app}, "zones": _zone(),
     })
 
 
@@ -42,6 +44,7 @@ def all_steps() -> list:
         {"fence": [{"clients": everyone, "clusters": list(scene.CLUSTERS)}]},
         geo_step(),
         {"nearest": {}},
+        {"latency": {}},
         {"failover": [list(scene.members(region)) for region in scene.REGIONS]},
         weighted_step(),
     ]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use windrose_dns::{Counters, Manners, Scratch, Transport, respond, serve_udp};
 use windrose_model::{
-    ClientSet, Continent, Draft, FenceRule, GeoRules, RData, RrSet, Step, Ttl, Weight,
+    ClientSet, Continent, Draft, FenceRule, GeoRules, LatencyBand, RData, RrSet, Step, Ttl, Weight,
 };
 use windrose_routing::{Publisher, Table};
 use windrose_telemetry::Metrics;
@@ -117,6 +117,7 @@ fn with_depths(mut draft: Draft) -> Draft {
                 fence,
                 by_cidr,
                 Step::Nearest(BTreeMap::new()),
+                Step::Latency(LatencyBand::default()),
                 Step::Failover(equals()),
                 weighted,
             ],
