@@ -16,6 +16,7 @@ mod load;
 mod node;
 mod place;
 mod problem;
+mod rdata;
 mod read;
 mod scalar;
 mod schema;
@@ -23,6 +24,7 @@ mod shape;
 mod source;
 mod tree;
 mod warn;
+mod zonefile;
 
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
@@ -33,3 +35,4 @@ pub use node::{
 pub use read::GeoNeed;
 pub use schema::schema;
 pub use source::Sources;
+pub use zonefile::zone_text;

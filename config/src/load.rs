@@ -140,6 +140,7 @@ fn load_sources(
         root: &root,
         dropped: &read.found.dropped,
         tainted: &tainted,
+        records: &read.found.records,
     };
     let listens_for_dns = !read.node.listeners.dns.is_empty();
 
@@ -171,6 +172,9 @@ fn load_sources(
         })
         .collect();
     let (warnings, _) = diagnostics(problems, &sources);
+    if warnings.is_empty() {
+        sources.forget_zones();
+    }
     Ok(Loaded {
         node: read.node,
         model,

@@ -1,14 +1,15 @@
 //! From the path that a [`Model`](windrose_model::Model) names back to the place in the text.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
-use windrose_model::{DnsName, Invalid, Segment};
+use windrose_model::{DnsName, Invalid, RecordType, Segment};
 
 use crate::diagnostic::Severity;
 use crate::problem::Problem;
 use crate::source::Span;
 use crate::tree::{Node, Value};
+use crate::zonefile::Places as RecordPlaces;
 
 /// A document with what is known about it after reading.
 pub(crate) struct Places<'a> {
@@ -17,6 +18,8 @@ pub(crate) struct Places<'a> {
     pub(crate) dropped: &'a HashSet<Span>,
     /// Paths at which something could not be read.
     pub(crate) tainted: &'a [Vec<Segment>],
+    /// Where RRsets were written, by zone.
+    pub(crate) records: &'a HashMap<DnsName, RecordPlaces>,
 }
 
 impl Places<'_> {
@@ -77,13 +80,13 @@ impl Places<'_> {
             ..self.root.span
         };
         let mut path = Vec::new();
-        for (depth, segment) in at.iter().enumerate() {
-            if let [zones, Segment::Key(apex), records] = &at[..depth]
-                && (zones, records) == (&"zones".into(), &"records".into())
-            {
-                let record = self.record(node, apex, &at[depth..]);
-                return (record.unwrap_or(span), at.to_vec());
-            }
+        if let [zones, Segment::Key(apex), records, record @ ..] = at
+            && (zones, records) == (&"zones".into(), &"records".into())
+            && let Some(span) = self.record(apex, record)
+        {
+            return (span, at.to_vec());
+        }
+        for segment in at {
             match (segment, &node.value) {
                 (Segment::Key(wanted), Value::Mapping(entries)) => {
                     let Some(entry) = entries
@@ -126,19 +129,18 @@ impl Places<'_> {
         (span, path)
     }
 
-    /// The name of the first record of an owner and type, in the records of a zone.
-    fn record(&self, records: &Node, apex: &str, at: &[Segment]) -> Option<Span> {
+    /// Where the first record of an owner and type was written.
+    fn record(&self, apex: &str, at: &[Segment]) -> Option<Span> {
         let [Segment::Key(owner), Segment::Key(rtype), ..] = at else {
             return None;
         };
-        let apex = DnsName::parse(apex).ok()?;
-        let owner = DnsName::parse(owner).ok()?;
-        records.items().iter().find_map(|record| {
-            let name = record.get("name")?;
-            let same = DnsName::relative(name.text()?, &apex).is_ok_and(|n| n == owner)
-                && record.get("type")?.text()?.eq_ignore_ascii_case(rtype);
-            same.then_some(name.span)
-        })
+        let places = self.records.get(&DnsName::parse(apex).ok()?)?;
+        let (owner, rtype) = (
+            DnsName::parse(owner).ok()?,
+            rtype.parse::<RecordType>().ok()?,
+        );
+        let at = places.binary_search_by(|(name, of, _)| name.cmp(&owner).then(of.cmp(&rtype)));
+        Some(places[at.ok()?].2)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Tree to draft. Runs after the lenient pass and says nothing that it said already: what could not be
 //! read is left out, or stands in with a plausible value so that names go on naming something.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use windrose_model::{
-    Cluster, Coordinates, Draft, Invalid, LatencyMatrix, Name, Percent, Region, Safety, Segment,
+    Cluster, Coordinates, DnsName, Draft, Invalid, LatencyMatrix, Name, Percent, Region, Safety,
+    Segment,
 };
 
 use crate::node::{DataSources, NodeConfig};
@@ -12,6 +13,7 @@ use crate::problem::Problem;
 use crate::scalar::{self, Bad};
 use crate::source::{Sources, Span};
 use crate::tree::Node;
+use crate::zonefile::Places;
 
 mod app;
 mod data;
@@ -46,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) dropped: HashSet<Span>,
     /// More paths at which something could not be read.
     pub(crate) tainted: Vec<Vec<Segment>>,
+    /// Where RRsets were written, by zone.
+    pub(crate) records: HashMap<DnsName, Places>,
 }
 
 /// Reads what can be read.
@@ -62,7 +66,7 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
         }),
         apps: objects(root, "apps", |name, node| app::read(name, node, &mut found)),
         latency: None,
-        zones: zone::read(root, &mut found),
+        zones: zone::read(root, sources, &mut found),
         safety: root
             .get("safety")
             .map_or_else(Safety::default, |safety| Safety {

@@ -179,7 +179,7 @@ impl Scalar {
             Self::Number(least, most) => return format!("a number from {least} to {most}"),
             Self::Bool => "true or false",
             Self::Choice(choices) => return format!("one of {}", choices.join(", ")),
-            Self::RecordType => "one of A, AAAA, CNAME, MX, NS, TXT",
+            Self::RecordType => "a record type such as A, MX or HTTPS, or TYPE and its number",
             Self::Status => "a status code or range from 100 to 599, such as 204 or \"200-299\"",
         }
         .to_owned()
@@ -237,7 +237,7 @@ impl Scalar {
             }
             Self::Bool => json!({"type": "boolean"}),
             Self::Choice(choices) => json!({"enum": choices}),
-            Self::RecordType => json!({"enum": read::WRITABLE.map(|rtype| rtype.to_string())}),
+            Self::RecordType => text("^[A-Za-z][A-Za-z0-9]*$"),
             Self::Status => json!({
                 "type": ["string", "integer"],
                 "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",

@@ -1,5 +1,6 @@
 //! The texts that were read, and places in them.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +15,25 @@ pub struct Sources {
 struct Source {
     name: Arc<str>,
     base: PathBuf,
-    text: Arc<str>,
+    text: Text,
     /// Offsets at which lines begin.
     lines: Vec<u32>,
+}
+
+/// Of YAML, or of a master file, which may hold any octets.
+#[derive(Debug, Clone)]
+enum Text {
+    Yaml(Arc<str>),
+    Zone(Arc<[u8]>),
+}
+
+impl Text {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Yaml(text) => text.as_bytes(),
+            Self::Zone(octets) => octets,
+        }
+    }
 }
 
 /// Octets `start..end` of one text.
@@ -52,15 +69,38 @@ impl Sources {
 
     /// Adds a text; `base` is what its relative paths are relative to. Gives its number.
     pub(crate) fn add(&mut self, name: &str, base: &Path, text: &str) -> u32 {
-        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        self.push(name, base, Text::Yaml(text.into()))
+    }
+
+    /// The same of a master file.
+    pub(crate) fn add_octets(&mut self, name: &str, base: &Path, octets: &Arc<[u8]>) -> u32 {
+        self.push(name, base, Text::Zone(Arc::clone(octets)))
+    }
+
+    fn push(&mut self, name: &str, base: &Path, text: Text) -> u32 {
+        let breaks = text
+            .octets()
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'\n');
         let lines = std::iter::once(0).chain(breaks.map(|(i, _)| offset(i + 1)));
         self.list.push(Source {
             name: name.into(),
             base: base.to_owned(),
-            text: text.into(),
             lines: lines.collect(),
+            text,
         });
         offset(self.list.len() - 1)
+    }
+
+    /// Gives up the octets of master files, when nothing is left to be said of them.
+    pub(crate) fn forget_zones(&mut self) {
+        for source in &mut self.list {
+            if let Text::Zone(octets) = &mut source.text {
+                *octets = Arc::from([]);
+                source.lines = vec![0];
+            }
+        }
     }
 
     pub(crate) fn name(&self, source: u32) -> Arc<str> {
@@ -68,7 +108,10 @@ impl Sources {
     }
 
     pub(crate) fn text(&self, source: u32) -> Arc<str> {
-        Arc::clone(&self.list[source as usize].text)
+        match &self.list[source as usize].text {
+            Text::Yaml(text) => Arc::clone(text),
+            Text::Zone(octets) => String::from_utf8_lossy(octets).into(),
+        }
     }
 
     /// A path as it was written in a text, made relative to the place of that text.
@@ -85,19 +128,23 @@ impl Sources {
         let source = &self.list[source as usize];
         let line = source.lines.partition_point(|start| *start <= at);
         let start = source.lines[line - 1] as usize;
-        let before = source.text.get(start..at as usize).unwrap_or_default();
+        let before = source.text.octets().get(start..at as usize);
+        let before = String::from_utf8_lossy(before.unwrap_or_default());
         (line, before.chars().count() + 1)
     }
 
     /// The text of a line from 1, without its break; `None` for an unknown file or line.
-    pub(crate) fn line(&self, file: &str, line: usize) -> Option<&str> {
+    pub(crate) fn line(&self, file: &str, line: usize) -> Option<Cow<'_, str>> {
         let source = self.list.iter().find(|s| &*s.name == file)?;
         let start = *source.lines.get(line.checked_sub(1)?)? as usize;
         let end = source
             .lines
             .get(line)
-            .map_or(source.text.len(), |&e| e as usize);
-        Some(source.text.get(start..end)?.trim_end_matches(['\n', '\r']))
+            .map_or_else(|| source.text.octets().len(), |&e| e as usize);
+        let line = source.text.octets().get(start..end)?;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Some(String::from_utf8_lossy(line))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use windrose_model::{App, Invalid, Model, Name, Segment};
 
+mod zones;
+
 /// Warnings, told by path as refusals are.
 pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
     let mut found = Vec::new();
@@ -14,6 +16,7 @@ pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
             help: Some("add the zone of the hosts to `zones`".to_owned()),
         });
     }
+    zones::warnings(model, &mut found);
     for (name, app) in model.apps() {
         if listens_for_dns && !model.zones().is_empty() {
             hosts(model, name, app, &mut found);

@@ -24,67 +24,44 @@ pub enum DnsNameError {
     /// The whole name above 255 octets.
     #[error("a domain name has {0} octets in wire form, at most 255 are allowed")]
     TooLong(usize),
-    /// A character that needs an escape we do not accept.
+    /// A character that has to be escaped.
     #[error(
         "{0:?} is not allowed in a domain name; international names are written in their xn-- form"
     )]
     Character(char),
+    /// A `\` that is not followed by a visible character, or by three digits up to 255.
+    #[error("a '\\' in a domain name is followed by a character or by three digits up to 255")]
+    Escape,
 }
 
 impl DnsName {
     /// Reads presentation form, with or without the final dot, always taken as fully qualified.
-    /// Accepts visible ASCII except `\`, `"`, `(`, `)`, `;`, `@` and space.
+    /// Accepts visible ASCII except `"`, `(`, `)`, `;`, `@` and space; any octet as `\DDD`, and any
+    /// visible one behind a `\` (RFC 1035 section 5.1).
     pub fn parse(text: &str) -> Result<Self, DnsNameError> {
-        if text.is_empty() {
-            return Err(DnsNameError::Empty);
+        let (mut wire, is_absolute) = labels_of(text.as_bytes())?;
+        if !is_absolute {
+            wire.push(0);
         }
-        let text = if text == "." {
-            ""
-        } else {
-            text.strip_suffix('.').unwrap_or(text)
-        };
-        let mut wire = Vec::with_capacity(text.len() + 2);
-        if !text.is_empty() {
-            for label in text.split('.') {
-                if label.is_empty() {
-                    return Err(DnsNameError::EmptyLabel);
-                }
-                if let Some(c) = label
-                    .chars()
-                    .find(|c| !c.is_ascii_graphic() || "\\\"();@".contains(*c))
-                {
-                    return Err(DnsNameError::Character(c));
-                }
-                if label.len() > 63 {
-                    return Err(DnsNameError::LabelTooLong(label.len()));
-                }
-                wire.push(u8::try_from(label.len()).unwrap_or(63));
-                wire.extend(label.bytes().map(|b| b.to_ascii_lowercase()));
-            }
-        }
-        wire.push(0);
-        if wire.len() > 255 {
-            return Err(DnsNameError::TooLong(wire.len()));
-        }
-        Ok(Self(wire.into()))
+        finish(wire)
     }
 
     /// Reads a name written relative to `origin`: `@` is the origin itself, a final dot makes it
     /// absolute, anything else has the origin appended.
     pub fn relative(text: &str, origin: &Self) -> Result<Self, DnsNameError> {
-        if text == "@" {
+        Self::relative_octets(text.as_bytes(), origin)
+    }
+
+    /// The same of octets, as a master file has them.
+    pub fn relative_octets(text: &[u8], origin: &Self) -> Result<Self, DnsNameError> {
+        if text == b"@" {
             return Ok(origin.clone());
         }
-        let name = Self::parse(text)?;
-        if text.ends_with('.') {
-            return Ok(name);
+        let (mut wire, is_absolute) = labels_of(text)?;
+        if !is_absolute {
+            wire.extend_from_slice(&origin.0);
         }
-        let mut wire = name.0[..name.0.len() - 1].to_vec();
-        wire.extend_from_slice(&origin.0);
-        if wire.len() > 255 {
-            return Err(DnsNameError::TooLong(wire.len()));
-        }
-        Ok(Self(wire.into()))
+        finish(wire)
     }
 
     /// Reads exactly one uncompressed name in wire form, its root octet included, and folds its case;
@@ -145,8 +122,89 @@ impl DnsName {
     }
 }
 
+/// The labels of a text in wire form, and whether they end with the root.
+fn labels_of(text: &[u8]) -> Result<(Vec<u8>, bool), DnsNameError> {
+    if text.is_empty() {
+        return Err(DnsNameError::Empty);
+    }
+    let mut wire = Vec::with_capacity(text.len() + 2);
+    if text == b"." {
+        return Ok((vec![0], true));
+    }
+    let mut rest = text;
+    loop {
+        let start = wire.len();
+        wire.push(0);
+        let mut ends = true;
+        while let Some((&octet, after)) = rest.split_first() {
+            rest = after;
+            match octet {
+                b'.' => {
+                    ends = false;
+                    break;
+                }
+                b'\\' => {
+                    let (octet, after) = unescape(rest).ok_or(DnsNameError::Escape)?;
+                    wire.push(octet.to_ascii_lowercase());
+                    rest = after;
+                }
+                b'"' | b'(' | b')' | b';' | b'@' => {
+                    return Err(DnsNameError::Character(char::from(octet)));
+                }
+                b'!'..=b'~' => wire.push(octet.to_ascii_lowercase()),
+                _ => return Err(strange(&text[text.len() - after.len() - 1..])),
+            }
+        }
+        let len = wire.len() - start - 1;
+        match len {
+            0 => return Err(DnsNameError::EmptyLabel),
+            1..=63 => wire[start] = u8::try_from(len).unwrap_or(63),
+            _ => return Err(DnsNameError::LabelTooLong(len)),
+        }
+        if ends {
+            return Ok((wire, false));
+        }
+        if rest.is_empty() {
+            wire.push(0);
+            return Ok((wire, true));
+        }
+    }
+}
+
+fn finish(wire: Vec<u8>) -> Result<DnsName, DnsNameError> {
+    match wire.len() {
+        ..=255 => Ok(DnsName(wire.into())),
+        len => Err(DnsNameError::TooLong(len)),
+    }
+}
+
+/// The octet that an escape stands for, behind its `\`, and what follows (RFC 1035 section 5.1).
+pub fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (&first, after) = text.split_first()?;
+    if !first.is_ascii_digit() {
+        return (b' '..=b'~').contains(&first).then_some((first, after));
+    }
+    let (digits, after) = text.split_first_chunk::<3>()?;
+    let mut value = 0_u16;
+    for digit in digits {
+        value = value * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    Some((u8::try_from(value).ok()?, after))
+}
+
+/// The character at the beginning of `rest`, which no name has.
+fn strange(rest: &[u8]) -> DnsNameError {
+    let some = &rest[..rest.len().min(4)];
+    let character = some
+        .utf8_chunks()
+        .next()
+        .and_then(|c| c.valid().chars().next());
+    DnsNameError::Character(character.unwrap_or(char::REPLACEMENT_CHARACTER))
+}
+
 impl fmt::Display for DnsName {
-    /// Presentation form without the final dot, except for the root.
+    /// Presentation form without the final dot, except for the root; with escapes where the octets
+    /// need them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() == 1 {
             return f.pad(".");
@@ -156,7 +214,15 @@ impl fmt::Display for DnsName {
             if !text.is_empty() {
                 text.push('.');
             }
-            text.extend(label.iter().map(|&b| char::from(b)));
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
+                        text.extend(['\\', char::from(octet)]);
+                    }
+                    b'!'..=b'~' => text.push(char::from(octet)),
+                    _ => text.push_str(&format!("\\{octet:03}")),
+                }
+            }
         }
         f.pad(&text)
     }
@@ -214,6 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn escapes_are_read_and_written_back() {
+        let odd = name(r"a\.B\\.\000\255\032\(c");
+        assert_eq!(odd.wire(), b"\x04a.b\\\x05\x00\xff (c\x00");
+        assert_eq!(odd.to_string(), r"a\.b\\.\000\255\032\(c");
+        assert_eq!(name(&odd.to_string()), odd);
+        let origin = name("example.com");
+        let relative = DnsName::relative(r"a\.", &origin).unwrap();
+        assert_eq!(
+            relative,
+            name(r"a\..example.com"),
+            "the dot is in the label"
+        );
+    }
+
+    #[test]
     fn too_long_and_strange_names_are_refused() {
         assert_eq!(DnsName::parse(""), Err(DnsNameError::Empty));
         assert_eq!(DnsName::parse("a..b"), Err(DnsNameError::EmptyLabel));
@@ -226,5 +307,9 @@ mod tests {
             Err(DnsNameError::TooLong(257))
         ));
         assert_eq!(DnsName::parse("ü.de"), Err(DnsNameError::Character('ü')));
+        assert_eq!(DnsName::parse("a b"), Err(DnsNameError::Character(' ')));
+        for wrong in ["a\\", "a\\25", "a\\256", "a\\2x5.b", "a\\2 5"] {
+            assert_eq!(DnsName::parse(wrong), Err(DnsNameError::Escape), "{wrong}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The nouns of Windrose: names, units, places, the [`Model`] an operator wants, the [`Fact`]s that
 //! were seen, the [`Status`] control concludes, and the [`Stamp`] that orders what is published.
 //!
-//! Deliberately absent: I/O, clocks, randomness, async, text formats. A `Model` can only be made by
+//! Deliberately absent: I/O, clocks, randomness, async, documents; the only texts are those that
+//! names, units and record data have by themselves. A `Model` can only be made by
 //! [`Model::build`], which refuses whatever is wrong or exceeds a [`budget`].
 #![warn(missing_docs)]
 
@@ -34,7 +35,7 @@ pub use app::{
     App, Failback, HostPattern, Retry, Route, Split, Timeouts, TtlBand, Version, WhenAllDown,
 };
 pub use cluster::{Cluster, Region};
-pub use dns_name::{DnsName, DnsNameError};
+pub use dns_name::{DnsName, DnsNameError, unescape};
 pub use fact::{EndpointId, Fact, PassiveKind, ProbeFailure, Report};
 pub use health::{HealthCheck, HttpProbe, Probe, StatusRange};
 pub use invalid::{Invalid, Segment};

@@ -6,6 +6,7 @@ use crate::{DnsName, RecordType};
 
 mod form;
 mod layout;
+mod present;
 mod svcb;
 
 pub use layout::{Field, layout};

@@ -45,7 +45,7 @@ pub(super) fn render(
         d.column
     )?;
     if let Some(text) = sources.line(&d.file, d.line) {
-        let (shown, before, under) = excerpt(text, d.column - 1, d.span.len());
+        let (shown, before, under) = excerpt(&text, d.column - 1, d.span.len());
         writeln!(f, "{:gutter$} |", "")?;
         writeln!(f, "{number} | {shown}")?;
         writeln!(f, "{:gutter$} | {:before$}{:^<under$}", "", "", "")?;

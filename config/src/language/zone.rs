@@ -5,10 +5,18 @@ use super::{Field, Keys, List, Mapping, Rule, S, Scalar, Shape};
 pub(super) static ZONE: Shape = Keys(&Mapping::new(
     "a zone",
     &[
-        Field::required("soa", Keys(&SOA), "Start of authority."),
+        Field::optional(
+            "soa",
+            Keys(&SOA),
+            "Start of authority; left out when the zone's `file` has a SOA record.",
+        ),
         Field::optional("ttl", Scalar(S::Seconds), "Of records that have none.").or("\"300s\""),
         Field::optional("records", List(&RECORD), "What is not steered.").or("[]"),
-        Field::later("file"),
+        Field::optional(
+            "file",
+            Scalar(S::Path),
+            "Master file (RFC 1035 section 5), relative to the folder of this file; `records` are added to it.",
+        ),
     ],
 ));
 
@@ -53,7 +61,7 @@ static RECORD: Shape = Keys(&Mapping {
         Field::optional(
             "value",
             Scalar(S::Text),
-            "An address, a name (relative to the zone unless it ends in a dot), \"10 mail\", or a text.",
+            "The data in presentation form: an address, a name (relative to the zone unless it ends in a dot), \"10 mail\"; a TXT value is the text itself unless it begins with a quotation mark.",
         ),
         Field::optional(
             "values",

@@ -1,64 +1,122 @@
-//! Zones and their records.
+//! Zones and their records: those of YAML, and those of a master file.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
 
-use windrose_model::{DnsName, DnsNameError, RData, RecordType, RrSet, Soa, Ttl, Zone};
+use windrose_model::{DnsName, RData, RecordType, Soa, Ttl, Zone};
 
 use super::{Found, number, path, value};
 use crate::problem::Problem;
+use crate::rdata::{self, Words};
 use crate::scalar;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::tree::Node;
+use crate::zonefile::{self, Budget, Folder, Record, Written};
 
 /// Octets of one character string (RFC 1035 section 3.3).
 const STRING: usize = 255;
-/// Above this many records in a set it is too large anyway; looking for equals would take too long.
-const COMPARED: usize = 4_096;
 
-pub(super) fn read(root: &Node, found: &mut Found) -> BTreeMap<DnsName, Zone> {
+pub(super) fn read(
+    root: &Node,
+    sources: &mut Sources,
+    found: &mut Found,
+) -> BTreeMap<DnsName, Zone> {
     let zones = root.get("zones").map_or(&[][..], Node::entries);
     let named = zones
         .iter()
         .filter_map(|e| Some((DnsName::parse(&e.key).ok()?, e)));
+    let mut budget = Budget::default();
     named
         .map(|(apex, entry)| {
             let mut reader = Reader {
                 apex: &apex,
+                apex_text: apex.to_string(),
                 key: &entry.key,
                 found,
-                sets: HashMap::new(),
+                written: Written::default(),
             };
-            let soa = reader.soa(entry.value.get("soa"));
-            reader.records(&entry.value);
-            let records = reader
-                .sets
-                .into_iter()
-                .filter_map(|((owner, _), set)| Some((owner, RrSet::new(set.ttl, &set.data).ok()?)))
-                .collect();
-            (apex.clone(), Zone { soa, records })
+            let zone = reader.zone(&entry.value, entry.key_span, sources, &mut budget);
+            (apex.clone(), zone)
         })
         .collect()
 }
 
-/// An RRset while it is read.
-struct Set {
-    ttl: Ttl,
-    data: Vec<RData>,
-    /// Of its first record.
-    first: Span,
-}
-
 struct Reader<'a> {
     apex: &'a DnsName,
+    apex_text: String,
     /// The apex as written.
     key: &'a str,
     found: &'a mut Found,
-    sets: HashMap<(DnsName, RecordType), Set>,
+    /// All records, wherever they were written.
+    written: Written,
 }
 
 impl Reader<'_> {
-    fn soa(&mut self, node: Option<&Node>) -> Soa {
+    fn zone(&mut self, zone: &Node, key: Span, sources: &mut Sources, budget: &mut Budget) -> Zone {
+        let default = value(zone, "ttl", scalar::seconds)
+            .unwrap_or_else(|| Ttl::from_duration(std::time::Duration::from_secs(300)));
+        let in_file = self.file(zone, default, sources, budget);
+        let soa = self.soa(zone.get("soa"), in_file, key);
+        self.yaml(zone, default);
+        let written = std::mem::take(&mut self.written);
+        let (records, places) = written.sets(&mut self.found.problems);
+        self.found.records.insert(self.apex.clone(), places);
+        Zone { soa, records }
+    }
+
+    /// The master file, its records added to what was written. Gives its SOA record.
+    fn file(
+        &mut self,
+        zone: &Node,
+        ttl: Ttl,
+        sources: &mut Sources,
+        budget: &mut Budget,
+    ) -> Option<(Soa, Span)> {
+        let node = zone.get("file")?;
+        let path = node.text().filter(|text| !text.is_empty())?;
+        let path = sources.resolve(node.span.source, path);
+        match Folder::open(&path, sources, budget) {
+            Ok((mut folder, source, octets)) => {
+                let read = zonefile::read(source, &octets, self.apex, ttl, &mut folder);
+                if read.problems.iter().any(Problem::is_error) {
+                    self.taint();
+                }
+                self.found.problems.extend(read.problems);
+                self.written.in_file(read.records);
+                read.soa
+            }
+            Err(reason) => {
+                let message = format!("cannot read the zone file {}: {reason}", path.display());
+                self.refuse(node.span, "unreadable-zone-file", message);
+                None
+            }
+        }
+    }
+
+    /// One of the two must tell the start of authority, and one only.
+    fn soa(&mut self, node: Option<&Node>, in_file: Option<(Soa, Span)>, zone: Span) -> Soa {
+        match (node, in_file) {
+            (None, Some((soa, _))) => return soa,
+            (Some(node), Some((_, at))) => {
+                let message = "the start of authority is written here and in the zone file";
+                let problem = Problem::error("soa-twice", node.span, message)
+                    .related(at, "the other is at")
+                    .help("take one of them out");
+                self.found.problems.push(problem);
+            }
+            (None, None) => {
+                let message = format!("zone {} has no start of authority", self.apex);
+                let problem = Problem::error("zone-without-soa", zone, message)
+                    .help("add `soa`, or a SOA record to the zone's `file`");
+                if !self.is_tainted() {
+                    self.found.problems.push(problem);
+                }
+            }
+            (Some(_), None) => {}
+        }
+        self.soa_of_yaml(node)
+    }
+
+    fn soa_of_yaml(&mut self, node: Option<&Node>) -> Soa {
         let seconds = |key, default| {
             let ttl = node.and_then(|n| value(n, key, scalar::seconds));
             ttl.map_or(default, Ttl::seconds)
@@ -89,39 +147,31 @@ impl Reader<'_> {
         }
     }
 
-    /// A name relative to the zone. One that ends in the zone's own name probably lacks its final dot.
+    /// A name relative to the zone.
     fn name(&mut self, node: &Node, text: &str) -> Option<DnsName> {
-        let name = match DnsName::relative(text, self.apex) {
-            Ok(name) => name,
-            Err(error) => {
-                self.refuse(
-                    node,
-                    "bad-domain",
-                    format!("\"{text}\" is no name here: {error}"),
-                );
-                return None;
+        match DnsName::relative(text, self.apex) {
+            Ok(name) => {
+                self.doubled(node, text);
+                Some(name)
             }
-        };
-        let doubled = !text.ends_with('.')
-            && text.contains('.')
-            && *self.apex != root()
-            && DnsName::parse(text).is_ok_and(|n| n.is_within(self.apex));
-        if doubled {
-            let message = format!("`{text}` is relative to the zone and stands for {name}.");
-            self.found
-                .problems
-                .push(
-                    Problem::warning("relative-name", node.span, message).help(format!(
-                        "if {text} itself is meant, end it with a dot: {text}."
-                    )),
-                );
+            Err(error) => {
+                let message = format!("\"{text}\" is no name here: {error}");
+                self.refuse(node.span, "bad-domain", message);
+                None
+            }
         }
-        Some(name)
     }
 
-    fn records(&mut self, zone: &Node) {
-        let default = value(zone, "ttl", scalar::seconds)
-            .unwrap_or_else(|| Ttl::from_duration(std::time::Duration::from_secs(300)));
+    /// One that ends in the zone's own name probably lacks its final dot.
+    fn doubled(&mut self, node: &Node, text: &str) {
+        if zonefile::ends_in(text.as_bytes(), self.apex_text.as_bytes()) {
+            let problem = zonefile::relative_name(node.span, text, self.apex);
+            self.found.problems.push(problem);
+        }
+    }
+
+    /// The records of YAML.
+    fn yaml(&mut self, zone: &Node, default: Ttl) {
         for record in zone.get("records").map_or(&[][..], Node::items) {
             let rtype = value(record, "type", scalar::record_type);
             let (Some(rtype), Some(name)) = (rtype, record.get("name")) else {
@@ -132,97 +182,67 @@ impl Reader<'_> {
                 continue;
             };
             let ttl = value(record, "ttl", scalar::seconds).unwrap_or(default);
-            self.set(record, name.span, (owner.clone(), rtype), ttl);
+            let ttl_at = record.get("ttl").map_or(name.span, |n| n.span);
             let values = record.get("values").map_or(&[][..], Node::items);
             for node in record.get("value").into_iter().chain(values) {
                 let Some(text) = node.text() else { continue };
                 if let Some(data) = self.data(node, text, rtype) {
-                    self.add(node, (owner.clone(), rtype), data);
+                    let owner = owner.clone();
+                    let at = name.span;
+                    let record = Record {
+                        owner,
+                        ttl,
+                        data,
+                        at,
+                    };
+                    self.written.yaml(record, ttl_at, node.span);
                 }
             }
-        }
-        // A set of which nothing could be read was told already.
-        self.sets.retain(|_, set| !set.data.is_empty());
-    }
-
-    /// Finds or begins the RRset of a record; its records share one TTL (RFC 2181 section 5.2).
-    fn set(&mut self, record: &Node, at: Span, key: (DnsName, RecordType), ttl: Ttl) {
-        let (owner, rtype) = key.clone();
-        let set = self.sets.entry(key).or_insert_with(|| Set {
-            ttl,
-            data: Vec::new(),
-            first: at,
-        });
-        if set.ttl != ttl {
-            let span = record.get("ttl").map_or(at, |n| n.span);
-            let message = format!(
-                "{owner} {rtype} has a TTL of {} s here and {} s before; records of one name and type share one",
-                ttl.seconds(),
-                set.ttl.seconds()
-            );
-            self.found.problems.push(
-                Problem::error("differing-ttls", span, message).related(set.first, "first at"),
-            );
-        }
-    }
-
-    fn add(&mut self, node: &Node, key: (DnsName, RecordType), data: RData) {
-        let (owner, rtype) = key.clone();
-        let Some(set) = self.sets.get_mut(&key) else {
-            return;
-        };
-        if set.data.len() < COMPARED && set.data.contains(&data) {
-            let message = format!("{owner} {rtype} has this value already");
-            self.found.problems.push(
-                Problem::error("duplicate-record", node.span, message)
-                    .related(set.first, "its records begin at"),
-            );
-        } else {
-            set.data.push(data);
         }
     }
 
     fn data(&mut self, node: &Node, text: &str, rtype: RecordType) -> Option<RData> {
-        let bad = |reader: &mut Self, needs: &str| {
-            let message = format!("the value of {rtype} is \"{text}\", must be {needs}");
-            reader.refuse(node, "bad-record-value", message);
-            None
-        };
-        match rtype {
-            RecordType::A => match text.parse::<Ipv4Addr>() {
-                Ok(ip) => Some(RData::a(ip)),
-                Err(_) => bad(self, "an IPv4 address"),
-            },
-            RecordType::AAAA => match text.parse::<Ipv6Addr>() {
-                Ok(ip) => Some(RData::aaaa(ip)),
-                Err(_) => bad(self, "an IPv6 address"),
-            },
-            RecordType::CNAME => self.name(node, text).map(|name| RData::cname(&name)),
-            RecordType::NS => self.name(node, text).map(|name| RData::ns(&name)),
-            RecordType::MX => {
-                let (preference, host) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-                match preference.parse() {
-                    Ok(preference) if !host.trim().is_empty() => self
-                        .name(node, host.trim())
-                        .map(|host| RData::mx(preference, &host)),
-                    _ => bad(
-                        self,
-                        "a preference from 0 to 65535 and a name, such as \"10 mail\"",
-                    ),
+        // A text is what is written, unless it is put in quotes as a master file has it.
+        if rtype == RecordType::TXT && !text.starts_with('"') {
+            return RData::txt(&strings(text)).ok();
+        }
+        let read = rdata::tokens(text).and_then(|tokens| {
+            let mut words = Words::new(rtype, text.as_bytes(), &tokens, self.apex);
+            let data = words.data()?;
+            Ok((data, words.names))
+        });
+        match read {
+            Ok((data, names)) => {
+                for token in names {
+                    let name = String::from_utf8_lossy(token.of(text.as_bytes()));
+                    self.doubled(node, &name);
                 }
+                Some(data)
             }
-            RecordType::TXT => RData::txt(&strings(text)).ok(),
-            _ => None,
+            Err(bad) => {
+                self.refuse(node.span, "bad-record-value", bad.message);
+                None
+            }
         }
     }
 
-    fn refuse(&mut self, node: &Node, code: &'static str, message: String) {
-        self.found
-            .tainted
-            .push(path(&["zones", self.key, "records"]));
-        self.found
-            .problems
-            .push(Problem::error(code, node.span, message));
+    fn refuse(&mut self, at: Span, code: &'static str, message: String) {
+        self.taint();
+        self.found.problems.push(Problem::error(code, at, message));
+    }
+
+    /// What follows from records that could not be read is not told.
+    fn taint(&mut self) {
+        if !self.is_tainted() {
+            self.found
+                .tainted
+                .push(path(&["zones", self.key, "records"]));
+        }
+    }
+
+    fn is_tainted(&self) -> bool {
+        let records = path(&["zones", self.key, "records"]);
+        self.found.tainted.last() == Some(&records)
     }
 }
 
@@ -232,8 +252,4 @@ fn strings(text: &str) -> Vec<Vec<u8>> {
         return vec![Vec::new()];
     }
     text.as_bytes().chunks(STRING).map(<[u8]>::to_vec).collect()
-}
-
-fn root() -> DnsName {
-    DnsName::parse(".").unwrap_or_else(|_: DnsNameError| unreachable!("`.` is a name"))
 }

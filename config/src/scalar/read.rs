@@ -10,6 +10,7 @@ use windrose_model::{
 };
 
 use super::{Bad, Reason, parse};
+use crate::zonefile::not_here;
 use windrose_model::meant;
 
 pub(super) fn bad(code: &'static str, help: Option<&str>) -> Bad {
@@ -252,24 +253,17 @@ pub(crate) fn choice(text: &str, choices: &[&str]) -> Result<(), Bad> {
     })
 }
 
-/// Types that may be written in a zone; SOA has keys of its own.
-pub(super) const WRITABLE: [RecordType; 6] = [
-    RecordType::A,
-    RecordType::AAAA,
-    RecordType::CNAME,
-    RecordType::MX,
-    RecordType::NS,
-    RecordType::TXT,
-];
-
 pub(crate) fn record_type(text: &str) -> Result<RecordType, Bad> {
     match text.parse() {
         Ok(RecordType::SOA) => {
             let help = Some("the SOA record has keys of its own: zones.*.soa");
             Err(bad("bad-record-type", help))
         }
-        Ok(rtype) if WRITABLE.contains(&rtype) => Ok(rtype),
-        _ => Err(bad("bad-record-type", None)),
+        Ok(rtype) => match not_here(rtype) {
+            Some((reason, _)) => Err(because("bad-record-type", format!("{rtype} {reason}"))),
+            None => Ok(rtype),
+        },
+        Err(()) => Err(bad("bad-record-type", None)),
     }
 }
 

@@ -22,6 +22,19 @@ pub mod key {
     pub const DOHPATH: u16 = 7;
     /// Oblivious HTTP (RFC 9540).
     pub const OHTTP: u16 = 8;
+
+    /// Their names; every other is written `key` and its number.
+    pub const NAMES: [(&str, u16); 9] = [
+        ("mandatory", MANDATORY),
+        ("alpn", ALPN),
+        ("no-default-alpn", NO_DEFAULT_ALPN),
+        ("port", PORT),
+        ("ipv4hint", IPV4HINT),
+        ("ech", ECH),
+        ("ipv6hint", IPV6HINT),
+        ("dohpath", DOHPATH),
+        ("ohttp", OHTTP),
+    ];
 }
 
 /// The parameters of an SVCB or HTTPS record, by ascending key, with their values.

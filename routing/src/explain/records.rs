@@ -1,9 +1,6 @@
 //! RRsets of the Table in presentation form (RFC 1035 section 5), names without their final dot.
 
-use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use windrose_model::{DnsName, RecordType};
+use windrose_model::{DnsName, RData, RecordType};
 
 use crate::answers::AnswerSet;
 
@@ -20,8 +17,9 @@ pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
         let Some((data, after)) = after.split_at_checked(length) else {
             break;
         };
-        if let Some(data) = present(rtype, data) {
-            lines.push(format!("{owner} {ttl} {rtype} {data}"));
+        // The Table's octets were data once, and its own.
+        if let Ok(data) = RData::from_wire(rtype, data) {
+            lines.push(format!("{owner} {ttl} {rtype} {}", data.as_ref()));
         }
         rest = after;
     }
@@ -30,83 +28,13 @@ pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
 
 /// The target of an alias.
 pub(super) fn target(set: &AnswerSet) -> Option<DnsName> {
-    Some(name(set.target()?)?.0)
-}
-
-fn present(rtype: RecordType, data: &[u8]) -> Option<String> {
-    Some(match rtype {
-        RecordType::A => Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).to_string(),
-        RecordType::AAAA => Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string(),
-        RecordType::CNAME | RecordType::NS => name(data)?.0.to_string(),
-        RecordType::MX => {
-            let (preference, host) = data.split_first_chunk()?;
-            let preference = u16::from_be_bytes(*preference);
-            format!("{preference} {}", name(host)?.0)
-        }
-        RecordType::TXT => strings(data),
-        RecordType::SOA => {
-            let (mname, rest) = name(data)?;
-            let (rname, numbers) = name(rest)?;
-            let mut text = format!("{mname} {rname}");
-            for number in numbers.as_chunks().0 {
-                // Writing to a string does not fail.
-                let _ = write!(text, " {}", u32::from_be_bytes(*number));
-            }
-            text
-        }
-        // RFC 3597 section 5.
-        _ => {
-            let mut text = format!("\\# {}", data.len());
-            for (at, octet) in data.iter().enumerate() {
-                let _ = write!(text, "{}{octet:02x}", if at == 0 { " " } else { "" });
-            }
-            text
-        }
-    })
-}
-
-/// Character strings in quotes; what is no visible ASCII as `\DDD`.
-fn strings(mut data: &[u8]) -> String {
-    let mut text = String::new();
-    while let Some((&length, after)) = data.split_first() {
-        let (string, rest) = after.split_at(usize::from(length).min(after.len()));
-        text.push_str(if text.is_empty() { "\"" } else { " \"" });
-        for &octet in string {
-            match octet {
-                b'"' | b'\\' => text.extend(['\\', char::from(octet)]),
-                b' '..=b'~' => text.push(char::from(octet)),
-                other => {
-                    let _ = write!(text, "\\{other:03}");
-                }
-            }
-        }
-        text.push('"');
-        data = rest;
-    }
-    text
-}
-
-/// An uncompressed name and what follows it.
-fn name(wire: &[u8]) -> Option<(DnsName, &[u8])> {
-    let mut text = String::new();
-    let mut rest = wire;
-    loop {
-        let (&length, after) = rest.split_first()?;
-        if length == 0 {
-            let text = if text.is_empty() { "." } else { &text };
-            return Some((DnsName::parse(text).ok()?, after));
-        }
-        let (label, after) = after.split_at_checked(usize::from(length))?;
-        text.extend(label.iter().map(|&octet| char::from(octet)));
-        text.push('.');
-        rest = after;
-    }
+    DnsName::from_wire(set.target()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use windrose_model::{RData, RrSet, Soa, Ttl};
+    use windrose_model::{RrSet, Soa, Ttl};
 
     fn dns(text: &str) -> DnsName {
         DnsName::parse(text).unwrap()
