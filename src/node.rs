@@ -92,7 +92,7 @@ impl Node {
         let data_dir = DataDir::open(&config.data_dir)?;
         let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
-        let options = control_options(&data_dir, descriptors, &shared)?;
+        let options = control_options(config, &data_dir, descriptors, &shared)?;
         let (handle, source) = windrose_control::start(model, data, options, Arc::clone(&metrics))
             .map_err(cannot("control"))?;
         let mut node = Self {
@@ -262,6 +262,7 @@ fn cores() -> usize {
 }
 
 fn control_options(
+    config: &NodeConfig,
     data_dir: &DataDir,
     descriptors: u64,
     shared: &Arc<Shared>,
@@ -274,6 +275,7 @@ fn control_options(
             in_flight: probes.clamp(64, 8_192),
             ..Budget::default()
         },
+        resolvers: config.resolvers.clone(),
         forget_endpoint: Some(ForgetEndpoint::new(move |slot| {
             shared.forget_endpoint(slot)
         })),

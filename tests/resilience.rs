@@ -1,5 +1,6 @@
 //! What a whole node answers while clusters are down, half alive, drained, dialed, kept warm, and on
 //! their way back.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Tables swapped many times a second under full query load: nothing is lost, nothing is wrong.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -1,17 +1,18 @@
 //! A snapshot of control, told in the words of `/status`.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use windrose_control::convergence::{self, Kind, ShiftView, Side};
 use windrose_control::{Convergence, Snapshot};
-use windrose_model::{EndpointState, Percent, Verdict, WallTime};
+use windrose_model::{AliasStatus, DnsName, EndpointState, Percent, Verdict, WallTime};
 use windrose_routing::AppEntry;
 
 use crate::Identity;
 use crate::status::{
-    AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload, SCHEMA, Shift,
-    Stamp, Still,
+    Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload, SCHEMA,
+    Shift, Stamp, Still,
 };
 
 /// Shifts shown.
@@ -46,6 +47,7 @@ pub(crate) fn look(
             .map(|(_, entry)| app(entry, convergence))
             .collect(),
         decisions: snapshot.decisions.iter().map(decision).collect(),
+        aliases: snapshot.aliases.iter().map(alias).collect(),
         shifts: latest(&convergence.shifts).iter().map(shift).collect(),
     }
 }
@@ -92,6 +94,17 @@ fn app(entry: &AppEntry, convergence: &Convergence) -> AppStatus {
                     .then(|| drain(convergence.drains.get(&cluster.slot))),
             })
             .collect(),
+    }
+}
+
+fn alias((target, known): (&DnsName, &Arc<AliasStatus>)) -> Alias {
+    let v4 = known.v4.iter().map(ToString::to_string);
+    Alias {
+        target: target.to_string(),
+        addresses: v4.chain(known.v6.iter().map(ToString::to_string)).collect(),
+        ttl_s: known.ttl.seconds(),
+        cause: known.cause.to_string(),
+        confirmed: known.is_known().then(|| timestamp(known.confirmed)),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use windrose_control::{Convergence, Snapshot};
-use windrose_model::Verdict;
+use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::Page;
 use windrose_telemetry::{
@@ -33,6 +33,7 @@ pub(crate) fn page(
     dns(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
+    aliases(&mut page, snapshot);
     shifts::write(&mut page, snapshot, convergence, metrics);
     page.process(&Process::read(), identity.started);
     page.text()
@@ -302,6 +303,26 @@ fn apps(page: &mut Page, snapshot: &Snapshot) {
                 endpoints.count(&[app, cluster, ("state", state)], u64::from(n));
             }
         }
+    }
+}
+
+fn aliases(page: &mut Page, snapshot: &Snapshot) {
+    let mut resolved = page.gauge(
+        "windrose_alias_resolved",
+        "1 when the target of an ALIAS record was resolved at the latest try, 0 when the last good answer is kept, or there is none.",
+    );
+    for (target, known) in snapshot.aliases.iter() {
+        let target = target.to_string();
+        let now = known.cause == AliasCause::Resolved;
+        resolved.count(&[("target", &target)], u64::from(now));
+    }
+    let mut confirmed = page.gauge(
+        "windrose_alias_confirmed_timestamp_seconds",
+        "When the addresses of the target of an ALIAS record were last confirmed; 0 for never.",
+    );
+    for (target, known) in snapshot.aliases.iter() {
+        let target = target.to_string();
+        confirmed.sample(&[("target", &target)], known.confirmed.0 as f64 / 1e6);
     }
 }
 

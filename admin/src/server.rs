@@ -177,6 +177,7 @@ mod tests {
                 at: WallTime(0),
                 error: None,
             },
+            aliases: Arc::default(),
             decisions: Vec::new(),
             journal_lost: 0,
         };

@@ -39,6 +39,9 @@ pub struct NodeStatus {
     pub apps: Vec<AppStatus>,
     /// The latest changes of mind, oldest first.
     pub decisions: Vec<Decision>,
+    /// The foreign names that ALIAS records lead to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Alias>,
     /// The latest clusters that left the answers of an app or came back, oldest first, and how
     /// traffic follows; at most 32. As this node sees it.
     #[serde(default)]
@@ -101,6 +104,21 @@ pub struct ClusterStatus {
     /// How far a drain has come, of a cluster that is drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+}
+
+/// A foreign name that ALIAS records lead to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alias {
+    /// Which.
+    pub target: String,
+    /// Its addresses, the last that were good.
+    pub addresses: Vec<String>,
+    /// How long answers live, at most.
+    pub ttl_s: u32,
+    /// `resolved`, or what keeps it from being.
+    pub cause: String,
+    /// When the addresses were last confirmed; none before the first success.
+    pub confirmed: Option<Timestamp>,
 }
 
 /// How far a drain has come, by the traffic this node still sees.

@@ -18,6 +18,7 @@ pub fn render(status: &NodeStatus) -> String {
     let _ = head(&mut text, status);
     clusters(&mut text, status);
     lifetimes(&mut text, status);
+    aliases(&mut text, status);
     shifts(&mut text, status);
     decisions(&mut text, status);
     text
@@ -94,6 +95,28 @@ fn cause(cluster: &ClusterStatus) -> String {
     }
 }
 
+/// Where the names lead that we do not know ourselves.
+fn aliases(text: &mut String, status: &NodeStatus) {
+    if status.aliases.is_empty() {
+        return;
+    }
+    text.push_str("\nALIAS targets\n");
+    let rows = status.aliases.iter().map(|alias| {
+        let confirmed = alias.confirmed;
+        [
+            alias.target.clone(),
+            format!("{} addresses", alias.addresses.len()),
+            format!("{} s", alias.ttl_s),
+            confirmed.map_or_else(
+                || "never".to_owned(),
+                |at| format!("{} ago", ago(status.at, at)),
+            ),
+            alias.cause.clone(),
+        ]
+    });
+    table(text, &rows.collect::<Vec<_>>());
+}
+
 /// How traffic follows the answers.
 fn shifts(text: &mut String, status: &NodeStatus) {
     if status.shifts.is_empty() {
@@ -115,7 +138,8 @@ fn shifts(text: &mut String, status: &NodeStatus) {
 }
 
 fn shift_row(now: Timestamp, shift: &Shift, side: &str, moved: &Moved) -> [String; 10] {
-    let after = |seconds: Option<f64>| seconds.map_or("-".to_owned(), |s| format!("{s:.0}s"));
+    let after =
+        |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), |s| format!("{s:.0}s"));
     let still = moved.still.iter().take(3);
     let still: Vec<_> = still.map(|still| still.prefix.as_str()).collect();
     [
@@ -289,6 +313,7 @@ mod tests {
                 share_percent: 0.0,
                 cause: "up again".to_owned(),
             }],
+            aliases: Vec::new(),
             shifts: Vec::new(),
         }
     }

@@ -89,6 +89,12 @@ static NODE: Mapping = Mapping::new(
         )
         .or("[]"),
         Field::optional(
+            "resolvers",
+            List(&Scalar(S::Socket)),
+            "Whom to ask about the targets of ALIAS records, as ip:port; without it the system's resolvers.",
+        )
+        .or("[]"),
+        Field::optional(
             "http",
             Keys(&HTTP),
             "Bounds of request heads and idle connections.",

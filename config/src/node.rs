@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub forwarded_trust: Vec<IpNet>,
     /// Bounds of a request head. From `node.http`.
     pub http_limits: HeadLimits,
+    /// Whom it asks about the targets of ALIAS records; none: the system's resolvers.
+    pub resolvers: Vec<SocketAddr>,
     /// How it speaks DNS. From `node.dns`.
     pub dns: DnsManners,
 }
@@ -118,6 +120,7 @@ impl NodeConfig {
             listeners: Listeners::default(),
             forwarded_trust: Vec::new(),
             http_limits: HeadLimits::default(),
+            resolvers: Vec::new(),
             dns: DnsManners::default(),
         }
     }

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windrose_model::{
-    AppId, EndpointId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report, Stamp,
-    Status, WallTime,
+    Aliases, AppId, EndpointId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report,
+    Stamp, Status, WallTime,
 };
 use windrose_routing::Data;
 
 use crate::event::{Effect, Event, Inputs, JobId, Level};
 use crate::fold::{self, Change, Ledger};
 use crate::probe::{Outcome, ProbeId, Prober};
+use crate::resolve::{Found, Resolver};
 use crate::{Decision, Options, Readiness, Reload};
 
 mod apply;
@@ -36,6 +37,7 @@ pub struct Controller {
     status: Status,
     ledgers: Vec<Ledger>,
     prober: Prober,
+    resolver: Resolver,
     /// Comebacks by when their next step is due.
     deadlines: BTreeSet<(Instant, AppId)>,
     deadline_of: Vec<Option<Instant>>,
@@ -85,6 +87,7 @@ impl Controller {
             },
             ledgers: Vec::new(),
             prober,
+            resolver: Resolver::new(options.seed, options.jitter),
             deadlines: BTreeSet::new(),
             deadline_of: Vec::new(),
             pending: None,
@@ -118,6 +121,7 @@ impl Controller {
         out.append(&mut self.unsaid);
         match event {
             Event::Probed(id, outcome) => self.probed(now, id, outcome, out),
+            Event::Resolved(id, found) => self.resolved(now, id, found, out),
             Event::Report(report) => self.reported(now, report, out),
             Event::ApplyModel(model, data) => self.apply(now, model, data, out),
             Event::ReloadFailed(error) => self.refuse(now.wall, error, out),
@@ -135,7 +139,8 @@ impl Controller {
             _ => self.grace,
         });
         let step = self.deadlines.first().map(|(due, _)| *due);
-        [publish, ready, step, self.prober.next_wakeup()]
+        let ask = self.resolver.next_wakeup();
+        [publish, ready, step, ask, self.prober.next_wakeup()]
             .into_iter()
             .flatten()
             .min()
@@ -156,6 +161,11 @@ impl Controller {
             ready: self.ready,
             missing: self.missing(),
         }
+    }
+
+    /// What is known of the names that aliases lead to, as of the latest answer.
+    pub fn aliases(&self) -> &Arc<Aliases> {
+        self.resolver.known()
     }
 
     /// How the latest change of the Model went.
@@ -180,6 +190,22 @@ impl Controller {
         facts.clear();
         self.facts = facts;
         self.probe(now, out);
+    }
+
+    /// What a resolver says changes answers only if it is new; what is known of a target is told
+    /// either way.
+    fn resolved(&mut self, now: Now, id: u64, found: Found, out: &mut Vec<Effect>) {
+        if self.resolver.finish(now, id, found) {
+            self.status.aliases = Arc::clone(self.resolver.known());
+            self.dirty = true;
+        }
+        self.ask(now, out);
+        out.push(Effect::Inform);
+    }
+
+    fn ask(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.resolver
+            .poll(now.mono, |question| out.push(Effect::Resolve(question)));
     }
 
     /// Endpoint ids are valid for one revision only; only control concludes that something is up or
@@ -217,6 +243,7 @@ impl Controller {
         {
             self.settle(now, app, out);
         }
+        self.ask(now, out);
         self.probe(now, out);
         let first_round_over = !self.ready && (self.prober.unseen() == 0 || self.grace <= now.mono);
         if first_round_over || self.not_before <= now.mono {

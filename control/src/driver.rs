@@ -22,15 +22,18 @@ use windrose_telemetry::Metrics;
 use self::journal::Journal;
 use self::measuring::Measuring;
 use self::publish::{Finished, Publishing};
+use self::resolving::Resolving;
 use crate::event::{Effect, Event, JobId, Level};
 use crate::handle::Command;
 use crate::probe::{Outcome, ProbeId};
+use crate::resolve::Found;
 use crate::{Controller, Handle, Options, Snapshot};
 
 mod journal;
 mod measuring;
 mod probing;
 mod publish;
+mod resolving;
 
 /// Reports that wait; more are dropped and counted by who sends them.
 const REPORTS: usize = 4_096;
@@ -65,6 +68,7 @@ pub fn start(
     let (commands, commands_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = mpsc::channel(REPORTS);
     let (probed, probed_in) = mpsc::unbounded_channel();
+    let (resolved, resolved_in) = mpsc::unbounded_channel();
     let (finished, finished_in) = mpsc::unbounded_channel();
     let first = Snapshot {
         model: first.model,
@@ -73,6 +77,7 @@ pub fn start(
         started: now.wall,
         ready: controller.readiness(),
         reload: controller.reload().clone(),
+        aliases: Arc::clone(controller.aliases()),
         decisions: Vec::new(),
         journal_lost: 0,
     };
@@ -82,10 +87,12 @@ pub fn start(
         controller,
         publishing,
         measuring,
+        resolving: Resolving::new(options.resolvers),
         journal,
         snapshots,
         started: now.wall,
         probed,
+        resolved,
         finished,
         effects: Vec::new(),
     };
@@ -93,6 +100,7 @@ pub fn start(
         commands: commands_in,
         reports: reports_in,
         probed: probed_in,
+        resolved: resolved_in,
         finished: finished_in,
     };
     let thread = thread::Builder::new()
@@ -113,6 +121,7 @@ struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
     reports: mpsc::Receiver<Report>,
     probed: mpsc::UnboundedReceiver<(ProbeId, Outcome)>,
+    resolved: mpsc::UnboundedReceiver<(u64, Found)>,
     finished: mpsc::UnboundedReceiver<(JobId, Box<Finished>)>,
 }
 
@@ -127,10 +136,12 @@ struct Driver {
     controller: Controller,
     publishing: Publishing,
     measuring: Measuring,
+    resolving: Resolving,
     journal: Option<Journal>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     started: WallTime,
     probed: mpsc::UnboundedSender<(ProbeId, Outcome)>,
+    resolved: mpsc::UnboundedSender<(u64, Found)>,
     finished: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
     effects: Vec<Effect>,
 }
@@ -210,6 +221,9 @@ impl Driver {
                 Effect::Probe(order) => {
                     probing::begin(order, self.publishing.metrics(), self.probed.clone());
                 }
+                Effect::Resolve(question) => {
+                    self.resolving.begin(question, self.resolved.clone());
+                }
                 Effect::Compute(job, inputs) => {
                     self.publishing.compute(job, inputs, self.finished.clone());
                 }
@@ -257,6 +271,7 @@ impl Driver {
                 started: self.started,
                 ready: self.controller.readiness(),
                 reload: self.controller.reload().clone(),
+                aliases: Arc::clone(self.controller.aliases()),
                 decisions: self.controller.decisions().cloned().collect(),
                 journal_lost: lost,
             };
@@ -281,6 +296,9 @@ impl Inbox {
             Some(command) = self.commands.recv() => Arrival::Command(command),
             Some((job, finished)) = self.finished.recv() => Arrival::Finished(job, finished),
             Some((id, outcome)) = self.probed.recv() => Arrival::Event(Event::Probed(id, outcome)),
+            Some((id, found)) = self.resolved.recv() => {
+                Arrival::Event(Event::Resolved(id, found))
+            }
             Some(report) = self.reports.recv() => Arrival::Event(Event::Report(report)),
             else => future::pending().await,
         }
@@ -295,6 +313,9 @@ impl Inbox {
         }
         if let Ok((id, outcome)) = self.probed.try_recv() {
             return Some(Arrival::Event(Event::Probed(id, outcome)));
+        }
+        if let Ok((id, found)) = self.resolved.try_recv() {
+            return Some(Arrival::Event(Event::Resolved(id, found)));
         }
         let report = self.reports.try_recv().ok()?;
         Some(Arrival::Event(Event::Report(report)))

@@ -7,6 +7,7 @@ use windrose_routing::Data;
 
 use crate::Decision;
 use crate::probe::{Order, Outcome, ProbeId};
+use crate::resolve::{Found, Question};
 
 /// What happened.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub enum Event {
     ApplyModel(Arc<Model>, Arc<Data>),
     /// A new configuration was refused, for this reason.
     ReloadFailed(String),
+    /// A question was answered, or was not: what came of one [`Effect::Resolve`].
+    Resolved(u64, Found),
     /// A full compile is done: the answer to one [`Effect::Compute`].
     Computed(JobId),
     /// What [`Controller::next_wakeup`](crate::Controller::next_wakeup) asked for. A driver that has
@@ -31,6 +34,8 @@ pub enum Event {
 pub enum Effect {
     /// Begin a probe; answer by [`Event::Probed`].
     Probe(Order),
+    /// Ask about a name; answer by [`Event::Resolved`].
+    Resolve(Question),
     /// Compile a Table for a new Model, away from the control thread; answer by
     /// [`Event::Computed`]. Keep it as the cache of the next [`Effect::Publish`] of that revision.
     Compute(JobId, Inputs),

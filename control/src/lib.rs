@@ -15,6 +15,7 @@ pub mod fold;
 mod handle;
 mod options;
 pub mod probe;
+pub mod resolve;
 mod snapshot;
 
 pub use controller::Controller;

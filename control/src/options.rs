@@ -1,6 +1,7 @@
 //! How a controller is set up. Nothing here is part of the Model.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Options {
     pub publish_every: Duration,
     /// Limits of all probes together.
     pub budget: Budget,
+    /// Whom to ask about the names that aliases lead to; none: the system's resolvers.
+    pub resolvers: Vec<SocketAddr>,
     /// Told which endpoint slots no Table names any more, before they are given out again.
     pub forget_endpoint: Option<ForgetEndpoint>,
 }
@@ -76,6 +79,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             publish_every: Duration::from_millis(20),
             budget: Budget::default(),
+            resolvers: Vec::new(),
             forget_endpoint: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windrose_model::{Model, Status, WallTime};
+use windrose_model::{Aliases, Model, Status, WallTime};
 use windrose_routing::Table;
 
 use crate::Decision;
@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub started: WallTime,
     /// Whether the node may serve.
     pub ready: Readiness,
+    /// What is known of the names that aliases lead to; newer than `status`, where nothing changes
+    /// by it.
+    pub aliases: Arc<Aliases>,
     /// How the latest change of the Model went.
     pub reload: Reload,
     /// The latest 100, oldest first.

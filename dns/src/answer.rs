@@ -11,6 +11,7 @@ use crate::query::{Edns, Head, Malformed, Query, rtype};
 use crate::reply::{Reply, Verdict};
 use resolve::Resolution;
 
+mod alias;
 mod resolve;
 mod steer;
 

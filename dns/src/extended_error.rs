@@ -25,6 +25,12 @@ pub(crate) enum ExtendedError {
     AllDown,
     /// A fence leaves no cluster for this client.
     FencedOut,
+    /// What an alias leads to was never resolved.
+    Unresolved,
+    /// What an alias leads to cannot be resolved now, the last good addresses are answered.
+    StaleAlias,
+    /// Aliases lead in a circle, or too far.
+    AliasCircle,
     /// No zone of ours.
     NotAuthoritative,
     /// Zones are not transferred from here.
@@ -39,11 +45,12 @@ impl ExtendedError {
     /// INFO-CODE (RFC 8914 section 5.2).
     const fn code(self) -> u16 {
         match self {
-            Self::Fallback | Self::All | Self::AllDown => 0,
-            Self::LastKnown => 3,
+            Self::Fallback | Self::All | Self::AllDown | Self::AliasCircle => 0,
+            Self::LastKnown | Self::StaleAlias => 3,
             Self::FencedOut | Self::NoTransfer => 18,
             Self::NotAuthoritative => 20,
             Self::Operation => 21,
+            Self::Unresolved => 22,
             Self::QueryType => 30,
         }
     }
@@ -56,6 +63,9 @@ impl ExtendedError {
             Self::All => "all clusters down: all of them",
             Self::AllDown => "all clusters down",
             Self::FencedOut => "no cluster may serve this client",
+            Self::Unresolved => "alias not resolved yet",
+            Self::StaleAlias => "alias not resolved now: last known",
+            Self::AliasCircle => "aliases in a circle",
             Self::NotAuthoritative => "no zone of this server",
             Self::NoTransfer => "no transfers",
             Self::Operation => "operation not supported",

@@ -39,6 +39,8 @@ pub(crate) mod rtype {
     pub(crate) const MAILB: u16 = 253;
     pub(crate) const MAILA: u16 = 254;
     pub(crate) const ANY: u16 = 255;
+    /// Of zones only: never asked for, never answered.
+    pub(crate) const ALIAS: u16 = 65_401;
 }
 
 /// Class IN.

@@ -39,6 +39,8 @@ pub const FENCE_RULES: usize = 1_024;
 pub const PLACE_STEERINGS: usize = 1_024;
 /// Octets of one RRset on the wire, so that it fits a TCP message.
 pub const RRSET_OCTETS: usize = 32_768;
+/// ALIAS records in all zones together: each foreign target is asked about again and again.
+pub const ALIASES: usize = 1_000;
 /// Records in all zones together.
 pub const RECORDS: usize = 4_000_000;
 /// Routes of one app.

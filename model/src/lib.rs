@@ -6,6 +6,7 @@
 //! [`Model::build`], which refuses whatever is wrong or exceeds a [`budget`].
 #![warn(missing_docs)]
 
+mod alias;
 mod app;
 pub mod budget;
 mod cluster;
@@ -31,6 +32,7 @@ mod ttl_cause;
 mod unit;
 mod zone;
 
+pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
 pub use app::{
     App, Failback, HostPattern, Retry, Route, Split, Timeouts, TtlBand, Version, WhenAllDown,
 };

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use crate::invalid::Invalid;
 use crate::{App, Cluster, DnsName, Fingerprint, Name, Region, Revision, Zone};
 
+mod aliases;
 mod check;
+
+use self::aliases::AliasNames;
 
 /// A cluster by position in the sorted list of its Model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +67,7 @@ pub struct Model {
     clusters_of: Vec<Arc<[ClusterId]>>,
     zones: Vec<(DnsName, Arc<Zone>)>,
     latency: Option<Fingerprint>,
+    aliases: AliasNames,
     safety: Safety,
 }
 
@@ -102,7 +106,7 @@ impl Model {
                 (name, app)
             })
             .collect();
-        let zones = draft
+        let zones: Vec<_> = draft
             .zones
             .into_iter()
             .map(|(apex, zone)| {
@@ -123,6 +127,8 @@ impl Model {
             .iter()
             .map(|(_, app)| positions(app, &clusters))
             .collect();
+        let before = previous.map(|m| (&m.zones[..], &m.aliases));
+        let aliases = AliasNames::of(&zones, before);
         Ok(Self {
             revision,
             regions: draft.regions,
@@ -131,6 +137,7 @@ impl Model {
             clusters_of,
             zones,
             latency: draft.latency,
+            aliases,
             safety: draft.safety,
         })
     }
@@ -145,6 +152,7 @@ impl Model {
             clusters_of: Vec::new(),
             zones: Vec::new(),
             latency: None,
+            aliases: AliasNames::default(),
             safety: Safety::default(),
         }
     }
@@ -177,6 +185,16 @@ impl Model {
     /// Which latency matrix holds.
     pub fn latency(&self) -> Option<Fingerprint> {
         self.latency
+    }
+
+    /// Foreign names that ALIAS records lead to, through aliases of ours too; sorted.
+    pub fn alias_targets(&self) -> impl Iterator<Item = &DnsName> {
+        self.aliases.foreign.iter()
+    }
+
+    /// Names of ours that are aliases.
+    pub fn alias_owners(&self) -> impl Iterator<Item = &DnsName> {
+        self.aliases.all().map(|(owner, _)| owner)
     }
 
     /// The safety rules.

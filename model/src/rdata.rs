@@ -98,6 +98,11 @@ impl RData {
         Self::made(RecordType::DNAME, target.wire())
     }
 
+    /// Addresses of another name.
+    pub fn alias(target: &DnsName) -> Self {
+        Self::made(RecordType::ALIAS, target.wire())
+    }
+
     /// Name server.
     pub fn ns(host: &DnsName) -> Self {
         Self::made(RecordType::NS, host.wire())

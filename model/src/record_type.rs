@@ -58,6 +58,7 @@ types! {
     ANY "ANY" 255 "Every type; a question only (RFC 8482).",
     URI "URI" 256 "Uniform resource identifier (RFC 7553).",
     CAA "CAA" 257 "Certification authority authorization (RFC 8659).",
+    ALIAS "ALIAS" 65401 "Addresses of another name: in zones only, never in answers (the number is PowerDNS's).",
 }
 
 impl RecordType {

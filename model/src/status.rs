@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AppId, MeasuredRtts, Model, Percent, ProbeFailure, Stamp, Ttl, TtlCause, WallTime};
+use crate::{
+    Aliases, AppId, MeasuredRtts, Model, Percent, ProbeFailure, Stamp, Ttl, TtlCause, WallTime,
+};
 
 /// The whole conclusion, parallel to the apps of the Model of `stamp.revision`.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +16,8 @@ pub struct Status {
     pub apps: Vec<Arc<AppStatus>>,
     /// Measured round trips that are in force.
     pub latency: MeasuredRtts,
+    /// What the foreign names that ALIAS records lead to are known to be.
+    pub aliases: Arc<Aliases>,
 }
 
 /// The conclusion about one app.

@@ -79,9 +79,11 @@ impl AnswerSet {
         }
     }
 
-    /// The target of the first record, if this is a CNAME set: its uncompressed wire name.
+    /// The target of the first record, if this is a CNAME or ALIAS set: its uncompressed wire name.
     pub fn target(&self) -> Option<&[u8]> {
-        (self.rtype == 5).then(|| self.wire.get(12..)).flatten()
+        matches!(self.rtype, 5 | 65_401)
+            .then(|| self.wire.get(12..))
+            .flatten()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use windrose_model::{ClusterId, LatencyMatrix, MeasuredRtts, Model, Status, Step};
 
 use crate::Data;
+use crate::aliases::AliasIndex;
 use crate::atlas::{Atlas, AtlasKey};
 use crate::digest::Digester;
 use crate::latency::Latency;
@@ -68,7 +69,12 @@ pub fn compile(
             regions: model.regions().clone(),
         }),
     };
+    let aliases = match previous {
+        Some(p) if p.aliases.is_of(&status.aliases) => Arc::clone(&p.aliases),
+        _ => Arc::new(AliasIndex::build(&status.aliases)),
+    };
     let mut digest = Digester::new().with(&names.digest());
+    digest.add(&aliases.digest());
     for slab in &slabs {
         digest.add(&slab.digest);
     }
@@ -78,6 +84,7 @@ pub fn compile(
         atlas,
         steerings: steerings.by_key,
         names,
+        aliases,
         hosts,
         slabs,
         world,

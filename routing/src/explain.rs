@@ -10,6 +10,7 @@ use crate::choose::{Seen, prefix_key};
 use crate::steering::View;
 use crate::table::{AppEntry, Table};
 
+mod alias;
 mod dns;
 mod http;
 mod ranking;

@@ -8,6 +8,7 @@
 pub mod explain;
 pub mod geo;
 
+mod aliases;
 mod answers;
 mod atlas;
 mod choose;
@@ -26,6 +27,7 @@ mod state;
 mod steering;
 mod table;
 
+pub use aliases::AliasAnswer;
 pub use answers::AnswerSet;
 pub use atlas::{Leaf, embedded_ipv4};
 pub use choose::{AllDown, DnsChoice, Picked, Seen, prefix_key};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use windrose_model::{AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, Region, Stamp};
 
+use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen};
 use crate::latency::Latency;
@@ -25,6 +26,7 @@ pub struct Table {
     pub(crate) atlas: Arc<Atlas>,
     pub(crate) steerings: Arc<HashMap<SteeringKey, Arc<CompiledSteering>>>,
     pub(crate) names: Arc<NameIndex>,
+    pub(crate) aliases: Arc<AliasIndex>,
     pub(crate) hosts: Arc<HostIndex>,
     pub(crate) slabs: Vec<Arc<Slab>>,
     pub(crate) world: Arc<World>,
@@ -87,6 +89,12 @@ impl Table {
     #[inline]
     pub fn lookup(&self, qname: &[u8]) -> Lookup<'_> {
         self.names.lookup(qname)
+    }
+
+    /// What is known of a foreign name that an ALIAS leads to. `target`: lower-cased wire form with
+    /// the root octet.
+    pub fn alias(&self, target: &[u8]) -> Option<&AliasAnswer> {
+        self.aliases.find(target)
     }
 
     /// The leaf of a client's address; IPv4-mapped IPv6 counts as IPv4.

@@ -28,7 +28,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 10] = [
     (
         "control",
         &["model", "routing", "telemetry"],
-        &["hyper", "hyper-util", "tokio"],
+        &["hickory-resolver", "hyper", "hyper-util", "tokio"],
     ),
     (
         "admin",

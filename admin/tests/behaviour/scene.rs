@@ -282,6 +282,7 @@ fn snapshot() -> Snapshot {
             at: WallTime(THEN * 1_000_000),
             error: None,
         },
+        aliases: Arc::default(),
         decisions: vec![Decision {
             at: WallTime(THEN * 1_000_000 + 250_000),
             stamp: stamp(),

@@ -7,7 +7,7 @@ pub(super) const fn labels(rtype: RecordType) -> &'static [&'static str] {
     match rtype {
         RecordType::A | RecordType::AAAA => &["address"],
         RecordType::NS => &["name server"],
-        RecordType::CNAME | RecordType::DNAME | RecordType::PTR => &["target"],
+        RecordType::CNAME | RecordType::DNAME | RecordType::PTR | RecordType::ALIAS => &["target"],
         RecordType::SOA => &[
             "primary server",
             "mailbox",

@@ -46,6 +46,9 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
         http_limits: node
             .get("http")
             .map_or_else(HeadLimits::default, head_limits),
+        resolvers: found.list(node.get("resolvers"), |_, item| {
+            single(item, scalar::socket)
+        }),
         dns: node
             .get("dns")
             .map_or_else(DnsManners::default, |dns| dns::read(dns, sources, found)),

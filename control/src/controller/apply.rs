@@ -103,6 +103,11 @@ impl Controller {
             self.status.apps.push(status);
         }
         drop(before);
+        let (targets, owners) = (self.model.alias_targets(), self.model.alias_owners());
+        self.resolver
+            .retarget(now.mono, targets.cloned(), owners.cloned());
+        self.status.aliases = Arc::clone(self.resolver.known());
+        self.ask(now, out);
         for (app, _) in (0..).map(AppId).zip(Arc::clone(&self.model).apps()) {
             self.settle(now, app, out);
         }
@@ -131,6 +136,7 @@ impl Controller {
             },
             apps,
             latency: Arc::clone(&self.status.latency),
+            aliases: Arc::clone(&self.status.aliases),
         }
     }
 }

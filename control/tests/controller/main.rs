@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod aliases;
 mod answers;
 mod detection;
 mod failback;

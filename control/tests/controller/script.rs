@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use windrose_control::event::{Effect, Event, Inputs, JobId};
 use windrose_control::probe::{Order, Outcome};
+use windrose_control::resolve::Question;
 use windrose_control::{Budget, Controller, Options};
 use windrose_model::{
     App, AppId, AppStatus, Cluster, ClusterStatus, DnsName, Draft, EndpointId, Fact, Model, Name,
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) publications: Vec<(Duration, Status)>,
     pub(crate) ready: Option<Duration>,
     pub(crate) logs: Vec<String>,
+    /// Asked of resolvers, and not answered yet.
+    pub(crate) questions: Vec<Question>,
     /// Full compiles are finished at once, unless held back.
     pub(crate) hold_jobs: bool,
     pub(crate) jobs: Vec<(JobId, Inputs)>,
@@ -127,6 +130,7 @@ impl World {
             publications: Vec::new(),
             ready: None,
             logs: Vec::new(),
+            questions: Vec::new(),
             hold_jobs: false,
             jobs: Vec::new(),
             start,
@@ -257,6 +261,7 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Probe(order) => self.probe(&order),
+            Effect::Resolve(question) => self.questions.push(question),
             Effect::Compute(job, inputs) => {
                 self.jobs.push((job, inputs));
                 if !self.hold_jobs {

@@ -11,7 +11,7 @@ use crate::query::{HEADER, IN, Query, rtype};
 use crate::reply::Verdict;
 
 /// Aliases followed inside our zones; a longer chain is left to the resolver.
-const HOPS: usize = 8;
+pub(super) const HOPS: usize = 8;
 /// TTL of a made up HINFO record, in seconds: long, as RFC 8482 section 4.2 wants it, because it never
 /// changes.
 const HINFO_TTL: u32 = 3_600;
@@ -169,14 +169,21 @@ impl<'t> Resolution<'t, '_, '_> {
         }
         let wanted = if qtype == rtype::ANY {
             // One RRset is enough (RFC 8482 section 4.1).
-            node.sets.first()
+            node.sets.iter().find(|set| set.rtype != rtype::ALIAS)
         } else {
-            node.set(qtype)
+            // An alias is a rule of ours, no record.
+            node.set(qtype).filter(|set| set.rtype != rtype::ALIAS)
         };
         if let Some(set) = wanted {
             if self.message.fits(set.wire.len()) {
                 self.message.answer(set, owner.pointer(), set.ttl);
             }
+            return None;
+        }
+        if matches!(qtype, rtype::A | rtype::AAAA)
+            && let Some(alias) = node.set(rtype::ALIAS)
+        {
+            self.alias(zone, alias, owner, verdict);
             return None;
         }
         let Some(alias) = node.set(rtype::CNAME) else {

@@ -12,6 +12,7 @@ mod aliases;
 mod broken;
 mod cookies;
 mod edns;
+mod foreign;
 mod identity;
 mod meta;
 mod play;

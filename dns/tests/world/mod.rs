@@ -8,9 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use windrose_dns::{Asked, Manners, Transport};
 use windrose_model::{
-    App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates, DnsName, Draft, EndpointState,
-    GeoRules, Model, Name, Percent, RData, RecordType, Region, Revision, RrSet, Soa, Split, Stamp,
-    Status, Step, Ttl, Verdict, Version, WallTime, Weight, WhenAllDown, Zone,
+    AliasCause, AliasStatus, Aliases, App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates,
+    DnsName, Draft, EndpointState, GeoRules, Model, Name, Percent, RData, RecordType, Region,
+    Revision, RrSet, Soa, Split, Stamp, Status, Step, Ttl, Verdict, Version, WallTime, Weight,
+    WhenAllDown, Zone,
 };
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, SlotBook, Table, compile};
@@ -75,6 +76,7 @@ fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
             RecordType::A => RData::a(rest[0].parse().unwrap()),
             RecordType::AAAA => RData::aaaa(rest[0].parse().unwrap()),
             RecordType::CNAME => RData::cname(&dns(rest[0])),
+            RecordType::ALIAS => RData::alias(&dns(rest[0])),
             RecordType::NS => RData::ns(&dns(rest[0])),
             RecordType::MX => RData::mx(10, &dns(rest[0])),
             RecordType::TXT => RData::txt(&[rest.join(" ")]).unwrap(),
@@ -235,11 +237,27 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
                 })
             })
             .collect(),
+        aliases: Arc::new(known()),
         ..Status::default()
     };
     let slots = SlotBook::new().assign(&model, 1);
     let data = Data::of_geo(geo);
     compile(&model, &status, &data, &slots, None)
+}
+
+/// What was resolved of foreign names: `cdn.example.org`, IPv4 only.
+fn known() -> Aliases {
+    let known = AliasStatus {
+        v4: vec![
+            "203.0.113.1".parse().unwrap(),
+            "203.0.113.2".parse().unwrap(),
+        ],
+        v6: Vec::new(),
+        ttl: ttl(120),
+        cause: AliasCause::Resolved,
+        confirmed: WallTime(0),
+    };
+    Aliases::from([(dns("cdn.example.org"), Arc::new(known))])
 }
 
 /// The usual world: `silent`, `empty` and `last` are down.

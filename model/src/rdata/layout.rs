@@ -46,7 +46,11 @@ pub const fn layout(rtype: RecordType) -> Option<&'static [Field]> {
     Some(match rtype {
         RecordType::A => &[Ipv4],
         RecordType::AAAA => &[Ipv6],
-        RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::DNAME => &[Name],
+        RecordType::NS
+        | RecordType::CNAME
+        | RecordType::PTR
+        | RecordType::DNAME
+        | RecordType::ALIAS => &[Name],
         RecordType::SOA => &[Name, Name, U32, Seconds, Seconds, Seconds, Seconds],
         RecordType::HINFO => &[String, String],
         RecordType::MX | RecordType::AFSDB | RecordType::KX => &[U16, Name],

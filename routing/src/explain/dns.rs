@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use windrose_model::{DnsName, RecordType, Stamp};
 
-use super::{place, records, say, tiers};
+use super::{alias, place, records, say, tiers};
 use crate::choose::DnsChoice;
 use crate::names::Lookup;
 use crate::table::{AppEntry, Table};
 
 /// Aliases followed inside our zones, as the answer does.
-const HOPS: usize = 8;
+pub(super) const HOPS: usize = 8;
 
 /// How a DNS answer comes about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,12 @@ fn step(
         trace.records.extend(records::lines(owner, set.ttl, set));
         return None;
     }
+    if let (Some(set), RecordType::A | RecordType::AAAA) =
+        (node.set(RecordType::ALIAS.code()), rtype)
+    {
+        alias::alias(trace, table, owner, set, rtype, draw);
+        return None;
+    }
     let alias = node.set(RecordType::CNAME.code());
     let Some((set, target)) = alias.and_then(|set| Some((set, records::target(set)?))) else {
         trace.steps.push(format!(
@@ -121,7 +127,7 @@ fn step(
     Some(target)
 }
 
-fn steered(
+pub(super) fn steered(
     trace: &mut DnsTrace,
     table: &Table,
     entry: &AppEntry,

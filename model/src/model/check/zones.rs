@@ -48,10 +48,15 @@ impl Checker<'_> {
         let draft = self.draft;
         self.under("zones", |c| {
             let mut records = Sum::default();
+            let mut aliases = Sum::default();
             for (apex, zone) in &draft.zones {
                 records.add(apex, zone.records.iter().map(|(_, set)| set.len()).sum());
+                let is_alias = |set: &RrSet| set.record_type() == RecordType::ALIAS;
+                let count = zone.records.iter().filter(|(_, set)| is_alias(set)).count();
+                aliases.add(apex, count);
             }
             c.within_in_all("records in all zones", &records, budget::RECORDS);
+            c.within_in_all("ALIAS records in all zones", &aliases, budget::ALIASES);
             for (apex, zone) in &draft.zones {
                 c.under(apex.to_string().as_str(), |c| c.zone(apex, zone));
             }
@@ -114,6 +119,21 @@ impl Checker<'_> {
                     format!(
                         "{owner} has a CNAME, so it can have no other record (RFC 1034 section 3.6.2)"
                     ),
+                );
+            }
+            RecordType::ALIAS if set.len() > 1 => {
+                refuse(
+                    "several-aliases",
+                    format!("{owner} has {} ALIAS records, one is allowed", set.len()),
+                );
+            }
+            RecordType::ALIAS
+                if zone.records.get(owner, RecordType::A).is_some()
+                    || zone.records.get(owner, RecordType::AAAA).is_some() =>
+            {
+                refuse(
+                    "alias-and-addresses",
+                    format!("{owner} has an ALIAS, so it can have no A or AAAA record"),
                 );
             }
             RecordType::DNAME if set.len() > 1 => {
@@ -186,7 +206,12 @@ impl Checker<'_> {
             .filter_map(|apex| draft.zones.get_key_value(&apex));
         for (at, (apex, zone)) in zones.enumerate() {
             let has = |name: &DnsName, rtype| zone.records.get(name, rtype).is_some();
-            for rtype in [RecordType::A, RecordType::AAAA, RecordType::CNAME] {
+            for rtype in [
+                RecordType::A,
+                RecordType::AAAA,
+                RecordType::CNAME,
+                RecordType::ALIAS,
+            ] {
                 if has(host, rtype) {
                     let message = format!(
                         "{host} {rtype} stands in zone {apex}, but app `{app}` steers that name"

@@ -1,0 +1,78 @@
+//! Addresses of another name under a name of ours (ALIAS): from our own zones and apps where the
+//! target lies there, else from what control has resolved.
+
+use windrose_routing::{AliasAnswer, AnswerSet, Lookup, ZoneEntry};
+
+use super::resolve::{HOPS, Owner, Resolution};
+use crate::extended_error::ExtendedError;
+use crate::message::{FIXED, Rcode};
+use crate::query::rtype;
+use crate::reply::Verdict;
+
+impl<'t> Resolution<'t, '_, '_> {
+    /// Answers A or AAAA. What is not known yet is a failure, not an empty answer: that would be
+    /// remembered, and an apex would be gone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn alias(
+        &mut self,
+        zone: &ZoneEntry,
+        alias: &'t AnswerSet,
+        owner: Owner<'_>,
+        verdict: &mut Verdict,
+    ) {
+        let (mut alias, mut most) = (alias, u32::MAX);
+        for _ in 0..HOPS {
+            most = most.min(alias.ttl);
+            let Some(target) = alias.wire.get(FIXED..) else {
+                break;
+            };
+            let node = match self.table.lookup(target) {
+                Lookup::Node { node, .. } => node,
+                Lookup::NxDomain { .. } => return self.negative_within(zone, owner, most),
+                Lookup::Refused => match self.table.alias(target) {
+                    Some(known) if known.known => {
+                        verdict.error = known.stale.then_some(ExtendedError::StaleAlias);
+                        return self.known(zone, known, most, owner);
+                    }
+                    _ => return fail(verdict, ExtendedError::Unresolved),
+                },
+            };
+            if let Some(app) = node.app {
+                return self.steer(app, zone, owner, verdict);
+            }
+            if let Some(set) = node.set(self.query.qtype) {
+                if self.message.fits(set.wire.len()) {
+                    let ttl = set.ttl.min(most);
+                    self.message.answer(set, owner.pointer(), ttl);
+                }
+                return;
+            }
+            let next = node.set(rtype::CNAME).or_else(|| node.set(rtype::ALIAS));
+            match next {
+                Some(next) => alias = next,
+                None => return self.negative_within(zone, owner, most),
+            }
+        }
+        fail(verdict, ExtendedError::AliasCircle);
+    }
+
+    fn known(&mut self, zone: &ZoneEntry, known: &AliasAnswer, most: u32, owner: Owner<'_>) {
+        let set = match self.query.qtype {
+            rtype::AAAA => &known.aaaa,
+            _ => &known.a,
+        };
+        let ttl = known.ttl.min(most);
+        if set.count == 0 {
+            self.negative_within(zone, owner, ttl);
+        } else if self.message.fits(set.wire.len()) {
+            self.message.answer(set, owner.pointer(), ttl);
+        }
+    }
+}
+
+fn fail(verdict: &mut Verdict, error: ExtendedError) {
+    verdict.rcode = Rcode::ServFail;
+    verdict.authoritative = false;
+    verdict.error = Some(error);
+}

@@ -1,0 +1,80 @@
+//! How the addresses of another name come under a name of ours, as the answer finds them.
+
+use windrose_model::{DnsName, RecordType};
+
+use super::dns::{DnsTrace, HOPS, steered};
+use super::records;
+use crate::answers::AnswerSet;
+use crate::names::Lookup;
+use crate::table::Table;
+
+/// ALIAS: from our own zones and apps where the target lies there, else what was resolved.
+pub(super) fn alias(
+    trace: &mut DnsTrace,
+    table: &Table,
+    owner: &DnsName,
+    set: &AnswerSet,
+    rtype: RecordType,
+    draw: u64,
+) {
+    let (mut set, mut most) = (set, u32::MAX);
+    for _ in 0..HOPS {
+        most = most.min(set.ttl);
+        let Some(target) = records::target(set) else {
+            break;
+        };
+        let node = match table.lookup(target.wire()) {
+            Lookup::Node { node, .. } => node,
+            Lookup::NxDomain { .. } => {
+                let why = format!("ALIAS to {target}, which does not exist: an empty answer");
+                return trace.steps.push(why);
+            }
+            Lookup::Refused => return foreign(trace, table, owner, &target, most, rtype),
+        };
+        let why = format!("ALIAS to {target}, which is ours: answered under {owner}");
+        trace.steps.push(why);
+        if let Some(app) = node.app {
+            return steered(trace, table, table.app(app), owner, rtype, draw);
+        }
+        if let Some(found) = node.set(rtype.code()) {
+            let ttl = found.ttl.min(most);
+            return trace.records.extend(records::lines(owner, ttl, found));
+        }
+        let next = [RecordType::CNAME, RecordType::ALIAS];
+        match next.iter().find_map(|rtype| node.set(rtype.code())) {
+            Some(next) => set = next,
+            None => {
+                let why = format!("no {rtype} there: an empty answer with the zone's SOA");
+                return trace.steps.push(why);
+            }
+        }
+    }
+    let why = "the aliases lead in a circle, or further than 8: a failure";
+    trace.steps.push(why.to_owned());
+    trace.rcode = "SERVFAIL";
+}
+
+fn foreign(
+    trace: &mut DnsTrace,
+    table: &Table,
+    owner: &DnsName,
+    target: &DnsName,
+    most: u32,
+    rtype: RecordType,
+) {
+    let known = table.alias(target.wire()).filter(|known| known.known);
+    let Some(known) = known else {
+        let why = format!("ALIAS to {target}, never resolved so far: a failure until it is");
+        trace.steps.push(why);
+        trace.rcode = "SERVFAIL";
+        return;
+    };
+    let why = format!("ALIAS to {target}: {}", known.cause);
+    trace.steps.push(why);
+    let found = match rtype {
+        RecordType::AAAA => &known.aaaa,
+        _ => &known.a,
+    };
+    let ttl = known.ttl.min(most);
+    trace.records.extend(records::lines(owner, ttl, found));
+}
