@@ -4,7 +4,6 @@
 //! All of it is ours. hickory's server takes any number of connections and would encode every answer
 //! a second time; its framing alone costs two reads and a channel for each message.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,9 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::JoinSet;
 use windrose_routing::Source;
 use windrose_telemetry::{DnsEvent, Metrics};
 
@@ -26,8 +25,10 @@ use crate::manners::{Asked, Manners, MannersReader, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
 use converse::{Taken, append, converse, each_message};
+use open::Open;
 
 mod converse;
+mod open;
 
 /// What TCP clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub struct TcpLimits {
     /// Open connections; one more closes the one that has been silent longest (RFC 7766 section
     /// 6.2.3 lets a server do so at any time).
     pub connections: usize,
+    /// Open connections of one client (an IPv4 address, or an IPv6 /56); one more closes the one of
+    /// that client that has been silent longest (RFC 7766 section 6.2.2).
+    pub per_client: usize,
     /// A connection on which no whole message came, or none could be sent, for this long is closed.
     pub idle: Duration,
 }
@@ -43,10 +47,14 @@ impl Default for TcpLimits {
     fn default() -> Self {
         Self {
             connections: 512,
+            per_client: 256,
             idle: Duration::from_secs(10),
         }
     }
 }
+
+/// How long answers may take to leave after the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Answers connections until `stop` is done. Runs on any tokio runtime with I/O and time.
 ///
@@ -73,17 +81,28 @@ pub async fn serve_tcp(
         }),
         turns: AtomicU64::new(0),
     });
-    let mut connections = Connections::default();
+    let (ending, ended) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let mut open = Open::default();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            () = &mut stop => return Ok(()),
-            Some(ended) = connections.tasks.join_next_with_id() => {
+            () = &mut stop => break,
+            Some(ended) = tasks.join_next_with_id() => {
                 let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                connections.open.remove(&id);
+                open.remove(id);
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => connections.add(&desk, stream, peer, desk.limits()),
+                Ok((stream, peer)) => {
+                    let limits = desk.limits();
+                    desk.accepted();
+                    open.make_way(peer.ip(), limits);
+                    let last_turn = Arc::new(AtomicU64::new(desk.turn()));
+                    let turn = Arc::clone(&last_turn);
+                    let desk = Arc::clone(&desk);
+                    let task = converse(desk, stream, peer, limits.idle, turn, ended.clone());
+                    open.add(tasks.spawn(task), peer.ip(), last_turn);
+                }
                 // Out of descriptors, or a client that left at once: the next one may do better.
                 Err(error) => {
                     tracing::debug!(%error, "accepting a DNS connection failed");
@@ -92,46 +111,12 @@ pub async fn serve_tcp(
             },
         }
     }
-}
-
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    open: HashMap<Id, Open>,
-}
-
-struct Open {
-    abort: AbortHandle,
-    last_turn: Arc<AtomicU64>,
-}
-
-impl Connections {
-    fn add(&mut self, desk: &Arc<Desk>, stream: TcpStream, peer: SocketAddr, limits: TcpLimits) {
-        if self.open.len() >= limits.connections {
-            self.close_oldest();
-        }
-        desk.accepted();
-        let last_turn = Arc::new(AtomicU64::new(desk.turn()));
-        let task = converse(
-            Arc::clone(desk),
-            stream,
-            peer,
-            limits.idle,
-            Arc::clone(&last_turn),
-        );
-        let abort = self.tasks.spawn(task);
-        self.open.insert(abort.id(), Open { abort, last_turn });
-    }
-
-    fn close_oldest(&mut self) {
-        let turn = |open: &Open| open.last_turn.load(Ordering::Relaxed);
-        let oldest = self.open.iter().min_by_key(|(_, open)| turn(open));
-        if let Some(id) = oldest.map(|(id, _)| *id)
-            && let Some(open) = self.open.remove(&id)
-        {
-            open.abort.abort();
-        }
-    }
+    // What was read has been answered; those answers still leave.
+    drop(listener);
+    ending.send_replace(true);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_WORDS, all).await;
+    Ok(())
 }
 
 /// What all connections share.

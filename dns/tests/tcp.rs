@@ -198,3 +198,119 @@ fn clients_that_vanish_leave_nothing_behind() {
         assert_eq!(receive(&mut stream).answers.len(), 2);
     });
 }
+
+#[test]
+fn one_client_too_often_closes_its_own_and_no_other() {
+    let limits = TcpLimits {
+        per_client: 2,
+        ..TcpLimits::default()
+    };
+    serving(limits, |address| {
+        let from = |host: &str| {
+            let socket = socket2::Socket::new(
+                socket2::Domain::IPV4,
+                socket2::Type::STREAM,
+                Some(socket2::Protocol::TCP),
+            )
+            .unwrap();
+            socket
+                .bind(&SocketAddr::from((world::ip(host), 0)).into())
+                .unwrap();
+            socket.connect(&address.into()).unwrap();
+            let stream = TcpStream::from(socket);
+            stream
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .unwrap();
+            stream
+        };
+        let ask = |stream: &mut TcpStream| {
+            stream
+                .write_all(&framed(&Ask::new("www.example.com", 1).wire()))
+                .unwrap();
+            assert_eq!(receive(stream).answers.len(), 2);
+        };
+        let mut other = from("127.0.0.9");
+        ask(&mut other);
+        let mut first = client(address);
+        ask(&mut first);
+        let mut second = client(address);
+        ask(&mut second);
+        ask(&mut first);
+        let mut third = client(address);
+        ask(&mut third);
+        assert!(is_closed(&mut second));
+        ask(&mut first);
+        ask(&mut other);
+    });
+}
+
+#[test]
+fn thousands_of_half_open_connections_do_not_keep_honest_clients_out() {
+    let limits = TcpLimits {
+        connections: 64,
+        per_client: 48,
+        ..TcpLimits::default()
+    };
+    serving(limits, |address| {
+        let mut open = std::collections::VecDeque::new();
+        for round in 0..2_000 {
+            let mut stream = client(address);
+            // Half of them begin a message that never ends.
+            if round % 2 == 0 {
+                let _ = stream.write_all(b"\x01\0");
+            }
+            open.push_back(stream);
+            // As many as a shell may have open.
+            if open.len() > 400 {
+                open.pop_front();
+            }
+            if round % 100 == 0 {
+                let mut honest = client(address);
+                honest
+                    .write_all(&framed(&Ask::new("www.example.com", 1).wire()))
+                    .unwrap();
+                assert_eq!(receive(&mut honest).answers.len(), 2);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_was_asked_before_the_end_is_answered() {
+    let mut stream = None;
+    serving(TcpLimits::default(), |address| {
+        let mut asking = client(address);
+        let query = framed(&Ask::new("crowd.example.com", 1).wire());
+        asking.write_all(&query.repeat(20)).unwrap();
+        // They came in one segment: the first answer says that all of them were read.
+        assert_eq!(receive(&mut asking).answers.len(), 32);
+        stream = Some(asking);
+    });
+    let mut stream = stream.unwrap();
+    for _ in 1..20 {
+        assert_eq!(receive(&mut stream).answers.len(), 32);
+    }
+    assert!(is_closed(&mut stream));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_read_from() {
+    let limits = TcpLimits {
+        idle: Duration::from_millis(300),
+        ..TcpLimits::default()
+    };
+    serving(limits, |address| {
+        let mut deaf = client(address);
+        deaf.set_write_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let burst = framed(&Ask::new("crowd.example.com", 1).wire()).repeat(1_000);
+        // 550 octets for each 35: in the end nothing moves, and the server lets go.
+        let stuck = (0..10_000).find(|_| deaf.write_all(&burst).is_err());
+        assert!(stuck.is_some());
+        let mut honest = client(address);
+        honest
+            .write_all(&framed(&Ask::new("www.example.com", 1).wire()))
+            .unwrap();
+        assert_eq!(receive(&mut honest).answers.len(), 2);
+    });
+}

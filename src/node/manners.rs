@@ -100,6 +100,7 @@ fn manners(
         zone_version: wanted.zone_version,
         tcp: TcpLimits {
             connections: (wanted.tcp.connections / listeners.max(1)).max(1),
+            per_client: wanted.tcp.per_client,
             idle: wanted.tcp.idle_timeout,
         },
     })

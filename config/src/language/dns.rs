@@ -89,6 +89,12 @@ static TCP: Mapping = Mapping::new(
         )
         .or("512"),
         Field::optional(
+            "per_client",
+            Scalar(S::Whole(1, 1_000_000)),
+            "Open connections of one IPv4 address or IPv6 /56.",
+        )
+        .or("256"),
+        Field::optional(
             "idle_timeout",
             Scalar(S::Duration),
             "Longest time without a whole message.",

@@ -90,6 +90,8 @@ impl Default for DnsCookies {
 pub struct DnsTcpLimits {
     /// Open connections of the node; default 512.
     pub connections: usize,
+    /// Open connections of one client, an IPv4 address or an IPv6 /56; default 256.
+    pub per_client: usize,
     /// Longest time without a whole message; default 10 s.
     pub idle_timeout: Duration,
 }
@@ -114,6 +116,7 @@ impl Default for DnsTcpLimits {
     fn default() -> Self {
         Self {
             connections: 512,
+            per_client: 256,
             idle_timeout: Duration::from_secs(10),
         }
     }

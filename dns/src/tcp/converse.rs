@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Desk;
@@ -23,13 +24,15 @@ const ROOM: usize = 1_024;
 /// No further message is answered before this much has left.
 const ENOUGH: usize = 16_384;
 
-/// Talks until the connection ends, falls silent for `idle`, or says what no client says.
+/// Talks until the connection ends, falls silent for `idle`, says what no client says, or nothing is
+/// left to say after `ending` became true.
 pub(super) async fn converse(
     desk: Arc<Desk>,
     mut stream: TcpStream,
     peer: SocketAddr,
     idle: Duration,
     last_turn: Arc<AtomicU64>,
+    mut ending: watch::Receiver<bool>,
 ) {
     // Small answers must not wait for more (RFC 7766 section 8); without it they only come later.
     let _ = stream.set_nodelay(true);
@@ -61,6 +64,7 @@ pub(super) async fn converse(
             biased;
             read = stream.read_buf(&mut incoming) => if !matches!(read, Ok(1..)) { return },
             () = &mut silence => return,
+            _ = ending.wait_for(|ending| *ending) => return,
         }
     }
 }

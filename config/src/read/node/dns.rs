@@ -62,6 +62,7 @@ fn tcp_limits(node: &Node) -> DnsTcpLimits {
     let defaults = DnsTcpLimits::default();
     DnsTcpLimits {
         connections: number(node, "connections", defaults.connections),
+        per_client: number(node, "per_client", defaults.per_client),
         idle_timeout: value(node, "idle_timeout", scalar::duration)
             .unwrap_or(defaults.idle_timeout),
     }
