@@ -22,6 +22,7 @@ use crate::sockets::{self, OpenError, Sockets};
 
 pub(crate) mod data;
 pub(crate) mod data_dir;
+mod defence;
 mod limits;
 mod manners;
 mod threads;
@@ -88,7 +89,7 @@ impl Node {
         // Before the sockets: one for each thread and address may be more than a shell allows.
         let descriptors = limits::raise_descriptors();
         let mut sockets = sockets::open(&config.listeners, threads)?;
-        let dns_manners = DnsManners::new(config, sockets.dns_tcp.len())?;
+        let dns_manners = DnsManners::new(config, sockets.dns_tcp.len(), Arc::clone(&metrics))?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
@@ -141,6 +142,7 @@ impl Node {
                 "ended with exchanges open: the grace is over"
             );
         }
+        self.dns_manners.end(END_LIMIT);
         // Admin answers while the last exchanges finish; control outlives both.
         self.stop.admin.send_replace(true);
         self.admin.join(END_LIMIT);

@@ -104,7 +104,7 @@ impl Reloader {
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
-        self.dns_manners.tell(manners);
+        self.dns_manners.tell(manners, &loaded.node);
         self.model = Arc::new(loaded.model);
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));

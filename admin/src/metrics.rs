@@ -11,12 +11,12 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::Page;
 use windrose_telemetry::{
-    DnsEvent, GroupEvent, HttpEvent, Metrics, NO_ZONE, ProbeOutcome, Process, RCODES, code_cell,
-    code_label, rcode_label,
+    GroupEvent, HttpEvent, Metrics, ProbeOutcome, Process, code_cell, code_label,
 };
 
 use crate::{Identity, look};
 
+mod dns;
 mod shifts;
 
 /// The page's text.
@@ -30,7 +30,7 @@ pub(crate) fn page(
     let mut page = Page::new();
     life(&mut page, snapshot.ready.ready, node);
     conclusions(&mut page, snapshot, metrics, identity);
-    dns(&mut page, snapshot, metrics);
+    dns::families(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
     aliases(&mut page, snapshot);
@@ -109,63 +109,6 @@ fn conclusions(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics, identity
             scalars.probes(outcome).get(),
         );
     }
-}
-
-fn dns(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
-    let mut queries = page.counter(
-        "windrose_dns_queries_total",
-        "DNS queries answered; zone - is for names outside all zones.",
-    );
-    let mut row = Vec::new();
-    let zones = snapshot.table.zones().iter();
-    let zones = zones.map(|zone| (zone.apex.to_string(), zone.slot, 0));
-    for (zone, slot, always) in zones.chain([("-".to_owned(), NO_ZONE, 5)]) {
-        metrics.dns_queries.row(slot, &mut row);
-        for (rcode, count) in by_rcode(&row) {
-            if count > 0 || rcode == rcode_label(always) {
-                queries.count(&[("zone", &zone), ("rcode", rcode)], count);
-            }
-        }
-    }
-
-    let mut steered = page.counter(
-        "windrose_dns_steered_total",
-        "Steered DNS answers by the cluster they led to.",
-    );
-    for (_, entry) in snapshot.table.apps() {
-        let app = entry.plan.name.as_str();
-        for cluster in &entry.plan.clusters {
-            let labels = [("app", app), ("cluster", cluster.name.as_str())];
-            steered.count(&labels, metrics.dns_steered.sum(cluster.slot, 0));
-        }
-    }
-
-    let event = |event: DnsEvent| metrics.dns_events.sum(0, event as u32);
-    let mut dropped = page.counter(
-        "windrose_dns_dropped_total",
-        "DNS packets without an answer, by reason.",
-    );
-    dropped.count(&[("reason", "no_query")], event(DnsEvent::Dropped));
-    dropped.count(&[("reason", "send_failed")], event(DnsEvent::SendFailed));
-    page.counter(
-        "windrose_dns_truncated_total",
-        "DNS answers that told the client to come by TCP.",
-    )
-    .count(&[], event(DnsEvent::Truncated));
-    page.counter(
-        "windrose_dns_tcp_connections_total",
-        "DNS connections accepted over TCP.",
-    )
-    .count(&[], event(DnsEvent::TcpConnection));
-}
-
-/// Counts by rcode; rcodes without a name of their own are one.
-fn by_rcode(row: &[u64]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-    let named = (0..RCODES).take_while(|cell| rcode_label(*cell) != rcode_label(RCODES));
-    let other = named.clone().count();
-    named
-        .map(|cell| (rcode_label(cell), row[cell as usize]))
-        .chain([(rcode_label(RCODES), row[other..].iter().sum())])
 }
 
 fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {

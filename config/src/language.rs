@@ -6,6 +6,7 @@ use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping, Rule, Shape};
 
 mod app;
+mod defence;
 mod dns;
 #[cfg(test)]
 mod tests;

@@ -29,8 +29,9 @@ mod zonefile;
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{
-    DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits, GeoSource,
-    HeadLimits, Listeners, NodeConfig,
+    DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsLimit, DnsLimits, DnsLog,
+    DnsLogFormat, DnsLogTarget, DnsManners, DnsResponseLimit, DnsTcpLimits, GeoSource, HeadLimits,
+    LimitMode, Listeners, NodeConfig,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

@@ -8,8 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use windrose_model::{Name, PrefixList};
 
+mod defence;
 mod dns;
 
+pub use defence::{
+    DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, DnsResponseLimit, LimitMode,
+};
 pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
 
 /// The settings of one node.

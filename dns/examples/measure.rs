@@ -1,7 +1,8 @@
 //! Cost of a query without the network: `measure answer N [KIND]` answers N queries of each kind in
 //! a loop, `measure kinds` names the kinds, `measure udp N` serves N queries over loopback: for
 //! callgrind (`benches/instructions`). `measure serve IP:PORT` serves 1,000 names and a host steered
-//! by continent until it is killed: for load generators.
+//! by continent until it is killed: for load generators. `measure limit N [KIND]` asks a limiter what
+//! it thinks of N such answers.
 #![allow(clippy::unwrap_used, reason = "a tool for whoever develops this")]
 
 #[path = "../tests/world/mod.rs"]
@@ -13,7 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use windrose_dns::{Counters, Manners, Scratch, Transport, respond, serve_udp};
+use windrose_dns::{
+    Action, Counters, Limit, Limiter, Limits, Manners, Mode, Scratch, Ticks, Transport, respond,
+    serve_udp,
+};
 use windrose_model::{
     ClientSet, Continent, Draft, FenceRule, GeoRules, LatencyBand, RData, RrSet, Step, Ttl, Weight,
 };
@@ -33,6 +37,7 @@ fn main() {
         ("static", Ask::new("mail.example.com", 1)),
         ("static edns", Ask::new("mail.example.com", 1).edns(1232)),
         ("nxdomain", Ask::new("nothing.example.com", 1).edns(1232)),
+        ("nxdomain deep", Ask::new(&deep(), 1).edns(1232)),
         ("steered", Ask::new("shop.example.com", 1).edns(1232)),
         (
             "steered subnet",
@@ -64,6 +69,13 @@ fn main() {
         .iter()
         .filter(|(kind, _)| only.is_none_or(|o| o == *kind))
         .collect();
+    if mode == "limit" {
+        for (kind, ask) in kinds {
+            let passed = judgements(&table, &ask.wire(), count);
+            println!("{kind:16} {passed} of {count} answered");
+        }
+        return;
+    }
     if mode == "udp" {
         let wires: Vec<_> = kinds.iter().map(|(_, ask)| ask.wire()).collect();
         udp(
@@ -151,6 +163,36 @@ fn answers(table: &Table, wire: &[u8], count: u32) -> u64 {
         }
     }
     octets
+}
+
+/// The longest name there can be in `example.com`: 120 labels of one letter before it.
+fn deep() -> String {
+    "x.".repeat(120) + "example.com"
+}
+
+/// The limiter alone, asked by 256 client prefixes in turn; callgrind counts its part by function.
+#[inline(never)]
+fn judgements(table: &Table, wire: &[u8], count: u32) -> u32 {
+    let limits = Limits {
+        responses: Limit {
+            mode: Mode::On,
+            ..Limits::default().responses
+        },
+        ..Limits::default()
+    };
+    let limiter = Limiter::new(&limits, [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]).unwrap();
+    let mut out = [0; 1232];
+    let asked = asked(ip_of_resolver(), 0, Transport::Udp);
+    let reply = respond(table, wire, &mut Scratch::new(), &asked, &mut out).unwrap();
+    let mut passed = 0;
+    for i in 0..count {
+        let source = std::net::Ipv4Addr::from_bits(0xc000_0200 + ((i & 255) << 8));
+        let now = Ticks::after(Duration::from_micros(i.into()));
+        let reply = std::hint::black_box(&reply);
+        let judged = limiter.judge(reply, &out[..reply.len], source.into(), now);
+        passed += u32::from(judged.action == Action::Answer);
+    }
+    passed
 }
 
 fn ip_of_resolver() -> std::net::IpAddr {

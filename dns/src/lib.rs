@@ -10,6 +10,9 @@ mod cookie;
 mod counters;
 mod dice;
 mod extended_error;
+mod gate;
+mod limit;
+mod log;
 mod manners;
 mod message;
 mod options;
@@ -25,6 +28,10 @@ pub use answer::{MIN_ROOM, Transport, answer, malformed};
 pub use cookie::{BadCookie, Cookies, Secret, SecretsError, SentCookie};
 pub use counters::Counters;
 pub use extended_error::ExtendedErrors;
+pub use limit::{
+    Action, Judgement, Limit, Limited, Limiter, Limits, MAX_RATE, MAX_SLIP, MAX_WINDOW, Mode, Ticks,
+};
+pub use log::{LogFormat, LogSettings, LogTarget, QueryLog, Writing};
 pub use manners::{AnyAnswer, Asked, Manners, UDP_SIZE};
 pub use message::Rcode;
 pub use query::{Edns, Head, Malformed, Parsed, Query, Scratch, parse};

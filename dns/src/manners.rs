@@ -9,8 +9,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::answer::{MIN_ROOM, Transport};
-use crate::cookie::Cookies;
+use crate::cookie::{BadCookie, Cookies};
 use crate::extended_error::ExtendedErrors;
+use crate::limit::{Limiter, Ticks};
+use crate::log::QueryLog;
 use crate::tcp::TcpLimits;
 
 /// The UDP message size we announce, and the largest we send, unless configured otherwise (DNS flag
@@ -42,6 +44,10 @@ pub struct Manners {
     pub zone_version: bool,
     /// What TCP clients may take.
     pub tcp: TcpLimits,
+    /// Who is held back over UDP; nobody without one.
+    pub limiter: Option<Arc<Limiter>>,
+    /// Where sampled queries go.
+    pub log: Option<Arc<QueryLog>>,
 }
 
 /// What ANY gets for a name that exists (RFC 8482 section 4).
@@ -61,6 +67,16 @@ impl Manners {
     pub fn udp_size(&self) -> u16 {
         self.udp_size.max(MIN_ROOM as u16)
     }
+
+    /// What [`Asked::limited`] wants to know of a client over UDP, if cookies make a difference to
+    /// who is limited.
+    #[inline]
+    pub(crate) fn limited(&self, source: IpAddr, now: Option<Ticks>) -> bool {
+        let (Some(now), Some(limiter), Some(cookies)) = (now, &self.limiter, &self.cookies) else {
+            return false;
+        };
+        cookies.badcookie == BadCookie::WhenLimited && limiter.is_over(source, now)
+    }
 }
 
 impl Default for Manners {
@@ -76,6 +92,8 @@ impl Default for Manners {
             chaos_version: Box::default(),
             zone_version: true,
             tcp: TcpLimits::default(),
+            limiter: None,
+            log: None,
         }
     }
 }

@@ -116,6 +116,14 @@ impl<'o> Message<'o> {
         self.question
     }
 
+    /// Type of the question; 0 without one.
+    #[inline]
+    pub(crate) fn qtype(&self) -> u16 {
+        let behind = self.out.get(HEADER..HEADER + usize::from(self.question));
+        let octets = behind.and_then(|question| question.last_chunk::<4>());
+        octets.map_or(0, |[t0, t1, ..]| u16::from_be_bytes([*t0, *t1]))
+    }
+
     /// Whether there are records in the answer section.
     #[inline]
     pub(crate) fn has_answers(&self) -> bool {

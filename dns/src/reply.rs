@@ -5,7 +5,7 @@ use windrose_telemetry::Prefix;
 
 use crate::extended_error::ExtendedError;
 use crate::message::{Message, Rcode};
-use crate::query::Head;
+use crate::query::{HEADER, Head, TC};
 
 /// A response in the caller's buffer, and what to count it as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Reply {
     pub rcode: Rcode,
     /// What kind of answer it is.
     pub class: AnswerClass,
+    /// Type of the question; 0 if there was none.
+    pub qtype: u16,
     /// Slot of the zone the question lies in.
     pub zone: Option<u32>,
     /// Where it leads, if it was steered.
@@ -27,9 +29,9 @@ pub struct Reply {
     /// Whether the client proved its address by a valid server cookie (RFC 7873 section 5.2).
     pub cookie_valid: bool,
     /// Octets of the question behind the header.
-    pub question: u16,
+    question: u16,
     /// Octets of the OPT record at the end.
-    pub opt: u16,
+    opt: u16,
 }
 
 /// Kinds of answers that are limited apart from each other, as in BIND's response rate limiting.
@@ -129,6 +131,7 @@ impl Reply {
             len: 0,
             rcode: Rcode::ServFail,
             class: AnswerClass::Error,
+            qtype: 0,
             zone: None,
             steered: None,
             scope: 0,
@@ -138,12 +141,35 @@ impl Reply {
             opt: 0,
         }
     }
+
+    /// The question as the message echoes it; empty if it echoes none.
+    #[inline]
+    pub fn question<'m>(&self, message: &'m [u8]) -> &'m [u8] {
+        let end = HEADER + usize::from(self.question);
+        message.get(HEADER..end).unwrap_or_default()
+    }
+
+    /// Cuts the message down to header, question and OPT record, marked as truncated; gives its new
+    /// length. Without a question there is nothing to ask again by TCP: then it is gone.
+    pub fn cut(&self, message: &mut [u8]) -> usize {
+        let (question, opt) = (usize::from(self.question), usize::from(self.opt));
+        let end = HEADER + question;
+        if question == 0 || self.len > message.len() || self.len < end + opt {
+            return 0;
+        }
+        message.copy_within(self.len - opt..self.len, end);
+        message[2] |= (TC >> 8) as u8;
+        message[6..11].fill(0);
+        message[11] = u8::from(opt > 0);
+        end + opt
+    }
 }
 
 impl Message<'_> {
     #[inline]
     pub(crate) fn reply(self, head: Head, verdict: &Verdict) -> Reply {
         let (truncated, question) = (self.is_truncated(), self.question_len());
+        let qtype = self.qtype();
         let class = match verdict.rcode {
             Rcode::NoError if self.has_answers() || truncated => AnswerClass::Positive,
             Rcode::NoError if verdict.authoritative => AnswerClass::NoData,
@@ -164,6 +190,7 @@ impl Message<'_> {
             len,
             rcode: verdict.rcode,
             class,
+            qtype,
             zone: verdict.zone,
             steered: verdict.steered,
             scope: verdict.scope,

@@ -21,6 +21,7 @@ use windrose_telemetry::{DnsEvent, Metrics};
 use crate::answer::Transport;
 use crate::counters::Counters;
 use crate::dice::Dice;
+use crate::gate::{Gate, Passing, ticks};
 use crate::manners::{Asked, Manners, MannersReader, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
@@ -73,7 +74,7 @@ pub async fn serve_tcp(
     let desk = Arc::new(Desk {
         source,
         state: Mutex::new(State {
-            counters: Counters::new(&metrics),
+            gate: Gate::new(Counters::new(&metrics), seed),
             dice: Dice::new(seed),
             manners: MannersReader::new(manners),
             scratch: Scratch::new(),
@@ -128,7 +129,7 @@ struct Desk {
 }
 
 struct State {
-    counters: Counters,
+    gate: Gate<Counters>,
     dice: Dice,
     manners: MannersReader,
     scratch: Scratch,
@@ -146,7 +147,7 @@ impl Desk {
     }
 
     fn accepted(&self) {
-        self.state().counters.event(DnsEvent::TcpConnection);
+        self.state().gate.event(DnsEvent::TcpConnection);
     }
 
     /// Answers the whole messages that a stream begins with; see one Table.
@@ -154,25 +155,33 @@ impl Desk {
         let table = self.source.load();
         let mut state = self.state();
         let State {
-            counters,
+            gate,
             dice,
             manners,
             scratch,
             out,
         } = &mut *state;
-        let mut asked = Asked {
-            source: peer.ip(),
-            transport: Transport::Tcp,
-            draw: 0,
-            now: clock(),
-            limited: false,
-            manners: manners.load(),
-        };
+        let manners = manners.load();
+        let (now, ticks) = (clock(), ticks(manners));
         each_message(stream, outgoing, |message, outgoing| {
-            asked.draw = dice.draw();
-            let reply = respond(&table, message, scratch, &asked, out);
-            counters.count(reply.as_ref());
-            let answer = reply.and_then(|reply| out.get(..reply.len));
+            let asked = Asked {
+                source: peer.ip(),
+                transport: Transport::Tcp,
+                draw: dice.draw(),
+                now,
+                limited: false,
+                manners,
+            };
+            let passing = Passing {
+                table: &table,
+                asked: &asked,
+                source: peer,
+                query: message,
+                reply: respond(&table, message, scratch, &asked, out),
+                now: ticks,
+            };
+            let sent = gate.pass(&passing, out);
+            let answer = passing.reply.and_then(|_| out.get(..sent));
             answer.and_then(|answer| append(outgoing, answer)).is_some()
         })
     }

@@ -16,6 +16,7 @@ use windrose_routing::Reader;
 
 use crate::counters::Counters;
 use crate::dice::Dice;
+use crate::gate::Gate;
 use crate::manners::{Manners, MannersReader};
 
 /// Longest time without a look at the stop flag, and without letting go of an old Table.
@@ -44,7 +45,7 @@ pub fn serve_udp(
         socket,
         reader,
         manners: MannersReader::new(manners),
-        counters,
+        gate: Gate::new(counters, seed),
         dice: Dice::new(seed),
         stop,
     };
@@ -59,7 +60,7 @@ struct Worker<'w> {
     socket: &'w UdpSocket,
     reader: Reader,
     manners: MannersReader,
-    counters: &'w Counters,
+    gate: Gate<&'w Counters>,
     dice: Dice,
     stop: &'w AtomicBool,
 }

@@ -1,15 +1,20 @@
 //! From the configuration to how the DNS threads speak, at start and at each reload. Cookie secrets are
-//! read here, and go nowhere but to those threads.
+//! read here, and go nowhere but to those threads. Starts the query log, and waits for its end.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use windrose_config::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, NodeConfig};
 use windrose_dns::{
-    AnyAnswer, BadCookie, Cookies, ExtendedErrors, Manners, Secret, SecretsError, TcpLimits,
+    AnyAnswer, BadCookie, Cookies, ExtendedErrors, Manners, QueryLog, Secret, SecretsError,
+    TcpLimits, Writing,
 };
+use windrose_telemetry::Metrics;
+
+use super::defence;
 
 /// Octets of a file of secrets: some thousand of them.
 const SECRETS: u64 = 64 << 10;
@@ -23,6 +28,9 @@ pub(crate) struct DnsManners {
     /// What signs cookies where no file says so; the same as long as the process lives, so that a
     /// reload leaves cookies valid.
     by_chance: Secret,
+    metrics: Arc<Metrics>,
+    /// The writer of the query log, to be waited for at the end.
+    writing: Arc<Mutex<Option<Writing>>>,
 }
 
 /// Cookie secrets that cannot be used. What is in the file is not repeated.
@@ -42,32 +50,72 @@ pub(crate) enum SecretsLoadError {
 }
 
 impl DnsManners {
-    pub(crate) fn new(config: &NodeConfig, listeners: usize) -> Result<Self, SecretsLoadError> {
+    pub(crate) fn new(
+        config: &NodeConfig,
+        listeners: usize,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, SecretsLoadError> {
         let mut octets = [0; 16];
         getrandom::fill(&mut octets).map_err(SecretsLoadError::NoChance)?;
-        let by_chance = Secret::new(octets);
-        let manners = manners(config, listeners, &by_chance)?;
-        Ok(Self {
-            told: Arc::new(watch::channel(Arc::new(manners)).0),
+        let manners = Self {
+            told: Arc::new(watch::channel(Arc::default()).0),
             listeners,
-            by_chance,
-        })
+            by_chance: Secret::new(octets),
+            metrics,
+            writing: Arc::default(),
+        };
+        manners.tell(manners.of(config)?, config);
+        Ok(manners)
     }
 
-    /// What a configuration means, not yet in force.
+    /// What a configuration means, not yet in force, but for its query log.
     pub(crate) fn of(&self, config: &NodeConfig) -> Result<Manners, SecretsLoadError> {
-        manners(config, self.listeners, &self.by_chance)
+        let mut manners = manners(config, self.listeners, &self.by_chance)?;
+        let old = self.told.borrow();
+        manners.limiter = defence::limiter(&config.dns.limits, old.limiter.as_ref());
+        Ok(manners)
     }
 
-    /// These are in force from now on.
-    pub(crate) fn tell(&self, new: Manners) {
-        self.told.send_if_modified(|old| {
-            let differs = **old != new;
-            if differs {
-                *old = Arc::new(new);
+    /// These are in force from now on, with the query log of their configuration.
+    pub(crate) fn tell(&self, mut new: Manners, config: &NodeConfig) {
+        let old = Arc::clone(&self.told.borrow());
+        new.log = self.log(config, old.log.as_ref());
+        if *old != new {
+            self.told.send_replace(Arc::new(new));
+        }
+    }
+
+    /// Ends the query log; waits for what is not yet written, but not longer than `limit`. For when
+    /// the threads have ended.
+    pub(crate) fn end(&self, limit: Duration) {
+        self.told.send_replace(Arc::default());
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writing) = &*writing
+            && !writing.wait(limit)
+        {
+            tracing::warn!("ended with records of the query log unwritten");
+        }
+    }
+
+    /// The log that a configuration asks for: the old one if it is that one.
+    fn log(&self, config: &NodeConfig, old: Option<&Arc<QueryLog>>) -> Option<Arc<QueryLog>> {
+        let wanted = config.dns.log.as_ref()?;
+        let settings = defence::log_settings(config.name.as_str(), wanted);
+        if let Some(old) = old.filter(|old| *old.settings() == settings) {
+            return Some(Arc::clone(old));
+        }
+        match QueryLog::start(settings, Arc::clone(&self.metrics)) {
+            Ok((log, writing)) => {
+                // The writer before it ends by itself when its last record is written.
+                let mut last = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+                *last = Some(writing);
+                Some(log)
             }
-            differs
-        });
+            Err(error) => {
+                tracing::error!(%error, "no thread for the query log: there is none");
+                None
+            }
+        }
     }
 
     pub(crate) fn listen(&self) -> watch::Receiver<Arc<Manners>> {
@@ -103,6 +151,8 @@ fn manners(
             per_client: wanted.tcp.per_client,
             idle: wanted.tcp.idle_timeout,
         },
+        limiter: None,
+        log: None,
     })
 }
 

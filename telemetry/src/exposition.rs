@@ -50,6 +50,11 @@ impl Page {
         self.family(name, help, MetricType::HISTOGRAM)
     }
 
+    /// A family of histograms of something else than durations.
+    pub fn histogram(&mut self, name: &str, help: &str) -> Family<'_> {
+        self.family(name, help, MetricType::HISTOGRAM)
+    }
+
     /// The standard process families, under the names of the Prometheus client guidelines.
     pub fn process(&mut self, process: &Process, started: SystemTime) {
         if let Some(seconds) = process.cpu_seconds {
@@ -157,19 +162,28 @@ impl Family<'_> {
     /// A histogram from a row of duration cells (see [`DURATION_CELLS`](crate::DURATION_CELLS)).
     /// Cells that are missing count as zero.
     pub fn histogram(&mut self, labels: &[(&str, &str)], row: &[u64]) {
-        let cell = |at: usize| row.get(at).copied().unwrap_or(0);
+        let sum = row.get(SUM_CELL as usize).copied().unwrap_or(0);
+        let buckets = row.get(..SUM_CELL as usize).unwrap_or(row);
+        self.buckets(labels, &BUCKET_SECONDS, buckets, sum as f64 / 1e6);
+    }
+
+    /// A histogram from the counts of its buckets and the sum of what was measured. A count beyond
+    /// the bounds is of what is larger than all of them; one that is missing is zero.
+    pub fn buckets(&mut self, labels: &[(&str, &str)], bounds: &[f64], counts: &[u64], sum: f64) {
         let mut cumulative = 0u64;
-        let mut buckets = Vec::with_capacity(BUCKET_SECONDS.len());
-        for (at, bound) in BUCKET_SECONDS.iter().enumerate() {
-            cumulative = cumulative.wrapping_add(cell(at));
+        let mut buckets = Vec::with_capacity(bounds.len());
+        let counted = counts.iter().copied().chain(std::iter::repeat(0));
+        for (bound, count) in bounds.iter().zip(counted) {
+            cumulative = cumulative.wrapping_add(count);
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(*bound);
             bucket.set_cumulative_count(cumulative);
             buckets.push(bucket);
         }
+        let beyond: u64 = counts.iter().skip(bounds.len()).sum();
         let mut histogram = Histogram::default();
-        histogram.set_sample_count(cumulative.wrapping_add(cell(BUCKET_SECONDS.len())));
-        histogram.set_sample_sum(cell(SUM_CELL as usize) as f64 / 1e6);
+        histogram.set_sample_count(cumulative.wrapping_add(beyond));
+        histogram.set_sample_sum(sum);
         histogram.set_bucket(buckets);
         let mut metric = Metric::from_label(pairs(labels));
         metric.set_histogram(histogram);

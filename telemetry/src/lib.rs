@@ -6,6 +6,7 @@
 
 mod bank;
 mod cells;
+mod dns_cells;
 pub mod exposition;
 mod footprints;
 pub mod logs;
@@ -18,7 +19,11 @@ pub use cells::{
     BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RCODES, SUM_CELL,
     bucket_cell, code_cell, code_label, rcode_label,
 };
+pub use dns_cells::{
+    LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS, SIZE_SUM_CELL, Way, limited_cell,
+    qtype_cell, size_cell,
+};
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
-pub use scalars::{Counter, Gauge, ProbeOutcome, Scalars};
+pub use scalars::{Counter, Gauge, ProbeOutcome, QueryLogged, Scalars};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
-    Bank, CAPACITY, CODES, DnsEvent, Footprints, GroupEvent, HttpEvent, Local, RCODES, Scalars,
+    Bank, CAPACITY, CODES, DnsEvent, Footprints, GroupEvent, HttpEvent, LIMITED_CELLS, Local,
+    QTYPES, RCODES, SIZE_CELLS, Scalars, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -21,6 +22,14 @@ pub struct Metrics {
     pub dns_steered: Arc<Bank>,
     /// Who was led where by steered answers, by steered slot.
     pub dns_footprints: Arc<Footprints>,
+    /// Slot 0, cell = [`qtype_cell`](crate::qtype_cell) × [`Way::COUNT`] + [`Way::cell`]: what was
+    /// answered, by what was asked and how.
+    pub dns_asked: Arc<Bank>,
+    /// Slot 0 for UDP, 1 for TCP; cell = [`size_cell`](crate::size_cell) of the answer, and the sum
+    /// of octets.
+    pub dns_sizes: Arc<Bank>,
+    /// Slot 0, cell = [`limited_cell`](crate::limited_cell).
+    pub dns_limited: Arc<Bank>,
     /// Slot 0, cell = [`DnsEvent`].
     pub dns_events: Arc<Bank>,
     /// Slot = group slot of (app, version, cluster), cell = [`code_cell`](crate::code_cell).
@@ -47,6 +56,9 @@ impl Metrics {
             dns_queries: Bank::new(RCODES),
             dns_steered: Bank::new(1),
             dns_footprints: Footprints::new(),
+            dns_asked: Bank::new(QTYPES.len() as u32 * Way::COUNT),
+            dns_sizes: Bank::new(SIZE_CELLS),
+            dns_limited: Bank::new(LIMITED_CELLS),
             dns_events: Bank::new(DnsEvent::COUNT),
             http_requests: Bank::new(CODES.len() as u32),
             http_duration: Bank::new(DURATION_CELLS),
@@ -63,6 +75,9 @@ impl Metrics {
         [
             &self.dns_queries,
             &self.dns_steered,
+            &self.dns_asked,
+            &self.dns_sizes,
+            &self.dns_limited,
             &self.dns_events,
             &self.http_requests,
             &self.http_duration,

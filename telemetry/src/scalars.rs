@@ -84,6 +84,39 @@ impl ProbeOutcome {
     }
 }
 
+/// What became of a query that the log was to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryLogged {
+    /// It was written.
+    Written,
+    /// It was sampled beyond the bound of a second.
+    OverRate,
+    /// The writer did not keep up.
+    QueueFull,
+    /// The file or socket did not take it.
+    WriteFailed,
+}
+
+impl QueryLogged {
+    /// All, in order of their cells.
+    pub const ALL: [Self; 4] = [
+        Self::Written,
+        Self::OverRate,
+        Self::QueueFull,
+        Self::WriteFailed,
+    ];
+
+    /// As in the label `result`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::OverRate => "over_rate",
+            Self::QueueFull => "queue_full",
+            Self::WriteFailed => "write_failed",
+        }
+    }
+}
+
 /// Numbers of the whole process.
 #[derive(Debug, Default)]
 pub struct Scalars {
@@ -94,12 +127,18 @@ pub struct Scalars {
     /// Tables published.
     pub publishes: Counter,
     probes: [Counter; ProbeOutcome::ALL.len()],
+    query_log: [Counter; QueryLogged::ALL.len()],
 }
 
 impl Scalars {
     /// Probes that ended so.
     pub fn probes(&self, outcome: ProbeOutcome) -> &Counter {
         &self.probes[outcome as usize]
+    }
+
+    /// Sampled queries that ended so.
+    pub fn query_log(&self, what: QueryLogged) -> &Counter {
+        &self.query_log[what as usize]
     }
 }
 

@@ -4,6 +4,8 @@ use crate::scalar::Scalar as S;
 use crate::shape::Shape::{Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping};
 
+use super::defence::{LIMITS, LOG};
+
 pub(super) static DNS: Mapping = Mapping::new(
     "`node.dns`",
     &[
@@ -48,6 +50,12 @@ pub(super) static DNS: Mapping = Mapping::new(
         .or("true"),
         Field::optional("cookies", Keys(&COOKIES), "DNS cookies."),
         Field::optional("tcp", Keys(&TCP), "Bounds of DNS over TCP."),
+        Field::optional(
+            "limits",
+            Keys(&LIMITS),
+            "What a client prefix may have of answers over UDP.",
+        ),
+        Field::optional("log", Keys(&LOG), "A sampled log of queries."),
     ],
 );
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{DnsLimits, DnsLog};
+
 /// How a node speaks DNS, whatever it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsManners {
@@ -24,6 +26,10 @@ pub struct DnsManners {
     pub cookies: DnsCookies,
     /// What clients over TCP may take. From `node.dns.tcp`.
     pub tcp: DnsTcpLimits,
+    /// What a client prefix may have over UDP. From `node.dns.limits`.
+    pub limits: DnsLimits,
+    /// The sampled query log. From `node.dns.log`.
+    pub log: Option<DnsLog>,
 }
 
 /// What ANY gets (RFC 8482 section 4).
@@ -108,6 +114,8 @@ impl Default for DnsManners {
             zone_version: true,
             cookies: DnsCookies::default(),
             tcp: DnsTcpLimits::default(),
+            limits: DnsLimits::default(),
+            log: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::source::Sources;
 use crate::tree::Node;
 use windrose_model::meant;
 
+mod defence;
 mod dns;
 
 /// The name of a node that was given none.

@@ -9,6 +9,7 @@ use windrose_telemetry::DnsEvent;
 
 use super::{QUERY_ROOM, Worker, pause};
 use crate::answer::Transport;
+use crate::gate::{Passing, ticks};
 use crate::manners::{Asked, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
@@ -50,10 +51,10 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
             continue;
         }
         let manners = worker.manners.load();
-        let now = clock();
+        let (now, ticks) = (clock(), ticks(manners));
         for datagram in batch.datagrams() {
             if datagram.source.port() == 0 {
-                worker.counters.count(None);
+                worker.gate.event(DnsEvent::Dropped);
                 continue;
             }
             let asked = Asked {
@@ -61,15 +62,22 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
                 transport: Transport::Udp,
                 draw: worker.dice.draw(),
                 now,
-                limited: false,
+                limited: manners.limited(datagram.source.ip(), ticks),
                 manners,
             };
             let reply = respond(table, datagram.query, &mut scratch, &asked, datagram.answer);
-            worker.counters.count(reply.as_ref());
-            *datagram.answer_len = reply.map_or(0, |reply| reply.len);
+            let passing = Passing {
+                table,
+                asked: &asked,
+                source: datagram.source,
+                query: datagram.query,
+                reply,
+                now: ticks,
+            };
+            *datagram.answer_len = worker.gate.pass(&passing, datagram.answer);
         }
         for _ in 0..batch.send(worker.socket).failed {
-            worker.counters.event(DnsEvent::SendFailed);
+            worker.gate.event(DnsEvent::SendFailed);
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use windrose_telemetry::DnsEvent;
 
 use super::{QUERY_ROOM, Worker, pause};
 use crate::answer::Transport;
+use crate::gate::{Passing, ticks};
 use crate::manners::{Asked, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
@@ -32,20 +33,28 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
                 continue;
             }
         };
+        let manners = worker.manners.load();
+        let ticks = ticks(manners);
         let asked = Asked {
             source: source.ip(),
             transport: Transport::Udp,
             draw: worker.dice.draw(),
             now: clock(),
-            limited: false,
-            manners: worker.manners.load(),
+            limited: manners.limited(source.ip(), ticks),
+            manners,
         };
         let reply = respond(table, &packet[..len], &mut scratch, &asked, &mut out);
-        worker.counters.count(reply.as_ref());
-        if let Some(reply) = reply
-            && worker.socket.send_to(&out[..reply.len], source).is_err()
-        {
-            worker.counters.event(DnsEvent::SendFailed);
+        let passing = Passing {
+            table,
+            asked: &asked,
+            source,
+            query: &packet[..len],
+            reply,
+            now: ticks,
+        };
+        let sent = worker.gate.pass(&passing, &mut out);
+        if sent > 0 && worker.socket.send_to(&out[..sent], source).is_err() {
+            worker.gate.event(DnsEvent::SendFailed);
         }
     }
     Ok(())
@@ -64,6 +73,7 @@ mod tests {
     use super::*;
     use crate::counters::Counters;
     use crate::dice::Dice;
+    use crate::gate::Gate;
     use crate::manners::{Manners, MannersReader};
 
     #[test]
@@ -89,7 +99,7 @@ mod tests {
                     socket,
                     reader,
                     manners: MannersReader::new(manners),
-                    counters: &counters,
+                    gate: Gate::new(&counters, 0),
                     dice: Dice::new(0),
                     stop,
                 })

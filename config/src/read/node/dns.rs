@@ -2,7 +2,10 @@
 
 use super::super::data::file;
 use super::super::{Found, number, value};
-use crate::node::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
+use super::defence;
+use crate::node::{
+    DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsLimits, DnsManners, DnsTcpLimits,
+};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
@@ -37,6 +40,10 @@ pub(super) fn read(node: &Node, sources: &mut Sources, found: &mut Found) -> Dns
         tcp: node
             .get("tcp")
             .map_or_else(DnsTcpLimits::default, tcp_limits),
+        limits: node
+            .get("limits")
+            .map_or_else(DnsLimits::default, |limits| defence::limits(limits, found)),
+        log: node.get("log").and_then(defence::log),
     }
 }
 

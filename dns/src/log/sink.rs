@@ -1,0 +1,206 @@
+//! Where records go: a file that begins anew when it is full, or a socket. What does not work is
+//! tried again after a second, told once, and told again when it works.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::frames::{Control, control, expect};
+use super::{LogFormat, LogTarget};
+
+/// Between attempts.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long a socket may take nothing before it is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) struct Sink {
+    format: LogFormat,
+    target: LogTarget,
+    open: Option<Open>,
+    /// When the last attempt failed; told when it did.
+    failed: Option<Instant>,
+}
+
+enum Open {
+    File {
+        file: File,
+        /// Octets that are whole records.
+        len: u64,
+    },
+    Socket(UnixStream),
+}
+
+impl Sink {
+    pub(super) fn new(format: LogFormat, target: LogTarget) -> Self {
+        Self {
+            format,
+            target,
+            open: None,
+            failed: None,
+        }
+    }
+
+    /// Writes whole records; whether it did. Records are written whole or not at all, but for those
+    /// that a socket took in part before it broke.
+    pub(super) fn write(&mut self, records: &[u8]) -> bool {
+        if self.failed.is_some_and(|at| at.elapsed() < AGAIN) {
+            return false;
+        }
+        match self.try_write(records) {
+            Ok(()) => {
+                if self.failed.take().is_some() {
+                    tracing::info!(to = %self.name().display(), "the query log is written again");
+                }
+                true
+            }
+            Err(error) => {
+                if self.failed.replace(Instant::now()).is_none() {
+                    tracing::warn!(to = %self.name().display(), %error, "the query log is not written; answers are not touched");
+                }
+                false
+            }
+        }
+    }
+
+    /// Ends the stream as its format asks.
+    pub(super) fn finish(mut self) {
+        // What is left open ends with the process.
+        let _ = self.close();
+    }
+
+    fn try_write(&mut self, records: &[u8]) -> io::Result<()> {
+        if self.open.is_none() {
+            self.open = Some(self.open()?);
+        }
+        self.make_room(records.len() as u64)?;
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.open()?,
+        };
+        match open {
+            Open::File { mut file, len } => match file.write_all(records) {
+                Ok(()) => {
+                    let len = len + records.len() as u64;
+                    self.open = Some(Open::File { file, len });
+                    Ok(())
+                }
+                Err(error) => {
+                    // Half a record would spoil the next one.
+                    if file.set_len(len).is_ok() {
+                        self.open = Some(Open::File { file, len });
+                    }
+                    Err(error)
+                }
+            },
+            Open::Socket(mut socket) => {
+                socket.write_all(records)?;
+                self.open = Some(Open::Socket(socket));
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins the next file if these records would make this one too long.
+    fn make_room(&mut self, more: u64) -> io::Result<()> {
+        if let (Some(Open::File { len, .. }), LogTarget::File { max_bytes, .. }) =
+            (&self.open, &self.target)
+            && len + more > *max_bytes
+            && *len > 0
+        {
+            self.close()?;
+            self.rotate()?;
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> io::Result<Open> {
+        match &self.target {
+            LogTarget::File { path, .. } => self.open_file(path),
+            LogTarget::Unix(path) => self.connect(path).map(Open::Socket),
+        }
+    }
+
+    fn open_file(&self, path: &Path) -> io::Result<Open> {
+        // A stream that has ended cannot be continued.
+        let ended =
+            self.format == LogFormat::Dnstap && path.metadata().is_ok_and(|file| file.len() > 0);
+        if ended {
+            self.rotate()?;
+        }
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        let mut len = file.metadata()?.len();
+        if self.format == LogFormat::Dnstap {
+            let mut start = Vec::new();
+            control(&mut start, Control::Start);
+            file.write_all(&start).inspect_err(|_| {
+                // So that the next attempt does not take it for a stream.
+                let _ = file.set_len(0);
+            })?;
+            len += start.len() as u64;
+        }
+        Ok(Open::File { file, len })
+    }
+
+    fn connect(&self, path: &Path) -> io::Result<UnixStream> {
+        let mut socket = UnixStream::connect(path)?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        if self.format == LogFormat::Dnstap {
+            let mut frame = Vec::new();
+            control(&mut frame, Control::Ready);
+            socket.write_all(&frame)?;
+            expect(&mut socket, Control::Accept)?;
+            frame.clear();
+            control(&mut frame, Control::Start);
+            socket.write_all(&frame)?;
+        }
+        Ok(socket)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        if self.format == LogFormat::Json {
+            return Ok(());
+        }
+        let mut stop = Vec::new();
+        control(&mut stop, Control::Stop);
+        match open {
+            Open::File { mut file, .. } => file.write_all(&stop),
+            Open::Socket(mut socket) => {
+                socket.write_all(&stop)?;
+                expect(&mut socket, Control::Finish)
+            }
+        }
+    }
+
+    /// Moves each file one number up; the oldest is gone.
+    fn rotate(&self) -> io::Result<()> {
+        let LogTarget::File { path, keep, .. } = &self.target else {
+            return Ok(());
+        };
+        let numbered = |n: u32| {
+            let mut name = path.clone().into_os_string();
+            name.push(format!(".{n}"));
+            PathBuf::from(name)
+        };
+        if *keep == 0 {
+            return File::create(path).map(drop);
+        }
+        for n in (1..*keep).rev() {
+            if numbered(n).exists() {
+                std::fs::rename(numbered(n), numbered(n + 1))?;
+            }
+        }
+        std::fs::rename(path, numbered(1))
+    }
+
+    fn name(&self) -> &Path {
+        match &self.target {
+            LogTarget::File { path, .. } | LogTarget::Unix(path) => path,
+        }
+    }
+}
