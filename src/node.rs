@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
-use windrose_model::Model;
+use windrose_model::{DnsName, Model};
 use windrose_proxy::{Settings, Shared};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::Metrics;
@@ -25,10 +25,12 @@ pub(crate) mod data_dir;
 mod defence;
 mod limits;
 mod manners;
+mod serials;
 mod threads;
 
 use data_dir::{DataDir, DataDirError};
 pub(crate) use manners::{DnsManners, SecretsLoadError};
+pub(crate) use serials::Serials;
 use threads::Threads;
 
 /// Beyond the grace of exchanges: what closing and joining takes.
@@ -38,6 +40,10 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Node {
     /// What it listens on, ports chosen.
     pub(crate) bound: Listeners,
+    /// What it began with, every zone with its serial.
+    pub(crate) model: Arc<Model>,
+    /// To be taken by whoever brings the next Model.
+    pub(crate) serials: Serials,
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns_manners: DnsManners,
@@ -77,11 +83,12 @@ pub(crate) enum StartError {
 }
 
 impl Node {
-    /// Locks the folder, binds all ports, starts control and the admin server. Serves no client
+    /// Gives zones in `counted` their serials, locks the folder, binds all ports, starts control and the admin server. Serves no client
     /// yet.
     pub(crate) fn prepare(
         config: &NodeConfig,
-        model: Arc<Model>,
+        model: Model,
+        counted: &[DnsName],
         data: Arc<Data>,
         grace: Duration,
     ) -> Result<Self, StartError> {
@@ -91,13 +98,18 @@ impl Node {
         let mut sockets = sockets::open(&config.listeners, threads)?;
         let dns_manners = DnsManners::new(config, sockets.dns_tcp.len(), Arc::clone(&metrics))?;
         let data_dir = DataDir::open(&config.data_dir)?;
+        let mut serials = Serials::open(data_dir.path());
+        let model = serials.give(model, counted, None);
         let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
         let options = control_options(config, &data_dir, descriptors, &shared)?;
-        let (handle, source) = windrose_control::start(model, data, options, Arc::clone(&metrics))
-            .map_err(cannot("control"))?;
+        let (handle, source) =
+            windrose_control::start(Arc::clone(&model), data, options, Arc::clone(&metrics))
+                .map_err(cannot("control"))?;
         let mut node = Self {
             bound: sockets.bound.clone(),
+            model,
+            serials,
             handle,
             metrics,
             dns_manners,

@@ -12,7 +12,7 @@ use windrose_model::{Model, Revision};
 use windrose_routing::Data;
 
 use crate::node::data::{DataError, Found, Loader};
-use crate::node::{DnsManners, SecretsLoadError};
+use crate::node::{DnsManners, SecretsLoadError, Serials};
 
 mod watch;
 
@@ -25,6 +25,7 @@ pub(crate) struct Reloader {
     loader: Loader,
     data: Arc<Data>,
     model: Arc<Model>,
+    serials: Serials,
     /// The last that was taken.
     revision: Revision,
     handle: Handle,
@@ -57,6 +58,7 @@ impl Reloader {
             revision: running.model.revision(),
             data: running.data,
             model: running.model,
+            serials: running.serials,
             handle: running.handle,
             named,
             dns_manners: running.dns_manners,
@@ -105,7 +107,7 @@ impl Reloader {
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
         self.dns_manners.tell(manners, &loaded.node);
-        self.model = Arc::new(loaded.model);
+        self.model = (self.serials).give(loaded.model, &loaded.counted, Some(&self.model));
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));
         Ok(summary)
@@ -126,6 +128,7 @@ impl Reloader {
 /// What a node runs with.
 pub(crate) struct Running {
     pub(crate) model: Arc<Model>,
+    pub(crate) serials: Serials,
     pub(crate) data: Arc<Data>,
     pub(crate) loader: Loader,
     pub(crate) handle: Handle,

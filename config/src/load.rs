@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use windrose_model::{LatencyMatrix, Model, Revision};
+use windrose_model::{DnsName, LatencyMatrix, Model, Revision};
 
 use crate::check;
 use crate::diagnostic::{Diagnostic, Report, Severity};
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub latency: Arc<LatencyMatrix>,
     /// What geo data is expected to hold, and what is said if it does not.
     needs: Vec<(GeoNeed, Diagnostic)>,
+    /// Zones without a serial of their own: the node counts their contents.
+    pub counted: Vec<DnsName>,
     /// What looks wrong, sorted by place, at most 100.
     pub warnings: Vec<Diagnostic>,
     /// The texts that were read.
@@ -181,6 +183,7 @@ fn load_sources(
         data: read.data,
         latency: Arc::new(read.latency),
         needs,
+        counted: read.found.counted,
         warnings,
         sources,
     })

@@ -48,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) dropped: HashSet<Span>,
     /// More paths at which something could not be read.
     pub(crate) tainted: Vec<Vec<Segment>>,
+    /// Zones without a serial of their own.
+    pub(crate) counted: Vec<DnsName>,
     /// Where RRsets were written, by zone.
     pub(crate) records: HashMap<DnsName, Places>,
 }

@@ -142,6 +142,28 @@ impl Model {
         })
     }
 
+    /// The same with other serials of zones; `None` leaves one as it is. A zone equal to that of
+    /// `previous` keeps its `Arc`.
+    pub fn with_serials(
+        mut self,
+        serial: impl Fn(&DnsName) -> Option<u32>,
+        previous: Option<&Self>,
+    ) -> Self {
+        for (apex, zone) in &mut self.zones {
+            let Some(serial) = serial(apex).filter(|serial| *serial != zone.soa.serial) else {
+                continue;
+            };
+            let mut given = Zone::clone(zone);
+            given.soa.serial = serial;
+            let old = previous.and_then(|m| {
+                let at = m.zones.binary_search_by(|(name, _)| name.cmp(apex)).ok()?;
+                Some(&m.zones[at].1)
+            });
+            *zone = keep(old, given);
+        }
+        self
+    }
+
     /// A Model with nothing in it.
     pub fn empty() -> Self {
         Self {

@@ -44,17 +44,20 @@ async fn live(
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let mut loader = Loader::default();
     let data = check::data(&mut loader, loaded, output)?;
-    let model = Arc::new(loaded.model.clone());
     let mut config = loaded.node.clone();
     config.listeners = listeners(args, config.listeners);
     if let Some(data_dir) = &args.data_dir {
         config.data_dir.clone_from(data_dir);
     }
-    let mut node = Node::prepare(&config, Arc::clone(&model), Arc::clone(&data), args.grace)
-        .map_err(start_failure)?;
+    let mut node = {
+        let (model, counted) = (loaded.model.clone(), &loaded.counted);
+        Node::prepare(&config, model, counted, Arc::clone(&data), args.grace)
+            .map_err(start_failure)?
+    };
     say_listeners(&node.bound, output);
     let running = Running {
-        model,
+        model: Arc::clone(&node.model),
+        serials: std::mem::take(&mut node.serials),
         data,
         loader,
         handle: node.handle.clone(),

@@ -87,8 +87,8 @@ impl Stage {
         let data = found
             .map_err(|e| StageError::Load(io::Error::other(e)))?
             .data;
-        let model = Arc::new(loaded.model.clone());
-        let mut node = Node::prepare(&loaded.node, model, data, GRACE)?;
+        let (model, counted) = (loaded.model.clone(), &loaded.counted);
+        let mut node = Node::prepare(&loaded.node, model, counted, data, GRACE)?;
         node.serve().await?;
         let answers: Vec<_> = clusters
             .iter()

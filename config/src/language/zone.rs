@@ -32,9 +32,8 @@ static SOA: Mapping = Mapping::new(
         Field::optional(
             "serial",
             Scalar(S::Whole(0, u32::MAX)),
-            "Version of the zone.",
-        )
-        .or("1"),
+            "Version of the zone; left out, the node counts the contents that the zone has had.",
+        ),
         Field::optional("refresh", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("3600"),
         Field::optional("retry", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("600"),
         Field::optional("expire", Scalar(S::Seconds), "RFC 1035 section 3.3.13.").or("604800"),

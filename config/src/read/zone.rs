@@ -117,6 +117,9 @@ impl Reader<'_> {
     }
 
     fn soa_of_yaml(&mut self, node: Option<&Node>) -> Soa {
+        if node.is_none_or(|n| n.get("serial").is_none()) {
+            self.found.counted.push(self.apex.clone());
+        }
         let seconds = |key, default| {
             let ttl = node.and_then(|n| value(n, key, scalar::seconds));
             ttl.map_or(default, Ttl::seconds)
