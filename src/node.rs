@@ -83,8 +83,8 @@ pub(crate) enum StartError {
 }
 
 impl Node {
-    /// Gives zones in `counted` their serials, locks the folder, binds all ports, starts control and the admin server. Serves no client
-    /// yet.
+    /// Gives zones in `counted` their serials, locks the folder, binds all ports, starts control and
+    /// the admin server. Serves no client yet.
     pub(crate) fn prepare(
         config: &NodeConfig,
         model: Model,
@@ -96,11 +96,11 @@ impl Node {
         // Before the sockets: one for each thread and address may be more than a shell allows.
         let descriptors = limits::raise_descriptors();
         let mut sockets = sockets::open(&config.listeners, threads)?;
+        let metrics = Metrics::new();
         let dns_manners = DnsManners::new(config, sockets.dns_tcp.len(), Arc::clone(&metrics))?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let mut serials = Serials::open(data_dir.path());
         let model = serials.give(model, counted, None);
-        let metrics = Metrics::new();
         let shared = Arc::new(Shared::new());
         let options = control_options(config, &data_dir, descriptors, &shared)?;
         let (handle, source) =

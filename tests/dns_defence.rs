@@ -1,4 +1,5 @@
 //! Limits and the query log of DNS, in a whole node.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
