@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+mod order;
+
 /// A fully qualified domain name: lower-cased wire form with its root octet, at most 255 octets
-/// (RFC 1035 section 3.1). Compared and hashed by octets; ASCII case is folded when it is made
-/// (RFC 4343).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// (RFC 1035 section 3.1). Equal and hashed by octets; ASCII case is folded when it is made
+/// (RFC 4343). Ordered as RFC 4034 section 6.1 orders names, by labels from the right: a name stands
+/// directly before the names below it.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DnsName(Arc<[u8]>);
 
 /// Why a text is not a [`DnsName`].
@@ -254,6 +257,27 @@ mod tests {
         assert_eq!(name("WWW.Example.com."), name("www.example.com"));
         assert_eq!(name("a.b").wire(), b"\x01a\x01b\x00");
         assert_eq!(name(".").to_string(), ".");
+    }
+
+    #[test]
+    fn names_are_ordered_by_labels_from_the_right() {
+        // The list of RFC 4034 section 6.1, without what a DnsName cannot be written with.
+        let sorted = [
+            ".",
+            "example",
+            "a.example",
+            "yljkjljk.a.example",
+            "z.a.example",
+            "zabc.a.example",
+            "z.example",
+            "*.z.example",
+            "x-0.z.example",
+        ]
+        .map(name);
+        assert!(sorted.is_sorted(), "{sorted:?}");
+        assert!(sorted.iter().rev().is_sorted_by(|a, b| a > b));
+        let long = name(&["a"; 127].join("."));
+        assert!(long.cmp(&long).is_eq() && name("a") < long);
     }
 
     #[test]

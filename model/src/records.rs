@@ -89,6 +89,21 @@ impl Records {
         })
     }
 
+    /// All RRsets of owners strictly below a name, by owner and type.
+    pub fn below<'a>(
+        &'a self,
+        name: &'a DnsName,
+    ) -> impl Iterator<Item = (&'a DnsName, &'a RrSet)> {
+        // No type has a higher number, so this is the place behind the last set of the name itself.
+        let (chunk, at) = self.find(name, RecordType::new(u16::MAX));
+        let at = at.map_or_else(|at| at, |at| at + 1);
+        let mut from = Cursor { chunk, at };
+        std::iter::from_fn(move || {
+            let entry = from.next(self).filter(|e| e.owner.is_within(name))?;
+            Some((&entry.owner, &entry.set))
+        })
+    }
+
     /// All, by owner and type.
     pub fn iter(&self) -> impl Iterator<Item = (&DnsName, &RrSet)> {
         let entries = self.chunks.iter().flat_map(|chunk| chunk.iter());
@@ -363,6 +378,26 @@ mod tests {
             assert_eq!(at, [set(n), text("x")]);
         }
         assert_eq!(records.at(&owner(1_000)).count(), 0);
+    }
+
+    #[test]
+    fn what_is_below_a_name_is_found_wherever_its_chunk_ends() {
+        let mut records = many(1_000);
+        let below = |n, label| DnsName::parse(&format!("{label}.h{n:07}.example")).unwrap();
+        for n in 0..1_000 {
+            records.insert(below(n, "x"), set(n));
+            records.insert(below(n, "b.y"), set(n));
+        }
+        for n in 0..1_000 {
+            let found: Vec<_> = records.below(&owner(n)).map(|(o, _)| o.clone()).collect();
+            assert_eq!(found, [below(n, "x"), below(n, "b.y")]);
+        }
+        assert_eq!(records.below(&below(5, "y")).count(), 1);
+        assert_eq!(records.below(&below(5, "x")).count(), 0);
+        assert_eq!(
+            records.below(&DnsName::parse("example").unwrap()).count(),
+            3_000
+        );
     }
 
     #[test]
