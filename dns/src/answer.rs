@@ -12,6 +12,7 @@ use crate::reply::{Reply, Verdict};
 use resolve::Resolution;
 
 mod alias;
+mod below;
 mod resolve;
 mod steer;
 
@@ -54,6 +55,7 @@ pub fn answer<'o>(table: &Table, query: &Query<'_>, asked: &Asked<'o>, out: &'o 
         draw: asked.draw,
         any: asked.manners.any,
         message,
+        dname: None,
     };
     let verdict = resolution.run();
     resolution.message.reply(query.head, &verdict)

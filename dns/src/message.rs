@@ -2,7 +2,7 @@
 //!
 //! Knows the wire (RFC 1035 section 4) and nothing of zones or steering.
 
-use windrose_routing::AnswerSet;
+use windrose_routing::AnswerRef;
 
 use crate::extended_error::{ExtendedError, ExtendedErrors};
 use crate::options::{Extras, OPTION, code};
@@ -32,6 +32,8 @@ pub enum Rcode {
     NotImp = 4,
     /// Not our name, class or business.
     Refused = 5,
+    /// A DNAME leads to a name that is too long (RFC 6672 section 2.2).
+    YxDomain = 6,
     /// The EDNS version is not known (RFC 6891 section 9); needs an OPT record.
     BadVers = 16,
     /// The cookie is not valid; the response carries one that is (RFC 7873 section 5.2.3).
@@ -46,6 +48,7 @@ pub(crate) struct Message<'o> {
     end: usize,
     answers: u16,
     authorities: u16,
+    additionals: u16,
     truncated: bool,
     question: u16,
     zone_version: Option<(u8, u32)>,
@@ -96,6 +99,7 @@ impl<'o> Message<'o> {
             end,
             answers: 0,
             authorities: 0,
+            additionals: 0,
             truncated: false,
             #[allow(clippy::cast_possible_truncation, reason = "at most 259")]
             question: question.len() as u16,
@@ -124,6 +128,12 @@ impl<'o> Message<'o> {
         octets.map_or(0, |[t0, t1, ..]| u16::from_be_bytes([*t0, *t1]))
     }
 
+    /// Octets that were written, or the question's.
+    #[inline]
+    pub(crate) fn octets(&self, at: usize, len: usize) -> &[u8] {
+        self.out.get(at..at + len).unwrap_or_default()
+    }
+
     /// Whether there are records in the answer section.
     #[inline]
     pub(crate) fn has_answers(&self) -> bool {
@@ -147,28 +157,58 @@ impl<'o> Message<'o> {
 
     /// Appends records to the answer section. The caller has checked [`fits`](Self::fits).
     #[inline]
-    pub(crate) fn answer(&mut self, set: &AnswerSet, owner: u16, ttl: u32) {
+    pub(crate) fn answer(&mut self, set: AnswerRef<'_>, owner: u16, ttl: u32) {
         self.answers += set.count;
         self.append(set, owner, ttl);
     }
 
     /// Appends records to the authority section, if they fit.
     #[inline]
-    pub(crate) fn authority(&mut self, set: &AnswerSet, owner: u16, ttl: u32) {
+    pub(crate) fn authority(&mut self, set: AnswerRef<'_>, owner: u16, ttl: u32) {
         if self.fits(set.wire.len()) {
             self.authorities += set.count;
             self.append(set, owner, ttl);
         }
     }
 
+    /// Appends records to the additional section, if they fit; if not, the response is marked as
+    /// truncated when they `are_needed`. Nothing else may follow.
+    pub(crate) fn additional(&mut self, set: AnswerRef<'_>, owner: u16, are_needed: bool) {
+        if set.wire.len() <= self.end - self.at {
+            self.additionals += set.count;
+            self.append(set, owner, set.ttl);
+        } else {
+            self.truncated |= are_needed;
+        }
+    }
+
+    /// Appends a CNAME record to the answer section. The caller has checked [`fits`](Self::fits).
+    pub(crate) fn alias(&mut self, owner: u16, ttl: u32, target: &[u8]) {
+        let Some(to) = self.out.get_mut(self.at..self.at + FIXED + target.len()) else {
+            return;
+        };
+        let (fixed, data) = to.split_at_mut(FIXED);
+        let [o0, o1] = owner.to_be_bytes();
+        let [t0, t1, t2, t3] = ttl.to_be_bytes();
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a name has at most 255 octets"
+        )]
+        let len = target.len() as u8;
+        fixed.copy_from_slice(&[o0, o1, 0, 5, 0, 1, t0, t1, t2, t3, 0, len]);
+        data.copy_from_slice(target);
+        self.at += FIXED + target.len();
+        self.answers += 1;
+    }
+
     /// Copies the records of a set and patches owners and TTLs where they differ from what was
     /// compiled.
     #[inline]
-    fn append(&mut self, set: &AnswerSet, owner: u16, ttl: u32) {
+    fn append(&mut self, set: AnswerRef<'_>, owner: u16, ttl: u32) {
         let Some(to) = self.out.get_mut(self.at..self.at + set.wire.len()) else {
             return;
         };
-        to.copy_from_slice(&set.wire);
+        to.copy_from_slice(set.wire);
         self.at += set.wire.len();
         if owner == QUESTION && ttl == set.ttl {
             return;
@@ -270,9 +310,10 @@ impl<'o> Message<'o> {
         let [f0, f1] = flags.to_be_bytes();
         let [a0, a1] = self.answers.to_be_bytes();
         let [n0, n1] = self.authorities.to_be_bytes();
-        let (question, opt) = (u8::from(self.question > 0), u8::from(has_opt));
+        let [r0, r1] = (self.additionals + u16::from(has_opt)).to_be_bytes();
+        let question = u8::from(self.question > 0);
         if let Some(header) = self.out.first_chunk_mut::<HEADER>() {
-            *header = [i0, i1, f0, f1, 0, question, a0, a1, n0, n1, 0, opt];
+            *header = [i0, i1, f0, f1, 0, question, a0, a1, n0, n1, r0, r1];
         }
         self.at
     }

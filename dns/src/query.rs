@@ -27,11 +27,14 @@ pub(crate) const RD: u16 = 0x0100;
 /// Record type numbers the answerer has to know by itself.
 pub(crate) mod rtype {
     pub(crate) const A: u16 = 1;
+    pub(crate) const NS: u16 = 2;
     pub(crate) const CNAME: u16 = 5;
+    pub(crate) const SOA: u16 = 6;
     pub(crate) const HINFO: u16 = 13;
     pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
     pub(crate) const OPT: u16 = 41;
+    pub(crate) const DS: u16 = 43;
     pub(crate) const TKEY: u16 = 249;
     pub(crate) const TSIG: u16 = 250;
     pub(crate) const IXFR: u16 = 251;

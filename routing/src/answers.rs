@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use windrose_model::{RData, RrSet, Soa};
+use windrose_model::{RData, Soa};
+
+/// Octets of a record before its data: owner pointer, type, class, TTL, length.
+const FIXED: usize = 12;
 
 /// An RRset of one type, ready to copy.
 ///
@@ -21,8 +24,55 @@ pub struct AnswerSet {
     pub wire: Box<[u8]>,
 }
 
+/// An [`AnswerSet`] where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerRef<'t> {
+    /// Type on the wire.
+    pub rtype: u16,
+    /// Seconds.
+    pub ttl: u32,
+    /// Records.
+    pub count: u16,
+    /// The records.
+    pub wire: &'t [u8],
+}
+
+impl<'t> AnswerRef<'t> {
+    /// The target of the first record, if this is a CNAME, DNAME or ALIAS set: its uncompressed wire name.
+    #[inline]
+    pub fn target(self) -> Option<&'t [u8]> {
+        matches!(self.rtype, 5 | 39 | 65_401)
+            .then(|| self.wire.get(FIXED..))
+            .flatten()
+            .filter(|name| !name.is_empty())
+    }
+
+    /// Where the data of each record lies in [`wire`](Self::wire).
+    pub fn data(self) -> impl Iterator<Item = std::ops::Range<usize>> + use<'t> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let length = self.wire.get(at + FIXED - 2..at + FIXED)?;
+            let begin = at + FIXED;
+            at = begin + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            (at <= self.wire.len()).then_some(begin..at)
+        })
+    }
+}
+
 impl AnswerSet {
-    pub(crate) fn of(set: &RrSet, rtype: u16) -> Self {
+    /// A view of it.
+    #[inline]
+    pub fn view(&self) -> AnswerRef<'_> {
+        AnswerRef {
+            rtype: self.rtype,
+            ttl: self.ttl,
+            count: self.count,
+            wire: &self.wire,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(set: &windrose_model::RrSet, rtype: u16) -> Self {
         let mut wire = Vec::new();
         let ttl = set.ttl().seconds();
         for data in set.data() {
@@ -78,20 +128,13 @@ impl AnswerSet {
             wire: wire.into(),
         }
     }
-
-    /// The target of the first record, if this is a CNAME or ALIAS set: its uncompressed wire name.
-    pub fn target(&self) -> Option<&[u8]> {
-        matches!(self.rtype, 5 | 65_401)
-            .then(|| self.wire.get(12..))
-            .flatten()
-    }
 }
 
 fn count(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
-fn record(out: &mut Vec<u8>, rtype: u16, ttl: u32, data: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn record(out: &mut Vec<u8>, rtype: u16, ttl: u32, data: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(&[0xc0, 0x0c]);
     out.extend_from_slice(&rtype.to_be_bytes());
     out.extend_from_slice(&[0, 1]);
@@ -118,7 +161,7 @@ pub(crate) fn wildcard_of<'b>(name: &[u8], buffer: &'b mut [u8; 257]) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use windrose_model::{DnsName, RecordType, Ttl};
+    use windrose_model::{DnsName, RecordType, RrSet, Ttl};
 
     #[test]
     fn records_are_laid_out_for_patching() {
@@ -129,6 +172,6 @@ mod tests {
             &answer.wire[..],
             b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x05\x01a\x01b\0"
         );
-        assert_eq!(answer.target(), Some(&b"\x01a\x01b\0"[..]));
+        assert_eq!(answer.view().target(), Some(&b"\x01a\x01b\0"[..]));
     }
 }

@@ -52,11 +52,7 @@ pub fn compile(
         measured: &status.latency,
     };
     let steerings = compiling.steerings(kept, wanted);
-    let same_names = same_apps && previous.is_some_and(|p| p.names.same_zones(model, slots));
-    let names = match previous {
-        Some(p) if same_names => Arc::clone(&p.names),
-        _ => Arc::new(NameIndex::build(model, slots)),
-    };
+    let names = NameIndex::build(model, slots, previous, same_apps);
     let hosts = match previous {
         Some(p) if same_apps => Arc::clone(&p.hosts),
         _ => Arc::new(HostIndex::build(model)),

@@ -28,7 +28,7 @@ mod steering;
 mod table;
 
 pub use aliases::AliasAnswer;
-pub use answers::AnswerSet;
+pub use answers::{AnswerRef, AnswerSet};
 pub use atlas::{Leaf, embedded_ipv4};
 pub use choose::{AllDown, DnsChoice, Picked, Seen, prefix_key};
 pub use compile::compile;

@@ -10,7 +10,7 @@ use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen};
 use crate::latency::Latency;
-use crate::names::{Lookup, NameIndex, ZoneEntry};
+use crate::names::{Lookup, NameIndex, Node, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
 use crate::plan::{AppPlan, PlanCluster};
 use crate::state::AppState;
@@ -95,6 +95,17 @@ impl Table {
     /// the root octet.
     pub fn alias(&self, target: &[u8]) -> Option<&AliasAnswer> {
         self.aliases.find(target)
+    }
+
+    /// What the zone above says of the apex of `zone`, when that is ours too: of its DS records, which
+    /// stand on the upper side of a cut (RFC 4035 section 3.1.4.1).
+    pub fn parent_side(&self, zone: &ZoneEntry) -> Option<Lookup<'_>> {
+        self.names.parent_side(zone)
+    }
+
+    /// What a zone knows of a name server's addresses, as data of its own or as glue.
+    pub fn addresses(&self, zone: &ZoneEntry, name: &[u8]) -> Option<Node<'_>> {
+        self.names.addresses(zone, name)
     }
 
     /// The leaf of a client's address; IPv4-mapped IPv6 counts as IPv4.

@@ -1,7 +1,7 @@
 //! Addresses of another name under a name of ours (ALIAS): from our own zones and apps where the
 //! target lies there, else from what control has resolved.
 
-use windrose_routing::{AliasAnswer, AnswerSet, Lookup, ZoneEntry};
+use windrose_routing::{AliasAnswer, AnswerRef, Lookup, ZoneEntry};
 
 use super::resolve::{HOPS, Owner, Resolution};
 use crate::extended_error::ExtendedError;
@@ -17,8 +17,8 @@ impl<'t> Resolution<'t, '_, '_> {
     pub(super) fn alias(
         &mut self,
         zone: &ZoneEntry,
-        alias: &'t AnswerSet,
-        owner: Owner<'_>,
+        alias: AnswerRef<'t>,
+        owner: Owner,
         verdict: &mut Verdict,
     ) {
         let (mut alias, mut most) = (alias, u32::MAX);
@@ -30,13 +30,10 @@ impl<'t> Resolution<'t, '_, '_> {
             let node = match self.table.lookup(target) {
                 Lookup::Node { node, .. } => node,
                 Lookup::NxDomain { .. } => return self.negative_within(zone, owner, most),
-                Lookup::Refused => match self.table.alias(target) {
-                    Some(known) if known.known => {
-                        verdict.error = known.stale.then_some(ExtendedError::StaleAlias);
-                        return self.known(zone, known, most, owner);
-                    }
-                    _ => return fail(verdict, ExtendedError::Unresolved),
-                },
+                // Not ours, delegated away, or renamed: what was resolved counts.
+                Lookup::Refused | Lookup::Delegation { .. } | Lookup::Dname { .. } => {
+                    return self.foreign(target, zone, most, owner, verdict);
+                }
             };
             if let Some(app) = node.app {
                 return self.steer(app, zone, owner, verdict);
@@ -57,7 +54,24 @@ impl<'t> Resolution<'t, '_, '_> {
         fail(verdict, ExtendedError::AliasCircle);
     }
 
-    fn known(&mut self, zone: &ZoneEntry, known: &AliasAnswer, most: u32, owner: Owner<'_>) {
+    fn foreign(
+        &mut self,
+        target: &[u8],
+        zone: &ZoneEntry,
+        most: u32,
+        owner: Owner,
+        verdict: &mut Verdict,
+    ) {
+        match self.table.alias(target) {
+            Some(known) if known.known => {
+                verdict.error = known.stale.then_some(ExtendedError::StaleAlias);
+                self.known(zone, known, most, owner);
+            }
+            _ => fail(verdict, ExtendedError::Unresolved),
+        }
+    }
+
+    fn known(&mut self, zone: &ZoneEntry, known: &AliasAnswer, most: u32, owner: Owner) {
         let set = match self.query.qtype {
             rtype::AAAA => &known.aaaa,
             _ => &known.a,
@@ -66,7 +80,7 @@ impl<'t> Resolution<'t, '_, '_> {
         if set.count == 0 {
             self.negative_within(zone, owner, ttl);
         } else if self.message.fits(set.wire.len()) {
-            self.message.answer(set, owner.pointer(), ttl);
+            self.message.answer(set.view(), owner.pointer(), ttl);
         }
     }
 }

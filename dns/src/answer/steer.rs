@@ -22,7 +22,7 @@ impl Resolution<'_, '_, '_> {
         &mut self,
         id: AppId,
         zone: &ZoneEntry,
-        owner: Owner<'_>,
+        owner: Owner,
         verdict: &mut Verdict,
     ) {
         let app = self.table.app(id);
@@ -61,7 +61,7 @@ impl Resolution<'_, '_, '_> {
         picked: &Picked,
         client: IpAddr,
         zone: &ZoneEntry,
-        owner: Owner<'_>,
+        owner: Owner,
         verdict: &mut Verdict,
     ) {
         let app = self.table.app(id);
@@ -80,7 +80,7 @@ impl Resolution<'_, '_, '_> {
             self.negative_within(zone, owner, app.ttl());
         } else if self.message.fits(octets) {
             for set in sets() {
-                self.message.answer(set, owner.pointer(), app.ttl());
+                self.message.answer(set.view(), owner.pointer(), app.ttl());
             }
             let lead = picked.iter().next().zip(clusters().next());
             verdict.steered = lead.map(|(at, cluster)| Steered {

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
-use hickory_proto::rr::{Record, RecordType};
+use hickory_proto::rr::{RData, Record, RecordType};
 use windrose_dns::{Asked, Manners, Scratch, Transport, respond};
+use windrose_model::DnsName;
 use windrose_routing::Table;
 
 use crate::world::{Ask, asked, ip};
@@ -150,12 +151,15 @@ pub(crate) fn render(bytes: &[u8]) -> String {
         }
     }
     text.push('\n');
-    for (section, records) in [("", &message.answers), ("authority ", &message.authorities)] {
+    for (section, records) in [
+        ("", &message.answers),
+        ("authority ", &message.authorities),
+        ("additional ", &message.additionals),
+    ] {
         for record in records {
             writeln!(text, "{section}{}", line(record)).unwrap();
         }
     }
-    assert!(message.additionals.is_empty());
     if let Some(edns) = &message.edns {
         write!(
             text,
@@ -214,12 +218,15 @@ fn hex(octets: &[u8]) -> String {
 }
 
 fn line(record: &Record) -> String {
-    let text = format!(
-        "{} {} {} {}",
-        record.name,
-        record.ttl,
-        record.record_type(),
-        record.data
-    );
+    // Types that hickory-proto does not read: DNAME as a name, others in hex.
+    let data = match &record.data {
+        RData::Unknown { code, rdata } if u16::from(*code) == 39 => {
+            format!("{}.", DnsName::from_wire(&rdata.anything).unwrap())
+        }
+        RData::Unknown { rdata, .. } => hex(&rdata.anything),
+        known => known.to_string(),
+    };
+    let (name, ttl, rtype) = (&record.name, record.ttl, record.record_type());
+    let text = format!("{name} {ttl} {rtype} {data}");
     text.trim_end().to_owned()
 }

@@ -64,7 +64,8 @@ const SECOND: &str = "
     www.second.test        60   A     198.51.100.1
 ";
 
-fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
+/// A zone of records, one a line: owner, TTL, type, data; of types that are not named below as hex.
+pub fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
     let mut sets: BTreeMap<_, (Ttl, Vec<RData>)> = BTreeMap::new();
     for line in records.lines().map(str::trim).filter(|l| !l.is_empty()) {
         let mut words = line.split_whitespace();
@@ -80,7 +81,8 @@ fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
             RecordType::NS => RData::ns(&dns(rest[0])),
             RecordType::MX => RData::mx(10, &dns(rest[0])),
             RecordType::TXT => RData::txt(&[rest.join(" ")]).unwrap(),
-            other => panic!("{other} is not read here"),
+            RecordType::DNAME => RData::dname(&dns(rest[0])),
+            other => RData::from_wire(other, &hex(&rest.concat())).unwrap(),
         };
         sets.entry((owner, rtype))
             .or_insert_with(|| (ttl(seconds), Vec::new()))
@@ -102,6 +104,11 @@ fn zone(apex: &str, records: &str, minimum: u32) -> (DnsName, Zone) {
         ttl: ttl(900),
     };
     (dns(apex), Zone { soa, records })
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let octet = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(octet).collect()
 }
 
 fn cluster(addresses: &[&str]) -> Cluster {

@@ -4,7 +4,7 @@ use windrose_model::{DnsName, RecordType};
 
 use super::dns::{DnsTrace, HOPS, steered};
 use super::records;
-use crate::answers::AnswerSet;
+use crate::answers::AnswerRef;
 use crate::names::Lookup;
 use crate::table::Table;
 
@@ -13,7 +13,7 @@ pub(super) fn alias(
     trace: &mut DnsTrace,
     table: &Table,
     owner: &DnsName,
-    set: &AnswerSet,
+    set: AnswerRef<'_>,
     rtype: RecordType,
     draw: u64,
 ) {
@@ -29,7 +29,9 @@ pub(super) fn alias(
                 let why = format!("ALIAS to {target}, which does not exist: an empty answer");
                 return trace.steps.push(why);
             }
-            Lookup::Refused => return foreign(trace, table, owner, &target, most, rtype),
+            Lookup::Refused | Lookup::Delegation { .. } | Lookup::Dname { .. } => {
+                return foreign(trace, table, owner, &target, most, rtype);
+            }
         };
         let why = format!("ALIAS to {target}, which is ours: answered under {owner}");
         trace.steps.push(why);
@@ -76,5 +78,7 @@ fn foreign(
         _ => &known.a,
     };
     let ttl = known.ttl.min(most);
-    trace.records.extend(records::lines(owner, ttl, found));
+    trace
+        .records
+        .extend(records::lines(owner, ttl, found.view()));
 }

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use windrose_model::{DnsName, RecordType, Stamp};
 
 use super::{alias, place, records, say, tiers};
+use crate::answers::AnswerRef;
 use crate::choose::DnsChoice;
-use crate::names::Lookup;
+use crate::names::{Lookup, Node, ZoneEntry};
 use crate::table::{AppEntry, Table};
 
 /// Aliases followed inside our zones, as the answer does.
@@ -24,7 +25,7 @@ pub struct DnsTrace {
     pub client: IpAddr,
     /// In order, one line each.
     pub steps: Vec<String>,
-    /// NOERROR, NXDOMAIN, SERVFAIL or REFUSED.
+    /// NOERROR, NXDOMAIN, YXDOMAIN, SERVFAIL or REFUSED.
     pub rcode: &'static str,
     /// Clusters of a steered answer, the lead first.
     pub clusters: Vec<String>,
@@ -74,7 +75,18 @@ fn step(
     rtype: RecordType,
     draw: u64,
 ) -> Option<DnsName> {
-    let (zone, node) = match table.lookup(owner.wire()) {
+    stands(trace, table, table.lookup(owner.wire()), owner, rtype, draw)
+}
+
+fn stands(
+    trace: &mut DnsTrace,
+    table: &Table,
+    found: Lookup<'_>,
+    owner: &DnsName,
+    rtype: RecordType,
+    draw: u64,
+) -> Option<DnsName> {
+    let (zone, node) = match found {
         Lookup::Refused => {
             trace
                 .steps
@@ -93,6 +105,11 @@ fn step(
             return None;
         }
         Lookup::Node { zone, node } => (zone, node),
+        Lookup::Delegation { zone, cut, node } => {
+            referral(trace, table, zone, cut, &node, owner, rtype);
+            return None;
+        }
+        Lookup::Dname { owner: of, set, .. } => return renamed(trace, owner, of, set),
     };
     trace
         .steps
@@ -101,7 +118,8 @@ fn step(
         steered(trace, table, table.app(app), owner, rtype, draw);
         return None;
     }
-    if let Some(set) = node.set(rtype.code()) {
+    let soa = (node.is_apex() && rtype == RecordType::SOA).then(|| zone.soa.view());
+    if let Some(set) = node.set(rtype.code()).or(soa) {
         trace.steps.push(format!(
             "{} {rtype} records from the zone, the same for every client",
             set.count
@@ -117,6 +135,15 @@ fn step(
     }
     let alias = node.set(RecordType::CNAME.code());
     let Some((set, target)) = alias.and_then(|set| Some((set, records::target(set)?))) else {
+        if rtype == RecordType::DS
+            && node.is_apex()
+            && let Some(found) = table.parent_side(zone)
+        {
+            trace
+                .steps
+                .push("DS is for the zone above to say".to_owned());
+            return stands(trace, table, found, owner, rtype, draw);
+        }
         trace.steps.push(format!(
             "no {rtype} there: an empty answer with the zone's SOA"
         ));
@@ -125,6 +152,79 @@ fn step(
     trace.steps.push(format!("CNAME to {target}"));
     trace.records.extend(records::lines(owner, set.ttl, set));
     Some(target)
+}
+
+/// A delegation: its name servers, with what is known of their addresses.
+fn referral(
+    trace: &mut DnsTrace,
+    table: &Table,
+    zone: &ZoneEntry,
+    cut: &[u8],
+    node: &Node<'_>,
+    owner: &DnsName,
+    rtype: RecordType,
+) {
+    let Some(cut) = DnsName::from_wire(cut) else {
+        return;
+    };
+    if rtype == RecordType::DS && cut == *owner {
+        trace.steps.push(format!(
+            "zone {} delegates {cut}, and answers DS itself",
+            zone.apex
+        ));
+        match node.set(rtype.code()) {
+            Some(set) => trace.records.extend(records::lines(owner, set.ttl, set)),
+            None => trace
+                .steps
+                .push("no DS there: an empty answer with the zone's SOA".to_owned()),
+        }
+        return;
+    }
+    trace.steps.push(format!(
+        "zone {} delegates {cut}: a referral to its name servers, with the addresses known here",
+        zone.apex
+    ));
+    let Some(servers) = node.set(RecordType::NS.code()) else {
+        return;
+    };
+    let lines = records::lines(&cut, servers.ttl, servers);
+    trace.records.extend(lines);
+    for data in servers.data() {
+        let name = &servers.wire[data];
+        let (Some(node), Some(server)) = (table.addresses(zone, name), DnsName::from_wire(name))
+        else {
+            continue;
+        };
+        for rtype in [RecordType::A, RecordType::AAAA] {
+            if let Some(set) = node.set(rtype.code()) {
+                trace.records.extend(records::lines(&server, set.ttl, set));
+            }
+        }
+    }
+}
+
+/// A subtree that is an alias: the new name, if it is not too long.
+fn renamed(
+    trace: &mut DnsTrace,
+    owner: &DnsName,
+    of: &[u8],
+    set: AnswerRef<'_>,
+) -> Option<DnsName> {
+    let (of, target) = (DnsName::from_wire(of)?, records::target(set)?);
+    trace.steps.push(format!("DNAME of {of} to {target}"));
+    trace.records.extend(records::lines(&of, set.ttl, set));
+    let kept = owner.wire().len() - of.wire().len();
+    let Some(name) = DnsName::from_wire(&[&owner.wire()[..kept], target.wire()].concat()) else {
+        trace
+            .steps
+            .push("the new name would be too long".to_owned());
+        trace.rcode = "YXDOMAIN";
+        return None;
+    };
+    trace
+        .records
+        .push(format!("{owner} {} CNAME {name}", set.ttl));
+    Some(name)
 }
 
 pub(super) fn steered(
@@ -174,7 +274,7 @@ pub(super) fn steered(
                 answered |= set.count > 0;
                 trace
                     .records
-                    .extend(records::lines(owner, entry.ttl(), set));
+                    .extend(records::lines(owner, entry.ttl(), set.view()));
             }
             if !answered {
                 trace

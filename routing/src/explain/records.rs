@@ -2,16 +2,16 @@
 
 use windrose_model::{DnsName, RData, RecordType};
 
-use crate::answers::AnswerSet;
+use crate::answers::AnswerRef;
 
 /// Octets before the data of a record: owner pointer, type, class, TTL, length.
 const FIXED: usize = 12;
 
 /// One line per record: name, TTL, type, data.
-pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
+pub(super) fn lines(owner: &DnsName, ttl: u32, set: AnswerRef<'_>) -> Vec<String> {
     let rtype = RecordType::new(set.rtype);
     let mut lines = Vec::new();
-    let mut rest = &set.wire[..];
+    let mut rest = set.wire;
     while let Some((fixed, after)) = rest.split_at_checked(FIXED) {
         let length = usize::from(u16::from_be_bytes([fixed[FIXED - 2], fixed[FIXED - 1]]));
         let Some((data, after)) = after.split_at_checked(length) else {
@@ -27,13 +27,14 @@ pub(super) fn lines(owner: &DnsName, ttl: u32, set: &AnswerSet) -> Vec<String> {
 }
 
 /// The target of an alias.
-pub(super) fn target(set: &AnswerSet) -> Option<DnsName> {
+pub(super) fn target(set: AnswerRef<'_>) -> Option<DnsName> {
     DnsName::from_wire(set.target()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::AnswerSet;
     use windrose_model::{RrSet, Soa, Ttl};
 
     fn dns(text: &str) -> DnsName {
@@ -45,7 +46,7 @@ mod tests {
         let set = RrSet::single(Ttl::new(60).unwrap(), data);
         let set = AnswerSet::of(&set, rtype.code());
         let line = format!("a.b 60 {rtype} {expected}");
-        assert_eq!(lines(&dns("a.b"), 60, &set), [line]);
+        assert_eq!(lines(&dns("a.b"), 60, set.view()), [line]);
     }
 
     #[test]
@@ -70,7 +71,7 @@ mod tests {
             ttl: Ttl::new(60).unwrap(),
         };
         assert_eq!(
-            lines(&dns("a.b"), 60, &AnswerSet::soa(&soa)),
+            lines(&dns("a.b"), 60, AnswerSet::soa(&soa).view()),
             ["a.b 60 SOA ns.a.b root.a.b 1 2 3 4 5"]
         );
     }

@@ -136,6 +136,14 @@ impl Checker<'_> {
                     format!("{owner} has an ALIAS, so it can have no A or AAAA record"),
                 );
             }
+            RecordType::NS | RecordType::DNAME if owner.is_wildcard() => {
+                refuse(
+                    "wildcard-without-meaning",
+                    format!(
+                        "{owner} {rtype} has no defined meaning at a wildcard (RFC 4592 sections 4.2 and 4.4)"
+                    ),
+                );
+            }
             RecordType::DNAME if set.len() > 1 => {
                 refuse(
                     "several-dnames",
