@@ -218,7 +218,8 @@ pub(crate) fn question(body: &[u8]) -> Option<(&[u8], u16, u16)> {
     ))
 }
 
-enum OptError {
+/// Why an OPT record cannot be read.
+pub(crate) enum OptError {
     /// Some other record, or an OPT with an owner other than the root.
     NotOpt,
     /// The record does not end where the message ends.
@@ -229,7 +230,7 @@ enum OptError {
 
 /// Reads the OPT record (RFC 6891 section 6.1.2), which must be all of `rest`.
 #[inline]
-fn opt(rest: &[u8]) -> Result<Edns, OptError> {
+pub(crate) fn opt(rest: &[u8]) -> Result<Edns, OptError> {
     let Some((fixed, mut options)) = rest.split_first_chunk::<11>() else {
         return Err(OptError::Cut);
     };

@@ -4,7 +4,6 @@
 
 use hickory_proto::op::{Message, OpCode};
 use hickory_proto::rr::DNSClass;
-use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use windrose_routing::Table;
 
@@ -14,10 +13,8 @@ use crate::cookie::SentCookie;
 use crate::extended_error::ExtendedError;
 use crate::manners::Asked;
 use crate::message::Rcode;
-use crate::options::Asks;
-use crate::query::{self, Edns, HEADER, Head, Query, Scratch};
+use crate::query::{self, Edns, HEADER, Head, OptError, Query, Scratch};
 use crate::reply::{Reply, Verdict};
-use crate::subnet::Subnet;
 
 /// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
 /// hickory-proto: the second opinion in tests. `None` if it gets no answer.
@@ -67,9 +64,14 @@ fn read<'b>(
     asked: &Asked<'_>,
     scratch: &'b mut Scratch,
 ) -> Result<Query<'b>, Other<'b>> {
-    let mut decoder = BinDecoder::new(packet);
-    let message = Message::read(&mut decoder).ok();
-    let (edns, broken) = message.as_ref().map_or((None, false), edns);
+    let parts = without_options(packet);
+    let opt = parts.as_ref().and_then(|(_, opt)| *opt);
+    let (edns, broken) = opt.map_or((None, false), edns);
+    let message = parts.and_then(|(rest, _)| {
+        let mut decoder = BinDecoder::new(&rest);
+        let message = Message::read(&mut decoder).ok()?;
+        Some((message, decoder.is_empty()))
+    });
     let tell = |verdict, question| Other::Verdict {
         verdict,
         question,
@@ -82,13 +84,13 @@ fn read<'b>(
         return Err(tell(verdict, &[]));
     }
     let malformed = Verdict::plain(Rcode::FormErr);
-    let Some(message) = message.filter(|_| opts_belong_to_the_root(packet)) else {
+    let Some((message, is_whole)) = message else {
         return Err(tell(malformed, &[]));
     };
     if let ([], Some(sent)) = (&*message.queries, edns.and_then(|edns| edns.cookie))
         && asked.manners.cookies.is_some()
         && !broken
-        && decoder.is_empty()
+        && is_whole
     {
         return Err(tell(bare_cookie(&sent, asked), &[]));
     }
@@ -99,7 +101,7 @@ fn read<'b>(
     let class = question.query_class();
     let qtype = u16::from(question.query_type());
     let question = &body[..name.len() + 4];
-    if broken || !decoder.is_empty() {
+    if broken || !is_whole {
         return Err(tell(malformed, question));
     }
     let query = Query {
@@ -129,62 +131,46 @@ fn bare_cookie(sent: &SentCookie, asked: &Asked<'_>) -> Verdict {
     })
 }
 
-/// The OPT record in our terms, and whether its client subnet is wrong.
-fn edns(message: &Message) -> (Option<Edns>, bool) {
-    let Some(opt) = &message.edns else {
-        return (None, false);
-    };
-    let bare = Edns {
-        version: opt.version(),
-        size: opt.max_payload(),
-        dnssec_ok: opt.flags().dnssec_ok,
-        subnet: None,
-        cookie: None,
-        asks: Asks::default(),
-    };
-    if bare.version != 0 {
-        return (Some(bare), false);
+/// An OPT record in our terms, and whether its options are wrong.
+fn edns(record: &[u8]) -> (Option<Edns>, bool) {
+    match query::opt(record) {
+        Ok(edns) => (Some(edns), false),
+        Err(OptError::Option(bare)) => (Some(bare), true),
+        Err(OptError::NotOpt | OptError::Cut) => (None, true),
     }
-    let mut edns = bare;
-    for (code, option) in &opt.options().options {
-        match option {
-            EdnsOption::Subnet(told) if edns.subnet.is_none() && told.scope_prefix() == 0 => {
-                let read = Subnet::new(told.addr(), told.source_prefix());
-                let exact = |s: &Subnet| s.address().is_none_or(|a| a == told.addr());
-                edns.subnet = read.filter(exact);
-                if edns.subnet.is_none() {
-                    return (Some(bare), true);
-                }
-            }
-            EdnsOption::Subnet(_) => return (Some(bare), true),
-            EdnsOption::Unknown(code, data) => edns.note(*code, data),
-            other => edns.note(u16::from(*code), &Vec::try_from(other).unwrap_or_default()),
-        }
-    }
-    (Some(edns), false)
 }
 
-/// Whether every OPT record has the root as its owner (RFC 6891 section 6.1.2), which hickory-proto
-/// does not look at. The message is known to be readable; where it is not, nothing is found.
-fn opts_belong_to_the_root(packet: &[u8]) -> bool {
-    strange_opt(packet).is_none()
-}
-
-fn strange_opt(packet: &[u8]) -> Option<()> {
+/// A message without the options of its OPT record, and that record: hickory-proto reads options
+/// too kindly (a client subnet of too many octets, options cut short) and knows no subnet of family
+/// 0. `None` unless all records are whole and at most one is an OPT, of the root (RFC 6891 sections
+/// 6.1.1 and 6.1.2).
+fn without_options(packet: &[u8]) -> Option<(Vec<u8>, Option<&[u8]>)> {
+    /// Owner, type, class and TTL of an OPT record.
+    const FIXED: usize = 9;
     let (header, mut rest) = packet.split_first_chunk::<HEADER>()?;
     let count = |at: usize| usize::from(u16::from_be_bytes([header[at], header[at + 1]]));
     for _ in 0..count(4) {
         rest = after_name(rest)?.get(4..)?;
     }
+    let mut opt = None;
     for _ in 0..count(6) + count(8) + count(10) {
-        let (owner, behind) = (rest, after_name(rest)?);
-        let ([t0, t1, .., l0, l1], data) = behind.split_first_chunk::<10>()?;
-        if u16::from_be_bytes([*t0, *t1]) == query::rtype::OPT && owner.first() != Some(&0) {
-            return Some(());
+        let ([t0, t1, .., l0, l1], data) = after_name(rest)?.split_first_chunk::<10>()?;
+        let behind = data.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
+        if u16::from_be_bytes([*t0, *t1]) == query::rtype::OPT {
+            if opt.is_some() || rest.first() != Some(&0) {
+                return None;
+            }
+            let record = rest.get(..rest.len() - behind.len())?;
+            opt = Some((packet.len() - rest.len(), record));
         }
-        rest = data.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
+        rest = behind;
     }
-    None
+    let mut short = packet.to_vec();
+    let Some((at, record)) = opt else {
+        return Some((short, None));
+    };
+    short.splice(at + FIXED..at + record.len(), [0, 0]);
+    Some((short, Some(record)))
 }
 
 /// What stands behind a name, which ends with the root or a pointer.
