@@ -1,3 +1,5 @@
+//! Master files and what they say, as RFC 1035 section 5 has it.
+
 use std::sync::Arc;
 
 use super::*;
