@@ -293,6 +293,7 @@ fn control_options(
         forget_endpoint: Some(ForgetEndpoint::new(move |slot| {
             shared.forget_endpoint(slot)
         })),
+        region: config.region.clone(),
         seed: seed(),
         term: data_dir.next_term()?,
         data_dir: Some(data_dir.path().to_owned()),

@@ -11,8 +11,8 @@ use windrose_routing::AppEntry;
 
 use crate::Identity;
 use crate::status::{
-    Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload, SCHEMA,
-    Shift, Stamp, Still,
+    Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload,
+    RoundTrip, SCHEMA, Shift, Stamp, Still,
 };
 
 /// Shifts shown.
@@ -49,6 +49,7 @@ pub(crate) fn look(
         decisions: snapshot.decisions.iter().map(decision).collect(),
         aliases: snapshot.aliases.iter().map(alias).collect(),
         shifts: latest(&convergence.shifts).iter().map(shift).collect(),
+        round_trips: snapshot.round_trips.iter().map(round_trip).collect(),
     }
 }
 
@@ -156,6 +157,22 @@ fn moved(side: &Side) -> Moved {
 /// Rates are measured; more digits would only look it.
 fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+fn round_trip(trip: &windrose_control::fold::RoundTrip) -> RoundTrip {
+    let millis = |rtt: windrose_model::Rtt| f64::from(rtt.micros()) / 1e3;
+    let warming = || "warming up: the matrix holds".to_owned();
+    RoundTrip {
+        region: trip.region.to_string(),
+        cluster: trip.cluster.to_string(),
+        latest_ms: millis(trip.latest),
+        rtt_ms: trip.in_force.map(|entry| millis(entry.rtt)),
+        held: trip.is_held(),
+        cause: trip
+            .in_force
+            .map_or_else(warming, |entry| entry.cause.to_string()),
+        since: trip.in_force.map(|entry| timestamp(entry.since)),
+    }
 }
 
 fn decision(decision: &windrose_control::Decision) -> Decision {

@@ -34,6 +34,7 @@ pub(crate) fn page(
     http(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
     aliases(&mut page, snapshot);
+    round_trips(&mut page, snapshot);
     shifts::write(&mut page, snapshot, convergence, metrics);
     page.process(&Process::read(), identity.started);
     page.text()
@@ -207,6 +208,36 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     );
     aborted.count(&[("by", "client")], event(HttpEvent::ClientGone));
     aborted.count(&[("by", "upstream")], event(HttpEvent::BrokenResponse));
+}
+
+fn round_trips(page: &mut Page, snapshot: &Snapshot) {
+    if snapshot.round_trips.is_empty() {
+        return;
+    }
+    let mut latest = page.gauge(
+        "windrose_cluster_rtt_seconds",
+        "Shortest TCP connect of late from the region of this node to a cluster.",
+    );
+    for trip in &snapshot.round_trips {
+        let labels = [
+            ("region", trip.region.as_str()),
+            ("cluster", trip.cluster.as_str()),
+        ];
+        latest.sample(&labels, trip.latest.seconds());
+    }
+    let mut steered = page.gauge(
+        "windrose_cluster_rtt_steered_seconds",
+        "The measured round trip that steering uses; absent while it warms up.",
+    );
+    for trip in &snapshot.round_trips {
+        let labels = [
+            ("region", trip.region.as_str()),
+            ("cluster", trip.cluster.as_str()),
+        ];
+        if let Some(entry) = trip.in_force {
+            steered.sample(&labels, entry.rtt.seconds());
+        }
+    }
 }
 
 fn apps(page: &mut Page, snapshot: &Snapshot) {

@@ -179,6 +179,7 @@ mod tests {
             },
             aliases: Arc::default(),
             decisions: Vec::new(),
+            round_trips: Vec::new(),
             journal_lost: 0,
         };
         let (_, snapshots) = watch::channel(Arc::new(snapshot));

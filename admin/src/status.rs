@@ -46,6 +46,28 @@ pub struct NodeStatus {
     /// traffic follows; at most 32. As this node sees it.
     #[serde(default)]
     pub shifts: Vec<Shift>,
+    /// Round trips that this node measures, by region and cluster.
+    #[serde(default)]
+    pub round_trips: Vec<RoundTrip>,
+}
+
+/// The round trip from the region of a node to a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoundTrip {
+    /// Where the node stands.
+    pub region: String,
+    /// Where it connects to.
+    pub cluster: String,
+    /// The shortest of late.
+    pub latest_ms: f64,
+    /// What steering uses; null while it warms up, then the matrix holds.
+    pub rtt_ms: Option<f64>,
+    /// Whether the latest differs from it, by too little for a change.
+    pub held: bool,
+    /// Why it is this one.
+    pub cause: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
 }
 
 /// The order of what is published.

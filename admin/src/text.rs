@@ -19,6 +19,7 @@ pub fn render(status: &NodeStatus) -> String {
     clusters(&mut text, status);
     lifetimes(&mut text, status);
     aliases(&mut text, status);
+    round_trips(&mut text, status);
     shifts(&mut text, status);
     decisions(&mut text, status);
     text
@@ -56,6 +57,23 @@ fn head(text: &mut String, status: &NodeStatus) -> std::fmt::Result {
         writeln!(text, "journal: {lost} lines could not be written")?;
     }
     Ok(())
+}
+
+fn round_trips(text: &mut String, status: &NodeStatus) {
+    if status.round_trips.is_empty() {
+        return;
+    }
+    text.push_str("\nround trips measured here\n");
+    for trip in &status.round_trips {
+        let (region, cluster, latest) = (&trip.region, &trip.cluster, trip.latest_ms);
+        let used = match trip.rtt_ms {
+            Some(rtt) if trip.held => format!("steering uses {rtt:.1} ms, held: {}", trip.cause),
+            Some(rtt) => format!("steering uses {rtt:.1} ms: {}", trip.cause),
+            None => trip.cause.clone(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {region} -> {cluster}  {latest:.1} ms  {used}");
+    }
 }
 
 fn clusters(text: &mut String, status: &NodeStatus) {
@@ -315,6 +333,7 @@ mod tests {
             }],
             aliases: Vec::new(),
             shifts: Vec::new(),
+            round_trips: Vec::new(),
         }
     }
 

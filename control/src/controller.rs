@@ -15,12 +15,15 @@ use windrose_model::{
 use windrose_routing::Data;
 
 use crate::event::{Effect, Event, Inputs, JobId, Level};
-use crate::fold::{self, Change, Ledger};
+use crate::fold::{self, Change, Ledger, Trips};
 use crate::probe::{Outcome, ProbeId, Prober};
 use crate::resolve::{Found, Resolver};
 use crate::{Decision, Options, Readiness, Reload};
 
 mod apply;
+mod measure;
+
+use self::measure::Meter;
 
 /// Decisions that a snapshot shows.
 const DECISIONS: usize = 100;
@@ -38,6 +41,8 @@ pub struct Controller {
     ledgers: Vec<Ledger>,
     prober: Prober,
     resolver: Resolver,
+    meter: Meter,
+    trips: Trips,
     /// Comebacks by when their next step is due.
     deadlines: BTreeSet<(Instant, AppId)>,
     deadline_of: Vec<Option<Instant>>,
@@ -88,6 +93,8 @@ impl Controller {
             ledgers: Vec::new(),
             prober,
             resolver: Resolver::new(options.seed, options.jitter),
+            meter: Meter::new(now.mono, options),
+            trips: measure::trips(options),
             deadlines: BTreeSet::new(),
             deadline_of: Vec::new(),
             pending: None,
@@ -120,6 +127,7 @@ impl Controller {
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Effect>) {
         out.append(&mut self.unsaid);
         match event {
+            Event::Connected(id, after) => self.connected(id, after),
             Event::Probed(id, outcome) => self.probed(now, id, outcome, out),
             Event::Resolved(id, found) => self.resolved(now, id, found, out),
             Event::Report(report) => self.reported(now, report, out),
@@ -140,10 +148,18 @@ impl Controller {
         });
         let step = self.deadlines.first().map(|(due, _)| *due);
         let ask = self.resolver.next_wakeup();
-        [publish, ready, step, ask, self.prober.next_wakeup()]
-            .into_iter()
-            .flatten()
-            .min()
+        let measure = self.meter.next();
+        [
+            publish,
+            ready,
+            step,
+            ask,
+            measure,
+            self.prober.next_wakeup(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What the latest publication was, or is to be, compiled from.
@@ -244,6 +260,7 @@ impl Controller {
             self.settle(now, app, out);
         }
         self.ask(now, out);
+        self.measure(now, out);
         self.probe(now, out);
         let first_round_over = !self.ready && (self.prober.unseen() == 0 || self.grace <= now.mono);
         if first_round_over || self.not_before <= now.mono {

@@ -25,7 +25,6 @@ use self::publish::{Finished, Publishing};
 use self::resolving::Resolving;
 use crate::event::{Effect, Event, JobId, Level};
 use crate::handle::Command;
-use crate::probe::{Outcome, ProbeId};
 use crate::resolve::Found;
 use crate::{Controller, Handle, Options, Snapshot};
 
@@ -63,6 +62,7 @@ pub fn start(
     let journal = options.data_dir.as_deref().map(Journal::open).transpose()?;
     let now = read_clocks();
     let controller = Controller::new(now, model, data, &options);
+    let measures = options.region.is_some();
     let first = controller.inputs();
     let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint);
     let (commands, commands_in) = mpsc::unbounded_channel();
@@ -79,6 +79,7 @@ pub fn start(
         reload: controller.reload().clone(),
         aliases: Arc::clone(controller.aliases()),
         decisions: Vec::new(),
+        round_trips: Vec::new(),
         journal_lost: 0,
     };
     let (measuring, convergence) = Measuring::begin(&first);
@@ -93,6 +94,7 @@ pub fn start(
         started: now.wall,
         probed,
         resolved,
+        measures,
         finished,
         effects: Vec::new(),
     };
@@ -120,7 +122,7 @@ pub fn start(
 struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
     reports: mpsc::Receiver<Report>,
-    probed: mpsc::UnboundedReceiver<(ProbeId, Outcome)>,
+    probed: mpsc::UnboundedReceiver<Event>,
     resolved: mpsc::UnboundedReceiver<(u64, Found)>,
     finished: mpsc::UnboundedReceiver<(JobId, Box<Finished>)>,
 }
@@ -140,7 +142,9 @@ struct Driver {
     journal: Option<Journal>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     started: WallTime,
-    probed: mpsc::UnboundedSender<(ProbeId, Outcome)>,
+    probed: mpsc::UnboundedSender<Event>,
+    /// Whether anyone wants to know how long connections take.
+    measures: bool,
     resolved: mpsc::UnboundedSender<(u64, Found)>,
     finished: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
     effects: Vec<Effect>,
@@ -219,7 +223,8 @@ impl Driver {
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Probe(order) => {
-                    probing::begin(order, self.publishing.metrics(), self.probed.clone());
+                    let (metrics, probed) = (self.publishing.metrics(), self.probed.clone());
+                    probing::begin(order, metrics, probed, self.measures);
                 }
                 Effect::Resolve(question) => {
                     self.resolving.begin(question, self.resolved.clone());
@@ -273,6 +278,7 @@ impl Driver {
                 reload: self.controller.reload().clone(),
                 aliases: Arc::clone(self.controller.aliases()),
                 decisions: self.controller.decisions().cloned().collect(),
+                round_trips: self.controller.round_trips(),
                 journal_lost: lost,
             };
             self.measuring
@@ -295,7 +301,7 @@ impl Inbox {
             biased;
             Some(command) = self.commands.recv() => Arrival::Command(command),
             Some((job, finished)) = self.finished.recv() => Arrival::Finished(job, finished),
-            Some((id, outcome)) = self.probed.recv() => Arrival::Event(Event::Probed(id, outcome)),
+            Some(event) = self.probed.recv() => Arrival::Event(event),
             Some((id, found)) = self.resolved.recv() => {
                 Arrival::Event(Event::Resolved(id, found))
             }
@@ -311,8 +317,8 @@ impl Inbox {
         if let Ok((job, finished)) = self.finished.try_recv() {
             return Some(Arrival::Finished(job, finished));
         }
-        if let Ok((id, outcome)) = self.probed.try_recv() {
-            return Some(Arrival::Event(Event::Probed(id, outcome)));
+        if let Ok(event) = self.probed.try_recv() {
+            return Some(Arrival::Event(event));
         }
         if let Ok((id, found)) = self.resolved.try_recv() {
             return Some(Arrival::Event(Event::Resolved(id, found)));

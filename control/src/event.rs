@@ -1,6 +1,7 @@
 //! The controller's language: what happens to it, and what it wants done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use windrose_model::{Model, Report, Status};
 use windrose_routing::Data;
@@ -12,6 +13,9 @@ use crate::resolve::{Found, Question};
 /// What happened.
 #[derive(Clone)]
 pub enum Event {
+    /// The TCP connection of a probe stood after this time; comes before its [`Event::Probed`], or not
+    /// at all.
+    Connected(ProbeId, Duration),
     /// A probe ended: the answer to one [`Effect::Probe`].
     Probed(ProbeId, Outcome),
     /// The data path saw something.

@@ -23,5 +23,5 @@ pub use convergence::Convergence;
 pub use decision::Decision;
 pub use driver::start;
 pub use handle::Handle;
-pub use options::{Budget, ForgetEndpoint, Options};
+pub use options::{Budget, ForgetEndpoint, Options, SteeringPace};
 pub use snapshot::{Readiness, Reload, Snapshot};

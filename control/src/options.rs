@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use windrose_model::Name;
+
 /// Settings of one node's control.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -25,8 +27,33 @@ pub struct Options {
     pub budget: Budget,
     /// Whom to ask about the names that aliases lead to; none: the system's resolvers.
     pub resolvers: Vec<SocketAddr>,
+    /// The region of this node: its probes measure round trips from there. None: it measures none.
+    pub region: Option<Name>,
+    /// How fast steering follows what is measured.
+    pub steering: SteeringPace,
     /// Told which endpoint slots no Table names any more, before they are given out again.
     pub forget_endpoint: Option<ForgetEndpoint>,
+}
+
+/// How fast steering follows measured round trips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SteeringPace {
+    /// The steering period: ranks change at most once in it. At least a millisecond.
+    pub every: Duration,
+    /// How long a round trip is measured before it goes before the matrix.
+    pub warm_up: Duration,
+    /// How long a value outlives its last sample.
+    pub keep: Duration,
+}
+
+impl Default for SteeringPace {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(60),
+            warm_up: Duration::from_secs(600),
+            keep: Duration::from_secs(3_600),
+        }
+    }
 }
 
 /// What the data path does to forget an endpoint slot.
@@ -80,6 +107,8 @@ impl Default for Options {
             publish_every: Duration::from_millis(20),
             budget: Budget::default(),
             resolvers: Vec::new(),
+            region: None,
+            steering: SteeringPace::default(),
             forget_endpoint: None,
         }
     }

@@ -6,6 +6,7 @@ use windrose_model::{Aliases, Model, Status, WallTime};
 use windrose_routing::Table;
 
 use crate::Decision;
+use crate::fold::RoundTrip;
 
 /// A consistent look at control: this Status was folded against this Model, and this Table compiled
 /// from both.
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub reload: Reload,
     /// The latest 100, oldest first.
     pub decisions: Vec<Decision>,
+    /// Round trips that this node measures, by region and cluster.
+    pub round_trips: Vec<RoundTrip>,
     /// Journal lines that could not be written.
     pub journal_lost: u64,
 }

@@ -294,6 +294,28 @@ fn snapshot() -> Snapshot {
             share: Percent::ZERO,
             cause: "0 of 2 endpoints up, last failure: connection refused".to_owned(),
         }],
+        round_trips: round_trips(),
         journal_lost: 0,
     }
+}
+
+/// One in force and held, one that warms up.
+fn round_trips() -> Vec<windrose_control::fold::RoundTrip> {
+    let name = |text| Name::new(text).unwrap();
+    let rtt = |millis| windrose_model::Rtt::from_millis(millis).unwrap();
+    let trip = |cluster, latest, in_force| windrose_control::fold::RoundTrip {
+        region: name("eu-central"),
+        cluster: name(cluster),
+        latest: rtt(latest),
+        in_force,
+    };
+    let in_force = windrose_model::MeasuredRtt {
+        rtt: rtt(50.0),
+        cause: windrose_model::RttCause::Moved { from: rtt(61.5) },
+        since: WallTime(1_800_000_000_000_000),
+    };
+    vec![
+        trip("frankfurt", 48.25, Some(in_force)),
+        trip("virginia", 91.0, None),
+    ]
 }

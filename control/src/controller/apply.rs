@@ -108,6 +108,7 @@ impl Controller {
             .retarget(now.mono, targets.cloned(), owners.cloned());
         self.status.aliases = Arc::clone(self.resolver.known());
         self.ask(now, out);
+        self.measure_anew();
         for (app, _) in (0..).map(AppId).zip(Arc::clone(&self.model).apps()) {
             self.settle(now, app, out);
         }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -16,36 +17,47 @@ use tokio::time::timeout;
 use windrose_model::ProbeFailure;
 use windrose_telemetry::{Metrics, ProbeOutcome};
 
-use crate::probe::{CheckKind, Order, Outcome, ProbeId};
+use crate::event::Event;
+use crate::probe::{CheckKind, Order, Outcome};
 
 /// A response head may be this large.
 const HEAD_OCTETS: usize = 32 << 10;
 /// So much of a body is read, so that a server may end in peace.
 const BODY_OCTETS: usize = 64 << 10;
 
-/// Begins a probe; how it ends is sent to `done`.
+/// Begins a probe; how it ends is sent to `done`, and before that, if it is asked for, how long the
+/// connection took.
 pub(super) fn begin(
     order: Order,
     metrics: &Arc<Metrics>,
-    done: mpsc::UnboundedSender<(ProbeId, Outcome)>,
+    done: mpsc::UnboundedSender<Event>,
+    measures: bool,
 ) {
     let metrics = Arc::clone(metrics);
     tokio::spawn(async move {
-        let outcome = timeout(order.check.timeout, perform(&order))
+        let connected = |after| {
+            if measures {
+                let _ = done.send(Event::Connected(order.id, after));
+            }
+        };
+        let outcome = timeout(order.check.timeout, perform(&order, connected))
             .await
             .unwrap_or(Outcome::Failed(ProbeFailure::Timeout));
         if let Some(outcome) = counted(outcome) {
             metrics.scalars.probes(outcome).increment();
         }
-        let _ = done.send((order.id, outcome));
+        let _ = done.send(Event::Probed(order.id, outcome));
     });
 }
 
-async fn perform(order: &Order) -> Outcome {
+async fn perform(order: &Order, connected: impl Fn(Duration)) -> Outcome {
+    let begun = Instant::now();
     let stream = match connect(order.address).await {
         Ok(stream) => stream,
         Err(error) => return of_io(&error),
     };
+    // One round trip: the handshake of TCP, and nothing of the server.
+    connected(begun.elapsed());
     match &order.check.kind {
         CheckKind::Tcp => Outcome::Healthy,
         CheckKind::Http { path, host, status } => match get(stream, path, host).await {

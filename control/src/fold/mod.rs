@@ -24,9 +24,11 @@ mod adopt;
 mod comeback;
 mod outlook;
 mod tally;
+mod trips;
 mod ttl;
 
 pub(crate) use self::adopt::{Before, adopt};
+pub use self::trips::{RoundTrip, Trips};
 
 /// What fold remembers about one app beyond its Status.
 #[derive(Debug, Clone)]
@@ -75,6 +77,11 @@ pub struct Change {
 }
 
 impl Ledger {
+    /// The local cluster of an endpoint, by index.
+    pub fn cluster_of(&self, index: u16) -> Option<u8> {
+        self.seats.get(usize::from(index)).map(|seat| seat.cluster)
+    }
+
     /// When the next step of some cluster's comeback, or of the TTL, is due.
     pub fn next(&self) -> Option<Instant> {
         let steps = self.clusters.iter().filter_map(|c| c.comeback.next());

@@ -228,6 +228,14 @@ impl Prober {
             .is_some_and(|id| self.targets[id as usize].is(Flag::Seen))
     }
 
+    /// An endpoint that a probe under way is for.
+    pub fn watcher(&self, id: ProbeId) -> Option<EndpointId> {
+        let target = self.targets.get(id.target as usize)?;
+        let is_present = target.generation == id.generation && target.is(Flag::InFlight);
+        let watchers = is_present.then(|| self.watchers_of(id.target));
+        watchers?.first().copied()
+    }
+
     fn target_of(&self, endpoint: EndpointId) -> Option<u32> {
         let AppId(app) = endpoint.app;
         self.targets_of

@@ -10,6 +10,7 @@ mod failback;
 mod first_round;
 mod intent;
 mod invariants;
+mod latency;
 mod lifetimes;
 mod passive;
 mod policies;

@@ -45,6 +45,8 @@ pub(crate) struct World {
     /// Full compiles are finished at once, unless held back.
     pub(crate) hold_jobs: bool,
     pub(crate) jobs: Vec<(JobId, Inputs)>,
+    /// Round trip in milliseconds to a cluster, by seconds and number of the probe.
+    pub(crate) rtt: Box<dyn Fn(usize, f64, usize) -> f64>,
     start: Now,
     now: Duration,
     draft: Draft,
@@ -133,6 +135,7 @@ impl World {
             questions: Vec::new(),
             hold_jobs: false,
             jobs: Vec::new(),
+            rtt: Box::new(|_, _, _| 1.0),
             start,
             now: Duration::ZERO,
             draft,
@@ -313,6 +316,13 @@ impl World {
             }
         };
         self.probes += 1;
+        if outcome == Outcome::Healthy
+            && let SocketAddr::V4(address) = order.address
+        {
+            let cluster = usize::from(address.ip().octets()[1]);
+            let rtt = (self.rtt)(cluster, self.now(), self.probes);
+            self.event(Event::Connected(order.id, seconds(rtt / 1e3)));
+        }
         self.under_way
             .insert((self.now + after, self.probes), (order.id, outcome));
     }
