@@ -40,7 +40,7 @@ pub struct Reply {
 pub enum AnswerClass {
     /// Records of a name that exists, or too many of them for this message.
     Positive,
-    /// Records made from a wildcard: any name has them.
+    /// Records made from a wildcard or DNAME: any name has them.
     Wildcard,
     /// The name does not exist.
     NxDomain,
@@ -101,6 +101,8 @@ pub(crate) struct Verdict {
     pub(crate) scope: u8,
     pub(crate) zone: Option<u32>,
     pub(crate) steered: Option<Steered>,
+    /// Names that strangers make up have this answer too.
+    pub(crate) wildcard: bool,
     /// Why it is so, if that is not plain.
     pub(crate) error: Option<ExtendedError>,
 }
@@ -113,6 +115,7 @@ impl Verdict {
             scope: 0,
             zone: None,
             steered: None,
+            wildcard: false,
             error: None,
         }
     }
@@ -171,6 +174,9 @@ impl Message<'_> {
         let (truncated, question) = (self.is_truncated(), self.question_len());
         let qtype = self.qtype();
         let class = match verdict.rcode {
+            Rcode::NoError if (self.has_answers() || truncated) && verdict.wildcard => {
+                AnswerClass::Wildcard
+            }
             Rcode::NoError if self.has_answers() || truncated => AnswerClass::Positive,
             Rcode::NoError if verdict.authoritative => AnswerClass::NoData,
             Rcode::NoError => AnswerClass::Referral,

@@ -111,6 +111,7 @@ fn names_that_strangers_can_make_up_are_one_kind_in_their_zone() {
             ("nxdomain", format!("x{i}.example.com"), 1),
             ("nxdomain elsewhere", format!("x{i}.second.test"), 1),
             ("nodata", "mail.example.com".to_owned(), 100 + i),
+            ("wildcard", format!("x{i}.wild.example.com"), 16),
             ("error", format!("x{i}.example.org"), 1),
         ] {
             let judged = guarded.judge(&Ask::new(&name, qtype), "192.0.2.1", 0);
@@ -118,7 +119,13 @@ fn names_that_strangers_can_make_up_are_one_kind_in_their_zone() {
             *answered += u32::from(judged.action == Action::Answer);
         }
     }
-    let wanted = ["nxdomain", "nxdomain elsewhere", "nodata", "error"];
+    let wanted = [
+        "nxdomain",
+        "nxdomain elsewhere",
+        "nodata",
+        "wildcard",
+        "error",
+    ];
     assert_eq!(counts, wanted.map(|kind| (kind, 5)).into());
 }
 

@@ -8,7 +8,7 @@ use windrose_model::{AppId, DnsName};
 use crate::answers::{AnswerSet, wildcard_of};
 
 use node::Flags;
-use shard::{Entry, NO_APP, Shard, hash, shard_of};
+use shard::{Entry, NO_APP, Shard, hash, labels, shard_of};
 
 mod build;
 mod node;
@@ -72,6 +72,8 @@ pub struct ZoneEntry {
 /// Every name of every zone and app, in shards by hash.
 pub(crate) struct NameIndex {
     shards: Box<[Shard]>,
+    /// Labels of the deepest name: nothing deeper needs to be looked for.
+    labels: u8,
     /// By number. A number stays with its zone from index to index, so that a new zone changes no
     /// entry of another; one that is free names a zone that is gone.
     zones: Box<[Arc<ZoneEntry>]>,
@@ -103,7 +105,7 @@ impl NameIndex {
 
     /// A name that has no entry of its own, or glue only: what its closest encloser says.
     fn lookup_above(&self, qname: &[u8]) -> Lookup<'_> {
-        let mut encloser = qname;
+        let mut encloser = self.reachable(qname);
         let entry = loop {
             let label = usize::from(encloser.first().copied().unwrap_or(0));
             if label == 0 {
@@ -128,9 +130,26 @@ impl NameIndex {
         }
         let mut buffer = [0; 257];
         match wildcard_of(encloser, &mut buffer).and_then(|wildcard| self.find(wildcard)) {
-            Some(wildcard) if wildcard.zone == entry.zone => self.node(&wildcard),
+            Some(wildcard) if wildcard.zone == entry.zone => {
+                let flags = wildcard.flags.and(Flags::WILDCARD);
+                self.node(&Entry { flags, ..wildcard })
+            }
             _ => Lookup::NxDomain { zone },
         }
+    }
+
+    /// The name without labels that make it more than one label deeper than any there is. So a name
+    /// of 127 labels costs no more than one that just misses.
+    #[inline]
+    fn reachable<'n>(&self, qname: &'n [u8]) -> &'n [u8] {
+        let mut beyond = labels(qname).saturating_sub(self.labels + 1);
+        let mut rest = qname;
+        while beyond > 0 {
+            let label = usize::from(rest.first().copied().unwrap_or(0));
+            rest = rest.get(label + 1..).unwrap_or_default();
+            beyond -= 1;
+        }
+        rest
     }
 
     /// What the zone above says of the apex of `zone`, when that is ours too: of its DS records, which

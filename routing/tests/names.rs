@@ -90,6 +90,30 @@ fn wire(name: &[u8]) -> DnsName {
 }
 
 #[test]
+fn the_longest_names_are_found_missing_where_they_are() {
+    let table = world();
+    // 127 labels, the most there can be (RFC 1035 section 3.1): deeper than any name there is.
+    let deep = |below: &str| {
+        let room = (254 - below.len()) / 2;
+        look(&table, &host(&("x.".repeat(room) + below)))
+    };
+    assert_eq!(deep("example.com"), "nxdomain in example.com");
+    assert_eq!(deep("real.wild.example.com"), "nxdomain in example.com");
+    assert_eq!(deep("wild.example.com"), "example.com: 1");
+    assert_eq!(
+        deep("hidden.sub.example.com"),
+        "nxdomain in sub.example.com"
+    );
+    assert_eq!(deep("example.org"), "refused");
+    let wildcard = host("x.x.x.wild.example.com");
+    let found = table.lookup(wildcard.wire());
+    assert!(matches!(found, Lookup::Node { node, .. } if node.is_wildcard()));
+    let real = host("real.wild.example.com");
+    let found = table.lookup(real.wire());
+    assert!(matches!(found, Lookup::Node { node, .. } if !node.is_wildcard()));
+}
+
+#[test]
 fn hosts_match_exactly_then_by_the_longest_wildcard() {
     let table = world();
     let app = |host: &str| {

@@ -108,7 +108,7 @@ static RATES: Mapping = Mapping::new(
     "`node.dns.limits.responses.rates`",
     &[
         rate("positive", "Of one name and type."),
-        rate("wildcard", "Made from wildcards of one zone."),
+        rate("wildcard", "Made from wildcards and DNAMEs of one zone."),
         rate("nxdomain", "Names of one zone that do not exist."),
         rate("nodata", "Types that names of one zone do not have."),
         rate("referral", "Delegations of one zone."),

@@ -98,9 +98,15 @@ impl<'t> Resolution<'t, '_, '_> {
             | Lookup::Delegation { zone, .. }
             | Lookup::Dname { zone, .. } => zone,
         };
+        let wildcard = match &found {
+            Lookup::Node { node, .. } => node.is_wildcard(),
+            Lookup::Dname { .. } => true,
+            _ => false,
+        };
         let mut verdict = Verdict {
             authoritative: true,
             zone: Some(zone.slot),
+            wildcard,
             ..Verdict::plain(Rcode::NoError)
         };
         if self.message.wants_zone_version() {

@@ -98,6 +98,7 @@ impl NameIndex {
         digest.add(&sum);
         Arc::new(Self {
             shards,
+            labels: tallies.iter().map(|tally| tally.labels).max().unwrap_or(0),
             zones: zones.into(),
             apps: apps.ids,
             made: Made {

@@ -31,6 +31,8 @@ impl Flags {
     pub(super) const DNAME: Self = Self(4);
     /// The apex of a zone.
     pub(super) const APEX: Self = Self(8);
+    /// A wildcard that answers for another name; never stored.
+    pub(super) const WILDCARD: Self = Self(16);
 
     #[inline]
     pub(super) const fn has(self, any: Self) -> bool {
@@ -70,6 +72,12 @@ impl<'t> Node<'t> {
             rest = after;
             Some(set)
         })
+    }
+
+    /// Whether a wildcard stands here for a name that is not there (RFC 4592).
+    #[inline]
+    pub const fn is_wildcard(&self) -> bool {
+        self.flags.has(Flags::WILDCARD)
     }
 
     /// Whether it is the apex of its zone.

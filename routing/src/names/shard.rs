@@ -36,6 +36,8 @@ pub(super) struct Tally {
     /// Sum of the digests of its entries: it does not depend on order, nor on how entries are
     /// divided among shards.
     pub(super) digest: u128,
+    /// Labels of its longest name, by labels, without the root.
+    pub(super) labels: u8,
 }
 
 /// A name with what stands there.
@@ -178,9 +180,10 @@ impl Builder {
         };
         let mut tally = Tally {
             len: self.places.len(),
-            digest: 0,
+            ..Tally::default()
         };
         for entry in shard.entries() {
+            tally.labels = tally.labels.max(labels(entry.name));
             let zone = contents.zones.get(entry.zone as usize);
             let app = contents.apps.get(entry.app as usize);
             let content = (entry.name, entry.flags.0, zone, app, entry.own_sets());
@@ -189,6 +192,19 @@ impl Builder {
         }
         (shard, tally)
     }
+}
+
+/// Labels of a name in wire form, the root not counted; at most 127.
+#[inline]
+pub(super) fn labels(name: &[u8]) -> u8 {
+    let (mut at, mut labels) = (0, 0);
+    while let Some(&len) = name.get(at)
+        && len > 0
+    {
+        at += usize::from(len) + 1;
+        labels += 1;
+    }
+    labels
 }
 
 #[inline]
