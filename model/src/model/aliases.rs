@@ -61,9 +61,12 @@ fn aliases_in(zone: &Zone) -> Arc<[(DnsName, DnsName)]> {
 fn foreign(zones: &Zones, target: &DnsName) -> Option<DnsName> {
     let mut target = target.clone();
     for _ in 0..HOPS {
-        let Some(zone) = zone_of(zones, &target) else {
+        let Some((apex, zone)) = zone_of(zones, &target) else {
             return Some(target);
         };
+        if is_given_away(apex, zone, &target) {
+            return Some(target);
+        }
         let alias = [RecordType::CNAME, RecordType::ALIAS];
         let set = alias.iter().find_map(|t| zone.records.get(&target, *t))?;
         target = DnsName::from_wire(set.data().next()?.wire())?;
@@ -71,14 +74,93 @@ fn foreign(zones: &Zones, target: &DnsName) -> Option<DnsName> {
     None
 }
 
+/// Whether a zone has nothing to say about a name in it: it is delegated, or lies below a DNAME.
+fn is_given_away(apex: &DnsName, zone: &Zone, name: &DnsName) -> bool {
+    let has = |at: &DnsName, rtype| zone.records.get(at, rtype).is_some();
+    let cut = std::iter::successors(Some(name.clone()), DnsName::parent)
+        .take_while(|at| at != apex)
+        .any(|at| has(&at, RecordType::NS));
+    cut || std::iter::successors(name.parent(), DnsName::parent)
+        .take_while(|at| at.is_within(apex))
+        .any(|at| has(&at, RecordType::DNAME))
+}
+
 /// The deepest zone around a name.
-fn zone_of<'z>(zones: &'z Zones, name: &DnsName) -> Option<&'z Zone> {
+fn zone_of<'z>(zones: &'z Zones, name: &DnsName) -> Option<(&'z DnsName, &'z Zone)> {
     let mut above = Some(name.clone());
     while let Some(name) = above {
         if let Ok(at) = zones.binary_search_by(|(apex, _)| apex.cmp(&name)) {
-            return Some(&zones[at].1);
+            return Some((&zones[at].0, &zones[at].1));
         }
         above = name.parent();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RData, Records, RrSet, Soa, Ttl};
+
+    fn name(text: &str) -> DnsName {
+        DnsName::parse(text).unwrap()
+    }
+
+    fn zones(records: &[(&str, RData)]) -> Vec<(DnsName, Arc<Zone>)> {
+        let ttl = Ttl::new(60).unwrap();
+        let mut all = Records::new();
+        for (owner, data) in records {
+            all.insert(name(owner), RrSet::single(ttl, data));
+        }
+        let soa = Soa {
+            mname: name("ns.test"),
+            rname: name("root.test"),
+            serial: 1,
+            refresh: 1,
+            retry: 1,
+            expire: 1,
+            minimum: 1,
+            ttl,
+        };
+        let zone = Zone { soa, records: all };
+        vec![(name("example.com"), Arc::new(zone))]
+    }
+
+    fn check(records: &[(&str, RData)], expected: &[&str]) {
+        let names = AliasNames::of(&zones(records), None);
+        let found: Vec<_> = names.foreign.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_target_is_foreign_unless_our_zones_answer_for_it() {
+        let to = |target: &str| RData::alias(&name(target));
+        check(&[("example.com", to("cdn.test"))], &["cdn.test"]);
+        check(&[("example.com", to("www.example.com"))], &[]);
+        // Through a CNAME of ours.
+        let www = ("www.example.com", RData::cname(&name("cdn.test")));
+        check(
+            &[("example.com", to("www.example.com")), www],
+            &["cdn.test"],
+        );
+        // Delegated away, and renamed.
+        let cut = ("k8s.example.com", RData::ns(&name("ns.test")));
+        check(
+            &[("example.com", to("www.k8s.example.com")), cut],
+            &["www.k8s.example.com"],
+        );
+        let renamed = ("old.example.com", RData::dname(&name("new.test")));
+        check(
+            &[("example.com", to("www.old.example.com")), renamed],
+            &["www.old.example.com"],
+        );
+        // A circle leads nowhere.
+        check(
+            &[
+                ("a.example.com", to("b.example.com")),
+                ("b.example.com", to("a.example.com")),
+            ],
+            &[],
+        );
+    }
 }
