@@ -50,6 +50,8 @@ pub(crate) struct Found {
     pub(crate) tainted: Vec<Vec<Segment>>,
     /// Zones without a serial of their own.
     pub(crate) counted: Vec<DnsName>,
+    /// Records that differ by cluster.
+    steered: Vec<zone::Steered>,
     /// Where RRsets were written, by zone.
     pub(crate) records: HashMap<DnsName, Places>,
 }
@@ -58,7 +60,10 @@ pub(crate) struct Found {
 pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     let mut found = Found::default();
     let data = data::read(root, sources, &mut found);
+    let apps = objects(root, "apps", |name, node| app::read(name, node, &mut found));
+    let zones = zone::read(root, sources, &mut found);
     let mut draft = Draft {
+        steered: zone::resolve(&mut found, &apps),
         lists: (data.lists.iter())
             .map(|(name, list)| (name.clone(), list.len()))
             .collect(),
@@ -66,9 +71,9 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
         clusters: objects(root, "clusters", |name, node| {
             cluster(name, node, &mut found)
         }),
-        apps: objects(root, "apps", |name, node| app::read(name, node, &mut found)),
+        apps,
         latency: None,
-        zones: zone::read(root, sources, &mut found),
+        zones,
         safety: root
             .get("safety")
             .map_or_else(Safety::default, |safety| Safety {

@@ -23,6 +23,8 @@ pub const GROUPS: usize = 1_000_000;
 pub const STEERING_STEPS: usize = 8;
 /// CIDRs in all steerings together.
 pub const CIDRS: usize = 60_000;
+/// Records that differ by cluster: their number is a u16.
+pub const STEERED_RECORDS: usize = 65_535;
 /// Prefixes in all lists together.
 pub const LIST_PREFIXES: usize = 500_000;
 /// Regions in a Model.

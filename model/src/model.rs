@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::invalid::Invalid;
-use crate::{App, Cluster, DnsName, Fingerprint, Name, Region, Revision, Zone};
+use crate::{
+    App, Cluster, DnsName, Fingerprint, Name, RecordType, Region, Revision, SteeredRecord, Zone,
+    steered,
+};
 
 mod aliases;
 mod check;
@@ -35,6 +38,8 @@ pub struct Draft {
     pub apps: BTreeMap<Name, App>,
     /// By apex.
     pub zones: BTreeMap<DnsName, Zone>,
+    /// Records that differ by cluster, by owner and type; in no zone's own records.
+    pub steered: BTreeMap<(DnsName, RecordType), SteeredRecord>,
     /// Lists of prefixes that steering may name, with how many each holds.
     pub lists: BTreeMap<Name, usize>,
     /// The latency matrix; Data holds it.
@@ -68,6 +73,7 @@ pub struct Model {
     zones: Vec<(DnsName, Arc<Zone>)>,
     latency: Option<Fingerprint>,
     aliases: AliasNames,
+    steered: Arc<[((DnsName, RecordType), SteeredRecord)]>,
     safety: Safety,
 }
 
@@ -78,11 +84,12 @@ impl Model {
     /// # Errors
     /// Everything that is wrong, in document order of the objects.
     pub fn build(
-        draft: Draft,
+        mut draft: Draft,
         revision: Revision,
         previous: Option<&Self>,
     ) -> Result<Self, Vec<Invalid>> {
-        let wrong = check::check(&draft);
+        let mut wrong = steered::place(&mut draft);
+        wrong.extend(check::check(&draft));
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -138,6 +145,10 @@ impl Model {
             zones,
             latency: draft.latency,
             aliases,
+            steered: match previous {
+                Some(old) if is_same(&old.steered, &draft.steered) => Arc::clone(&old.steered),
+                _ => draft.steered.into_iter().collect(),
+            },
             safety: draft.safety,
         })
     }
@@ -175,6 +186,7 @@ impl Model {
             zones: Vec::new(),
             latency: None,
             aliases: AliasNames::default(),
+            steered: Arc::new([]),
             safety: Safety::default(),
         }
     }
@@ -217,6 +229,11 @@ impl Model {
     /// Names of ours that are aliases.
     pub fn alias_owners(&self) -> impl Iterator<Item = &DnsName> {
         self.aliases.all().map(|(owner, _)| owner)
+    }
+
+    /// All records that differ by cluster, by owner and type. Equal ones of two revisions are one.
+    pub fn steered(&self) -> &Arc<[((DnsName, RecordType), SteeredRecord)]> {
+        &self.steered
     }
 
     /// The safety rules.
@@ -315,6 +332,10 @@ pub struct PlacedEndpoint {
     pub cluster: u8,
     /// Where it listens.
     pub address: SocketAddr,
+}
+
+fn is_same<K: PartialEq, V: PartialEq>(old: &[(K, V)], new: &BTreeMap<K, V>) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|((k, v), new)| (k, v) == new)
 }
 
 fn keep<T: PartialEq>(old: Option<&Arc<T>>, new: T) -> Arc<T> {

@@ -49,6 +49,8 @@ pub struct Soa {
 pub struct RrSet {
     ttl: Ttl,
     rtype: RecordType,
+    /// One more than the number of the steered record it stands for, if it does.
+    number: u16,
     /// The data of each, after its length in two octets: one allocation for a set.
     packed: Box<[u8]>,
 }
@@ -83,7 +85,12 @@ impl RrSet {
             pack(&mut packed, one.wire());
         }
         let packed = packed.into();
-        Ok(Self { ttl, rtype, packed })
+        Ok(Self {
+            ttl,
+            rtype,
+            number: 0,
+            packed,
+        })
     }
 
     /// One record.
@@ -93,6 +100,7 @@ impl RrSet {
         Self {
             ttl,
             rtype: data.record_type(),
+            number: 0,
             packed: packed.into(),
         }
     }
@@ -100,6 +108,18 @@ impl RrSet {
     /// The same records with another TTL.
     pub fn with_ttl(self, ttl: Ttl) -> Self {
         Self { ttl, ..self }
+    }
+
+    /// The same records, standing for a steered record of this number, below
+    /// [`STEERED_RECORDS`](crate::budget::STEERED_RECORDS).
+    pub(crate) fn numbered(self, number: u16) -> Self {
+        let number = number.saturating_add(1);
+        Self { number, ..self }
+    }
+
+    /// The position in [`Model::steered`](crate::Model::steered) of the steered record it stands for.
+    pub const fn steered(&self) -> Option<u16> {
+        self.number.checked_sub(1)
     }
 
     /// For all of them.

@@ -37,7 +37,26 @@ pub struct AnswerRef<'t> {
     pub wire: &'t [u8],
 }
 
+/// A TTL is below 2^31 (RFC 2181 section 8). From here on it is the number of a steered record.
+const STEERED: u32 = 1 << 31;
+
+/// What stands in the place of the TTL of an RRset that stands for a steered record.
+pub(crate) fn steered_ttl(number: u16) -> u32 {
+    STEERED | u32::from(number)
+}
+
 impl<'t> AnswerRef<'t> {
+    /// The number of the steered record that it stands for: then it has no records of its own.
+    #[inline]
+    pub const fn steered(self) -> Option<u16> {
+        #[allow(clippy::cast_possible_truncation, reason = "numbers are below 2^16")]
+        if self.ttl < STEERED {
+            None
+        } else {
+            Some(self.ttl as u16)
+        }
+    }
+
     /// The target of the first record, if this is a CNAME, DNAME or ALIAS set: its uncompressed wire name.
     #[inline]
     pub fn target(self) -> Option<&'t [u8]> {
@@ -105,6 +124,21 @@ impl AnswerSet {
         }
     }
 
+    /// Of these data; TTL 0, to be patched.
+    pub(crate) fn made(rtype: u16, data: impl Iterator<Item = Vec<u8>>) -> Self {
+        let (mut wire, mut n) = (Vec::new(), 0);
+        for data in data {
+            record(&mut wire, rtype, 0, |out| out.extend_from_slice(&data));
+            n += 1;
+        }
+        Self {
+            rtype,
+            ttl: 0,
+            count: count(n),
+            wire: wire.into(),
+        }
+    }
+
     /// The addresses of one family.
     pub(crate) fn addresses(addresses: &[IpAddr], v6: bool) -> Self {
         let mut wire = Vec::new();
@@ -128,6 +162,11 @@ impl AnswerSet {
             wire: wire.into(),
         }
     }
+}
+
+/// On the wire.
+pub(crate) fn length(octets: usize) -> [u8; 2] {
+    count(octets).to_be_bytes()
 }
 
 fn count(n: usize) -> u16 {

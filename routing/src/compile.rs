@@ -15,6 +15,7 @@ use crate::names::NameIndex;
 use crate::paths::HostIndex;
 use crate::slabs::Slabs;
 use crate::slots::Slots;
+use crate::steered::SteeredSets;
 use crate::steering::{CompiledSteering, Reads, SteeringKey};
 use crate::table::{Table, World};
 
@@ -30,7 +31,8 @@ pub fn compile(
 ) -> Table {
     let same_apps = previous.is_some_and(|p| p.same_apps(model));
     let same_world = previous.is_some_and(|p| p.same_world(model));
-    let wanted = (!same_apps).then(|| Wanted::new(model));
+    let same_steered = previous.is_some_and(|p| p.same_steered(model));
+    let wanted = (!same_apps || !same_steered).then(|| Wanted::new(model));
     let reads = match (previous, &wanted) {
         (Some(p), None) => p.atlas.key().reads.clone(),
         (_, Some(wanted)) => wanted.reads(),
@@ -52,6 +54,10 @@ pub fn compile(
         measured: &status.latency,
     };
     let steerings = compiling.steerings(kept, wanted);
+    let steered = match kept {
+        Some(kept) if same_steered && steerings.are_kept() => Arc::clone(&kept.steered),
+        _ => Arc::new(SteeredSets::build(model, |at| steerings.of_record(at))),
+    };
     let names = NameIndex::build(model, slots, previous, same_apps);
     let hosts = match previous {
         Some(p) if same_apps => Arc::clone(&p.hosts),
@@ -71,6 +77,7 @@ pub fn compile(
     };
     let mut digest = Digester::new().with(&names.digest());
     digest.add(&aliases.digest());
+    digest.add(&steered.digest());
     for slab in &slabs {
         digest.add(&slab.digest);
     }
@@ -86,6 +93,7 @@ pub fn compile(
         world,
         latency,
         measured: Arc::clone(&status.latency),
+        steered,
     }
 }
 
@@ -104,25 +112,34 @@ fn atlas(
 /// What a steering is made from, as the Model has it.
 type Wish<'m> = (&'m [Step], &'m [ClusterId]);
 
-/// The different steerings of a Model, and which of them each app has.
+/// The different steerings of a Model, and which of them each app and steered record has.
 struct Wanted<'m> {
     wishes: Vec<Wish<'m>>,
     of_app: Vec<usize>,
+    of_record: Vec<usize>,
 }
 
 impl<'m> Wanted<'m> {
     fn new(model: &'m Model) -> Self {
         let mut numbers: HashMap<Wish<'m>, usize> = HashMap::new();
         let mut wishes = Vec::new();
-        let of_app = model.app_ids().map(|(id, _, app)| {
-            let wish = (&*app.steering, &**model.clusters_of(id));
+        let mut number = |steps: &'m [Step], app| {
+            let wish = (steps, &**model.clusters_of(app));
             *numbers.entry(wish).or_insert_with(|| {
                 wishes.push(wish);
                 wishes.len() - 1
             })
+        };
+        let apps = model.app_ids();
+        let of_app = apps.map(|(id, _, app)| number(&app.steering, id)).collect();
+        let records = model.steered().iter().filter_map(|(_, record)| {
+            let app = model.app_id(record.app.as_str())?;
+            let steps = record.steering.as_ref();
+            Some(number(steps.unwrap_or(&model.app(app).1.steering), app))
         });
         Self {
-            of_app: of_app.collect(),
+            of_app,
+            of_record: records.collect(),
             wishes,
         }
     }
@@ -172,6 +189,8 @@ impl Compiling<'_> {
         let of = |at: &usize| Arc::clone(&compiled[*at].1);
         Steerings {
             of_app: wanted.of_app.iter().map(of).collect(),
+            of_record: wanted.of_record.iter().map(of).collect(),
+            are_kept: false,
             by_key: Arc::new(compiled.into_iter().collect()),
         }
     }
@@ -205,6 +224,9 @@ pub(crate) struct Steerings {
     by_key: Arc<ByKey>,
     /// Empty when every app has kept its own.
     of_app: Vec<Arc<CompiledSteering>>,
+    /// Likewise.
+    of_record: Vec<Arc<CompiledSteering>>,
+    are_kept: bool,
 }
 
 impl Steerings {
@@ -212,7 +234,19 @@ impl Steerings {
         Self {
             by_key: Arc::clone(&table.steerings),
             of_app: Vec::new(),
+            of_record: Vec::new(),
+            are_kept: true,
         }
+    }
+
+    /// That of a steered record, when they are compiled anew.
+    fn of_record(&self, number: usize) -> Arc<CompiledSteering> {
+        Arc::clone(&self.of_record[number])
+    }
+
+    /// Whether no app and no record has another.
+    fn are_kept(&self) -> bool {
+        self.are_kept
     }
 
     /// That of an app; `None` when it has kept its own.

@@ -7,7 +7,7 @@ use windrose_model::Name;
 
 use crate::atlas::Place;
 use crate::choose::{Seen, prefix_key};
-use crate::steering::View;
+use crate::steering::{Steering, View};
 use crate::table::{AppEntry, Table};
 
 mod alias;
@@ -22,6 +22,7 @@ pub use http::{HttpTrace, http};
 fn place(
     table: &Table,
     entry: &AppEntry,
+    steering: Steering<'_>,
     client: IpAddr,
     draw: u64,
     steps: &mut Vec<String>,
@@ -44,7 +45,7 @@ fn place(
     if entry.sticky() {
         steps.push("sticky: the client's /24 or /56 is the key".to_owned());
     }
-    (entry.view(table, leaf), key)
+    (steering.view(table, leaf), key)
 }
 
 /// What steering knows of a place; what no rule names is not kept.
@@ -66,8 +67,8 @@ fn known(table: &Table, place: Place) -> Vec<String> {
     known
 }
 
-fn tiers(entry: &AppEntry, view: View, steps: &mut Vec<String>) {
-    let row = entry.steering.row(view);
+fn tiers(entry: &AppEntry, steering: Steering<'_>, view: View, steps: &mut Vec<String>) {
+    let row = steering.0.row(view);
     for (at, tier) in row.tiers.iter().enumerate() {
         let members: Vec<String> = tier
             .members

@@ -24,6 +24,7 @@ mod publish;
 mod slabs;
 mod slots;
 mod state;
+mod steered;
 mod steering;
 mod table;
 
@@ -39,5 +40,6 @@ pub use plan::{AppPlan, Endpoint, Group, PlanCluster, PlanVersion};
 pub use publish::{Publisher, Reader, Source, StaleStamp};
 pub use slots::{AppSlots, Released, SlotBook, Slots};
 pub use state::AppState;
-pub use steering::{Row, Tier, View};
+pub use steered::SteeredSet;
+pub use steering::{Row, Steering, Tier, View};
 pub use table::{AppEntry, Table};

@@ -12,6 +12,7 @@ use self::rules::{Class, Rules, stands, weights};
 use crate::atlas::{Atlas, Leaf};
 use crate::digest::Digester;
 use crate::latency::{Latency, Reach};
+use crate::table::Table;
 
 mod outline;
 mod reads;
@@ -87,6 +88,27 @@ impl Trips for Present<'_> {
         let seen = || *self.measured.get(&region)?.get(at)?;
         let known = || Some(self.reaches.of.get(&region)?.get(at)?.rtt);
         measured.then(seen).flatten().or_else(known)
+    }
+}
+
+/// How clients become views, and how wide the views reach. HOT.
+#[derive(Clone, Copy)]
+pub struct Steering<'t>(pub(crate) &'t CompiledSteering);
+
+impl Steering<'_> {
+    /// The view of a client.
+    #[inline]
+    pub fn view(self, table: &Table, leaf: Leaf) -> View {
+        self.0.view(&table.atlas, leaf)
+    }
+
+    /// The widest prefix around a client inside which its view is the same, in the family of its
+    /// address; 0 when everyone is treated alike. It does not depend on health, weights or chance.
+    ///
+    /// RFC 7871 section 7.2.1. A sticky answer narrows it to at least /24 or /56 by itself.
+    #[inline]
+    pub fn scope(self, leaf: Leaf) -> u8 {
+        self.0.scope(leaf)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::names::{Lookup, NameIndex, Node, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
 use crate::plan::{AppPlan, PlanCluster};
 use crate::state::AppState;
-use crate::steering::{CompiledSteering, SteeringKey, View};
+use crate::steered::{SteeredSet, SteeredSets};
+use crate::steering::{CompiledSteering, Row, Steering, SteeringKey, View};
 
 /// Apps per slab: a flip copies only the slabs it touches.
 pub(crate) const SLAB: usize = 64;
@@ -34,6 +35,7 @@ pub struct Table {
     pub(crate) latency: Option<Arc<Latency>>,
     /// As the Status has it.
     pub(crate) measured: MeasuredRtts,
+    pub(crate) steered: Arc<SteeredSets>,
 }
 
 /// What plans were made from, besides their app; compared to find what may be kept.
@@ -121,6 +123,12 @@ impl Table {
         self.hosts.find(host)
     }
 
+    /// A record that differs by cluster.
+    #[inline]
+    pub fn steered(&self, number: u16) -> Option<&SteeredSet> {
+        self.steered.get(number)
+    }
+
     /// An app. Ids are valid within one Table.
     #[inline]
     pub fn app(&self, id: AppId) -> &AppEntry {
@@ -151,6 +159,11 @@ impl Table {
                 .all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1))
     }
 
+    /// Whether these are the steered records it was made from.
+    pub(crate) fn same_steered(&self, model: &Model) -> bool {
+        Arc::ptr_eq(self.steered.source(), model.steered())
+    }
+
     pub(crate) fn same_apps(&self, model: &Model) -> bool {
         let mut ours = self.apps();
         model.apps().iter().all(|(name, app)| {
@@ -177,19 +190,22 @@ impl Table {
 }
 
 impl AppEntry {
+    /// How the app is steered.
+    #[inline]
+    pub fn steering(&self) -> Steering<'_> {
+        Steering(&self.steering)
+    }
+
     /// The view of a client.
     #[inline]
     pub fn view(&self, table: &Table, leaf: Leaf) -> View {
-        self.steering.view(&table.atlas, leaf)
+        self.steering().view(table, leaf)
     }
 
-    /// The widest prefix around a client inside which its view is the same, in the family of its
-    /// address; 0 when everyone is treated alike. It does not depend on health, weights or chance.
-    ///
-    /// RFC 7871 section 7.2.1. A sticky answer narrows it to at least /24 or /56 by itself.
+    /// The scope of an answer for a client; see [`Steering::scope`].
     #[inline]
     pub fn scope(&self, leaf: Leaf) -> u8 {
-        self.steering.scope(leaf)
+        self.steering().scope(leaf)
     }
 
     /// Whether clients are kept together by prefix.
@@ -224,6 +240,20 @@ impl AppEntry {
     #[inline]
     pub fn choose_dns_seen(&self, view: View, key: u64, see: &mut impl FnMut(Seen)) -> DnsChoice {
         self.chooser(view, key).dns(self.plan.app.answers, see)
+    }
+
+    /// The cluster of an answer with a record that differs by cluster; the first of those chosen
+    /// counts. `view` is one of the record's steering.
+    #[inline]
+    pub fn choose_record(
+        &self,
+        record: &SteeredSet,
+        view: View,
+        key: u64,
+        see: &mut impl FnMut(Seen),
+    ) -> DnsChoice {
+        let row = record.steering().0.row(view);
+        self.chooser_among(row, key).dns(1, see)
     }
 
     /// The cluster of a request; `excluded` has the bits of clusters that were tried. `None` when
@@ -299,8 +329,13 @@ impl AppEntry {
 
     #[inline]
     fn chooser(&self, view: View, key: u64) -> Chooser<'_> {
+        self.chooser_among(self.steering.row(view), key)
+    }
+
+    #[inline]
+    fn chooser_among<'a>(&'a self, row: &'a Row, key: u64) -> Chooser<'a> {
         Chooser {
-            row: self.steering.row(view),
+            row,
             state: &self.state,
             hashes: &self.plan.hashes,
             key,

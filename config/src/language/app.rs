@@ -236,7 +236,7 @@ static RETRY: Mapping = Mapping::new(
     ],
 );
 
-static STEP: Mapping = Mapping {
+pub(super) static STEP: Mapping = Mapping {
     noun: "a steering step",
     rule: Rule::ExactlyOne(&["fence", "geo", "nearest", "latency", "weighted", "failover"]),
     fields: &[

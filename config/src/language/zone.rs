@@ -1,6 +1,7 @@
 //! The keys of a zone.
 
-use super::{Field, Keys, List, Mapping, Rule, S, Scalar, Shape};
+use super::app::STEP;
+use super::{Either, Field, Keys, List, Map, Mapping, Rule, S, Scalar, Shape};
 
 pub(super) static ZONE: Shape = Keys(&Mapping::new(
     "a zone",
@@ -49,7 +50,7 @@ static SOA: Mapping = Mapping::new(
 
 static RECORD: Shape = Keys(&Mapping {
     noun: "a record",
-    rule: Rule::ExactlyOne(&["value", "values"]),
+    rule: Rule::ExactlyOne(&["value", "values", "by_cluster"]),
     fields: &[
         Field::required(
             "name",
@@ -66,6 +67,26 @@ static RECORD: Shape = Keys(&Mapping {
             "values",
             List(&Scalar(S::Text)),
             "Several of the same type.",
+        ),
+        Field::optional(
+            "by_cluster",
+            Map(S::Name, &Either(S::Text, &List(&Scalar(S::Text)))),
+            "The values of each cluster of an app: the one that its addresses lead to counts.",
+        ),
+        Field::optional(
+            "hints",
+            Scalar(S::Choice(&["steered"])),
+            "Of an HTTPS or SVCB record: the addresses of the chosen cluster as ipv4hint and ipv6hint.",
+        ),
+        Field::optional(
+            "app",
+            Scalar(S::Name),
+            "Which app steers it; the one whose host it stands at when absent.",
+        ),
+        Field::optional(
+            "steering",
+            List(&Keys(&STEP)),
+            "Steps in place of the app's.",
         ),
         Field::optional("ttl", Scalar(S::Seconds), "The zone's `ttl` when absent."),
     ],

@@ -2,7 +2,7 @@
 //! only the file can tell is left to whoever opens it.
 
 use windrose_model::{
-    City, ClientSet, Draft, GeoField, GeoRules, Invalid, LatencyMatrix, Segment, Step,
+    City, ClientSet, DnsName, Draft, GeoField, GeoRules, Invalid, LatencyMatrix, Segment, Step,
 };
 
 use super::{Found, path, refuse};
@@ -23,16 +23,22 @@ pub(super) fn check(data: &DataSources, latency: &LatencyMatrix, draft: &Draft, 
     // could not be read may do so.
     let unread = draft.latency.is_some() && latency.pairs().next().is_none();
     let by_prefix = unread || latency.cidrs().next().is_some();
+    let by_country = |step: &Step| !(by_prefix && matches!(step, Step::Latency(_)));
+    let mut check = |at: &[Segment], wanted: &[Step]| {
+        let wanted = wanted.iter().enumerate();
+        steps(data, at, wanted.filter(|(_, step)| by_country(step)), found);
+    };
     for (app, wanted) in &draft.apps {
         let at = path(&["apps", app.as_str(), "steering"]);
-        let by_country = |step: &&Step| !(by_prefix && matches!(step, Step::Latency(_)));
-        let wanted = wanted.steering.iter().enumerate();
-        steps(
-            data,
-            &at,
-            wanted.filter(|(_, step)| by_country(step)),
-            found,
-        );
+        check(&at, &wanted.steering);
+    }
+    for ((owner, rtype), record) in &draft.steered {
+        let mut above = std::iter::successors(Some(owner.clone()), DnsName::parent);
+        let apex = above.find(|name| draft.zones.contains_key(name));
+        if let (Some(own), Some(apex)) = (&record.steering, apex) {
+            let (apex, owner, rtype) = (apex.to_string(), owner.to_string(), rtype.to_string());
+            check(&path(&["zones", &apex, "records", &owner, &rtype]), own);
+        }
     }
 }
 

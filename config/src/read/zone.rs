@@ -12,6 +12,10 @@ use crate::source::{Sources, Span};
 use crate::tree::Node;
 use crate::zonefile::{self, Budget, Folder, Record, Written};
 
+mod steered;
+
+pub(super) use steered::{Steered, resolve};
+
 /// Octets of one character string (RFC 1035 section 3.3).
 const STRING: usize = 255;
 
@@ -184,6 +188,9 @@ impl Reader<'_> {
             let Some(owner) = written.and_then(|text| self.name(name, text)) else {
                 continue;
             };
+            if self.steered(record, name, &owner, rtype) {
+                continue;
+            }
             let ttl = value(record, "ttl", scalar::seconds).unwrap_or(default);
             let ttl_at = record.get("ttl").map_or(name.span, |n| n.span);
             let values = record.get("values").map_or(&[][..], Node::items);

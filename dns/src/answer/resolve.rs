@@ -189,6 +189,9 @@ impl<'t> Resolution<'t, '_, '_> {
             node.set(qtype).filter(|set| set.rtype != rtype::ALIAS)
         };
         if let Some(set) = wanted {
+            if let Some(number) = set.steered() {
+                return self.steer_record(number, zone, owner, verdict);
+            }
             self.whole(set, owner);
             return None;
         }
@@ -199,6 +202,9 @@ impl<'t> Resolution<'t, '_, '_> {
             return None;
         }
         if let Some(alias) = node.set(rtype::CNAME) {
+            if let Some(number) = alias.steered() {
+                return self.steer_record(number, zone, owner, verdict);
+            }
             return self.cname(alias, owner);
         }
         if node.is_apex() && matches!(qtype, rtype::SOA | rtype::DS) {

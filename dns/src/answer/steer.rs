@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use windrose_model::{AppId, WhenAllDown};
 use windrose_routing::{
-    AppEntry, DnsChoice, Leaf, Picked, Seen, ZoneEntry, embedded_ipv4, prefix_key,
+    AppEntry, DnsChoice, Leaf, Picked, Seen, Steering, ZoneEntry, embedded_ipv4, prefix_key,
 };
 use windrose_telemetry::Prefix;
 
 use super::resolve::{Owner, Resolution};
 use crate::extended_error::ExtendedError;
-use crate::message::Rcode;
+use crate::message::{FIXED, Rcode};
 use crate::query::rtype;
 use crate::reply::{Steered, Verdict};
 use crate::subnet::{Subnet, is_unroutable};
@@ -26,13 +26,9 @@ impl Resolution<'_, '_, '_> {
         verdict: &mut Verdict,
     ) {
         let app = self.table.app(id);
-        let client = self.client(app);
-        verdict.scope = client.scope;
-        let key = if app.sticky() {
-            prefix_key(app.plan.salt, client.address)
-        } else {
-            self.draw
-        };
+        let client = self.client(app, app.steering());
+        verdict.scope = verdict.scope.max(client.scope);
+        let key = self.key(app, &client);
         let view = app.view(self.table, client.leaf);
         let mut seen = None;
         let choice = app.choose_dns_seen(view, key, &mut |step| {
@@ -92,17 +88,78 @@ impl Resolution<'_, '_, '_> {
         }
     }
 
+    /// Answers with what the chosen cluster has of a record that differs by cluster; the target, if
+    /// that is an alias to follow.
+    #[inline(never)]
+    pub(super) fn steer_record(
+        &mut self,
+        number: u16,
+        zone: &ZoneEntry,
+        owner: Owner,
+        verdict: &mut Verdict,
+    ) -> Option<Owner> {
+        let record = self.table.steered(number)?;
+        let app = self.table.app(record.app);
+        let client = self.client(app, record.steering());
+        // Of an alias and what it leads to one scope is told: the narrower prefix holds for both.
+        verdict.scope = verdict.scope.max(client.scope);
+        let key = self.key(app, &client);
+        let view = record.steering().view(self.table, client.leaf);
+        match app.choose_record(record, view, key, &mut |_| {}) {
+            DnsChoice::Clusters(picked) => {
+                let (at, set) = picked.first().and_then(|at| Some((*at, record.of(*at)?)))?;
+                if !self.message.fits(set.wire.len()) {
+                    return None;
+                }
+                let target = Owner {
+                    at: self.message.position() + FIXED,
+                    len: set.view().target().map_or(0, <[u8]>::len),
+                };
+                self.message.answer(set.view(), owner.pointer(), app.ttl());
+                let cluster = app.plan.clusters.get(usize::from(at))?;
+                verdict.steered = Some(Steered {
+                    app: record.app,
+                    cluster: at,
+                    slot: cluster.slot,
+                    client: Prefix::of(client.address),
+                });
+                let wanted = self.query.qtype;
+                let is_alias =
+                    target.len > 0 && wanted != rtype::CNAME && wanted != rtype::ANY;
+                is_alias.then_some(target)
+            }
+            DnsChoice::Nodata => {
+                self.negative_within(zone, owner, app.ttl());
+                None
+            }
+            DnsChoice::Servfail => {
+                verdict.rcode = Rcode::ServFail;
+                verdict.authoritative = false;
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn key(&self, app: &AppEntry, client: &Client) -> u64 {
+        if app.sticky() {
+            prefix_key(app.plan.salt, client.address)
+        } else {
+            self.draw
+        }
+    }
+
     /// Whom to steer by: the client's subnet if the resolver told it, else where the query came
     /// from.
     #[inline]
-    fn client(&self, app: &AppEntry) -> Client {
+    fn client(&self, app: &AppEntry, steering: Steering<'_>) -> Client {
         let subnet = self.query.edns.and_then(|edns| edns.subnet);
         // Source prefix 0 asks not to be steered by; the answer holds for everyone (RFC 7871
         // section 7.1.2).
         if let Some(subnet) = subnet
             && let Some(address) = subnet.address()
         {
-            self.told(app, subnet, address)
+            self.told(app, steering, subnet, address)
         } else {
             Client {
                 address: self.source,
@@ -113,16 +170,22 @@ impl Resolution<'_, '_, '_> {
     }
 
     #[inline]
-    fn told(&self, app: &AppEntry, subnet: Subnet, address: IpAddr) -> Client {
+    fn told(
+        &self,
+        app: &AppEntry,
+        steering: Steering<'_>,
+        subnet: Subnet,
+        address: IpAddr,
+    ) -> Client {
         let leaf = self.table.leaf(address);
-        let scope = app.scope(leaf);
+        let scope = steering.scope(leaf);
         // An IPv4 address inside an IPv6 one counts as itself, behind the bits in front of it.
         let (known, offset) = match address {
             IpAddr::V4(_) => (address, 0),
             IpAddr::V6(ip) => embedded_ipv4(ip)
                 .map_or((address, 0), |(inner, offset)| (IpAddr::V4(inner), offset)),
         };
-        if scope > 0 && is_unroutable(known) && self.is_nowhere(app, leaf, known) {
+        if scope > 0 && is_unroutable(known) && self.is_nowhere(steering, leaf, known) {
             return Client {
                 address: self.source,
                 leaf: self.table.leaf(self.source),
@@ -143,12 +206,13 @@ impl Resolution<'_, '_, '_> {
 
     /// Whether steering treats an unroutable address as it treats an unspecified one: no rule names
     /// it, so the resolver says more about the client (RFC 7871 section 10).
-    fn is_nowhere(&self, app: &AppEntry, leaf: Leaf, address: IpAddr) -> bool {
+    fn is_nowhere(&self, steering: Steering<'_>, leaf: Leaf, address: IpAddr) -> bool {
         let unspecified = match address {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        app.view(self.table, leaf) == app.view(self.table, self.table.leaf(unspecified))
+        let unspecified = self.table.leaf(unspecified);
+        steering.view(self.table, leaf) == steering.view(self.table, unspecified)
     }
 }
 

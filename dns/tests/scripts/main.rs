@@ -10,6 +10,7 @@ mod world;
 
 mod aliases;
 mod broken;
+mod by_cluster;
 mod cookies;
 mod delegations;
 mod dnames;

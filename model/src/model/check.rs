@@ -10,6 +10,7 @@ use crate::invalid::{Invalid, Segment};
 use crate::meant;
 use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
 
+mod steered;
 mod steering;
 mod zones;
 
@@ -26,6 +27,7 @@ pub(super) fn check(draft: &Draft) -> Vec<Invalid> {
     checker.lists();
     checker.apps();
     checker.zones();
+    checker.steered();
     checker.wrong
 }
 
@@ -194,7 +196,7 @@ impl<'a> Checker<'a> {
                     c.settings(app, &clusters);
                     c.under("split", |c| c.split(app, &app.split));
                     c.routes(app);
-                    c.steering(app, &clusters);
+                    c.steering(&app.steering, &clusters);
                     c.safety(&clusters);
                     let lists = app.versions.values().flat_map(|v| v.endpoints.values());
                     endpoints.add(name, lists.map(Vec::len).sum());
@@ -202,9 +204,21 @@ impl<'a> Checker<'a> {
                     all_hosts.add(name, app.hosts.len());
                     cidrs.add(name, app.steering.iter().map(steering::cidrs).sum());
                     if app.steering.iter().any(steering::reads_place) {
-                        steerings.insert((&app.steering, clusters));
+                        steerings.insert((&*app.steering, clusters));
                     }
                 });
+            }
+            for record in draft.steered.values() {
+                let steps = record
+                    .steering
+                    .iter()
+                    .filter(|s| s.iter().any(steering::reads_place));
+                for steps in steps {
+                    let app = draft.apps.get(&record.app);
+                    let versions = app.into_iter().flat_map(|app| app.versions.values());
+                    let clusters = versions.flat_map(|v| v.endpoints.keys()).collect();
+                    steerings.insert((&**steps, clusters));
+                }
             }
             c.within_in_all("endpoints in all apps", &endpoints, budget::ENDPOINTS);
             c.within_in_all("versions by cluster in all apps", &groups, budget::GROUPS);

@@ -7,8 +7,11 @@ use windrose_model::{DnsName, RecordType, Stamp};
 
 use super::{alias, place, records, say, tiers};
 use crate::answers::AnswerRef;
+use crate::atlas::embedded_ipv4;
 use crate::choose::DnsChoice;
 use crate::names::{Lookup, Node, ZoneEntry};
+use crate::steered::SteeredSet;
+use crate::steering::Steering;
 use crate::table::{AppEntry, Table};
 
 /// Aliases followed inside our zones, as the answer does.
@@ -117,6 +120,12 @@ fn stands(
     if let (Some(app), RecordType::A | RecordType::AAAA) = (node.app, rtype) {
         steered(trace, table, table.app(app), owner, rtype, draw);
         return None;
+    }
+    let record = |rtype| table.steered(node.set(rtype)?.steered()?);
+    let alias = RecordType::CNAME.code();
+    if let Some(set) = record(rtype.code()).or_else(|| record(alias)) {
+        let target = by_cluster(trace, table, set, owner, rtype, draw);
+        return target.filter(|_| rtype != RecordType::CNAME);
     }
     let soa = (node.is_apex() && rtype == RecordType::SOA).then(|| zone.soa.view());
     if let Some(set) = node.set(rtype.code()).or(soa) {
@@ -238,16 +247,9 @@ pub(super) fn steered(
     trace
         .steps
         .push(format!("app {} steers {rtype} here", entry.plan.name));
-    let (view, key) = place(table, entry, trace.client, draw, &mut trace.steps);
-    tiers(entry, view, &mut trace.steps);
-    let alike = entry.scope(table.leaf(trace.client));
-    // What a sticky answer narrows it to, if the resolver tells as much of the client.
-    let stuck = match trace.client.to_canonical() {
-        _ if !entry.sticky() => 0,
-        IpAddr::V4(_) => 24,
-        IpAddr::V6(_) => 56,
-    };
-    trace.scope = alike.max(stuck);
+    let steering = entry.steering();
+    let (view, key) = place(table, entry, steering, trace.client, draw, &mut trace.steps);
+    tiers(entry, steering, view, &mut trace.steps);
     let mut steps = Vec::new();
     let choice = entry.choose_dns_seen(view, key, &mut |seen| steps.push(say(entry, seen)));
     trace.steps.append(&mut steps);
@@ -283,6 +285,63 @@ pub(super) fn steered(
             }
         }
     }
+    promise(trace, table, entry, steering);
+}
+
+/// A record that differs by cluster; the target if that is an alias to follow.
+fn by_cluster(
+    trace: &mut DnsTrace,
+    table: &Table,
+    record: &SteeredSet,
+    owner: &DnsName,
+    rtype: RecordType,
+    draw: u64,
+) -> Option<DnsName> {
+    let (entry, steering) = (table.app(record.app), record.steering());
+    trace.steps.push(format!(
+        "{rtype} differs by cluster: the one that app {} chooses",
+        entry.plan.name
+    ));
+    let (view, key) = place(table, entry, steering, trace.client, draw, &mut trace.steps);
+    tiers(entry, steering, view, &mut trace.steps);
+    let mut steps = Vec::new();
+    let choice = entry.choose_record(record, view, key, &mut |seen| steps.push(say(entry, seen)));
+    trace.steps.append(&mut steps);
+    let mut target = None;
+    match choice {
+        DnsChoice::Servfail => trace.rcode = "SERVFAIL",
+        DnsChoice::Nodata => trace
+            .steps
+            .push("an empty answer with the zone's SOA".to_owned()),
+        DnsChoice::Clusters(picked) => {
+            let lead = picked.first().copied();
+            if let Some((lead, set)) = lead.and_then(|lead| Some((lead, record.of(lead)?))) {
+                let cluster = &entry.plan.clusters[usize::from(lead)];
+                trace.clusters.push(cluster.name.to_string());
+                let lines = records::lines(owner, entry.ttl(), set.view());
+                trace.records.extend(lines);
+                target = records::target(set.view());
+            }
+        }
+    }
+    promise(trace, table, entry, steering);
+    target
+}
+
+/// How long, and for whom else, a steered answer holds.
+fn promise(trace: &mut DnsTrace, table: &Table, entry: &AppEntry, steering: Steering<'_>) {
+    let alike = steering.scope(table.leaf(trace.client));
+    let (known, offset) = match trace.client {
+        IpAddr::V4(_) => (trace.client, 0),
+        IpAddr::V6(ip) => embedded_ipv4(ip).map_or((trace.client, 0), |(ip, n)| (ip.into(), n)),
+    };
+    // What a sticky answer narrows it to, if the resolver tells as much of the client.
+    let stuck = match known {
+        _ if !entry.sticky() => 0,
+        IpAddr::V4(_) => offset + 24,
+        IpAddr::V6(_) => 56,
+    };
+    trace.scope = trace.scope.max(alike).max(stuck);
     trace
         .steps
         .push(format!("TTL {} s: {}", entry.ttl(), entry.why_ttl()));

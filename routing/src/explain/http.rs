@@ -90,8 +90,15 @@ pub fn http(
         shares.join(", ")
     ));
     trace.version = Some(name.to_string());
-    let (view, key) = place(table, entry, client, draw, &mut trace.steps);
-    tiers(entry, view, &mut trace.steps);
+    let (view, key) = place(
+        table,
+        entry,
+        entry.steering(),
+        client,
+        draw,
+        &mut trace.steps,
+    );
+    tiers(entry, entry.steering(), view, &mut trace.steps);
     lacking(entry, view, version, &mut trace.steps);
     let mut steps = Vec::new();
     let kept = home.and_then(|home| entry.stays_home(view, version, home, 0));

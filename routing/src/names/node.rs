@@ -112,7 +112,10 @@ pub(super) fn octets(sets: &[u8], count: u16) -> usize {
 
 /// Appends a set as [`read`] takes it.
 pub(super) fn write(out: &mut Vec<u8>, set: &RrSet) {
-    let (rtype, ttl) = (set.record_type().code(), set.ttl().seconds());
+    let rtype = set.record_type().code();
+    let ttl = set
+        .steered()
+        .map_or_else(|| set.ttl().seconds(), answers::steered_ttl);
     out.extend_from_slice(&rtype.to_le_bytes());
     let count_at = out.len();
     out.extend_from_slice(&[0; 2]);
@@ -120,7 +123,9 @@ pub(super) fn write(out: &mut Vec<u8>, set: &RrSet) {
     out.extend_from_slice(&[0; 2]);
     let begin = out.len();
     let mut count: u16 = 0;
-    for data in set.data() {
+    // What it stands for is answered in its place.
+    let own = set.data().filter(|_| set.steered().is_none());
+    for data in own {
         answers::record(out, rtype, ttl, |out| out.extend_from_slice(data.wire()));
         count = count.saturating_add(1);
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{Checker, Sum};
 use crate::invalid::Segment;
-use crate::{App, ClientSet, Name, Preference, Step, budget, inner_ipv4};
+use crate::{ClientSet, Name, Preference, Step, budget, inner_ipv4};
 
 /// How many CIDRs a step names.
 pub(super) fn cidrs(step: &Step) -> usize {
@@ -27,10 +27,10 @@ pub(super) fn reads_place(step: &Step) -> bool {
 }
 
 impl Checker<'_> {
-    pub(super) fn steering(&mut self, app: &App, clusters: &BTreeSet<&Name>) {
+    pub(super) fn steering(&mut self, steps: &[Step], clusters: &BTreeSet<&Name>) {
         self.under("steering", |c| {
-            c.within("steering steps", app.steering.len(), budget::STEERING_STEPS);
-            for (i, step) in app.steering.iter().enumerate() {
+            c.within("steering steps", steps.len(), budget::STEERING_STEPS);
+            for (i, step) in steps.iter().enumerate() {
                 c.under(i, |c| match step {
                     Step::Fence(rules) => c.under("fence", |c| {
                         if rules.is_empty() {

@@ -1,0 +1,103 @@
+//! Records that an app steers besides its addresses: each of its clusters has its own.
+
+use std::collections::BTreeMap;
+
+use crate::{Draft, Invalid, Name, RecordType, RrSet, Segment, Step, budget};
+
+/// The records of one owner and type, by cluster. Which cluster counts is decided as for the addresses
+/// of the app; so are scope, stickiness and TTL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SteeredRecord {
+    /// Whose clusters, health and shares count.
+    pub app: Name,
+    /// Steps in place of the app's.
+    pub steering: Option<Vec<Step>>,
+    /// What is answered.
+    pub data: SteeredData,
+}
+
+/// What a steered record answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SteeredData {
+    /// One RRset for each cluster of the app, all of the record's type. Their TTLs do not count.
+    ByCluster(BTreeMap<Name, RrSet>),
+    /// SVCB or HTTPS records without hints, which get the addresses of the chosen cluster as
+    /// `ipv4hint` and `ipv6hint` (RFC 9460 section 7.3). Their TTL does not count.
+    Hints(RrSet),
+}
+
+impl SteeredRecord {
+    /// Any of its RRsets; `None` when it has none.
+    pub(crate) fn template(&self) -> Option<&RrSet> {
+        match &self.data {
+            SteeredData::ByCluster(sets) => sets.values().next(),
+            SteeredData::Hints(set) => Some(set),
+        }
+    }
+}
+
+/// Whether records of this type may differ by cluster: not those that shape the tree of names, which
+/// resolvers keep for everyone.
+pub(crate) fn is_steerable(rtype: RecordType) -> bool {
+    !matches!(
+        rtype,
+        RecordType::NS | RecordType::DNAME | RecordType::DS | RecordType::SOA
+    )
+}
+
+/// Puts a numbered RRset into its zone for every steered record, so that its name exists and leads to
+/// it. Gives what is in the way.
+pub(crate) fn place(draft: &mut Draft) -> Vec<Invalid> {
+    let mut wrong = Vec::new();
+    let Draft { steered, zones, .. } = draft;
+    if steered.len() > budget::STEERED_RECORDS {
+        let message = format!(
+            "{} steered records, at most {} are allowed",
+            steered.len(),
+            budget::STEERED_RECORDS
+        );
+        wrong.push(refuse("budget-exceeded", vec!["zones".into()], message));
+        return wrong;
+    }
+    for (number, ((owner, rtype), record)) in (0_u16..).zip(steered.iter()) {
+        let above = std::iter::successors(Some(owner.clone()), crate::DnsName::parent);
+        let Some(apex) = above.into_iter().find(|name| zones.contains_key(name)) else {
+            let message = format!("{owner} {rtype} lies in no zone");
+            wrong.push(refuse("record-outside-zone", vec!["zones".into()], message));
+            continue;
+        };
+        let at = || {
+            let keys = [
+                "zones",
+                &apex.to_string(),
+                "records",
+                &owner.to_string(),
+                &rtype.to_string(),
+            ];
+            keys.map(Segment::from).to_vec()
+        };
+        let Some(template) = record.template() else {
+            let message = format!("{owner} {rtype} has no cluster");
+            wrong.push(refuse("missing-cluster", at(), message));
+            continue;
+        };
+        if let Some(zone) = zones.get_mut(&apex) {
+            let numbered = template.clone().numbered(number);
+            let before = zone.records.insert(owner.clone(), numbered);
+            if before.is_some() {
+                let message = format!("{owner} {rtype} is written with and without clusters");
+                wrong.push(refuse("duplicate-record", at(), message));
+            }
+        }
+    }
+    wrong
+}
+
+fn refuse(code: &'static str, at: Vec<Segment>, message: String) -> Invalid {
+    Invalid {
+        code,
+        at,
+        message,
+        help: None,
+    }
+}
