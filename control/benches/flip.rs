@@ -1,5 +1,7 @@
 //! CPU from an event to the published Table with 10,000 apps and 100,000 endpoints, and what
-//! scheduling 100,000 targets costs. `cargo bench -p windrose-control`; the bar is 10 ms.
+//! scheduling 100,000 targets costs; then the same with 300 views for each app, over the built-in
+//! country database. `cargo bench -p windrose-control`; the bars are 20 ms for a flip of all apps, and
+//! 5 s for a full compile, which is done away from the control thread.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +10,7 @@
     reason = "a measuring program"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,19 +20,32 @@ use windrose_control::event::{Effect, Event};
 use windrose_control::probe::{Order, Outcome};
 use windrose_control::{Budget, Controller, Options};
 use windrose_model::{
-    App, Cluster, Coordinates, DnsName, Draft, Model, Name, Now, Percent, ProbeFailure, Region,
-    Revision, Split, Version, WallTime, Weight,
+    App, Cluster, Coordinates, Country, DnsName, Draft, GeoRules, Model, Name, Now, Percent,
+    Preference, ProbeFailure, Region, Revision, Split, Step, Version, WallTime, Weight, budget,
 };
+use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Publisher, SlotBook, Slots, Table, compile};
 
 const APPS: u32 = 10_000;
 const CLUSTERS: u8 = 5;
 const PER_CLUSTER: u8 = 2;
 const TIMES: usize = 4;
+const VIEWS: usize = 300;
 
 fn main() {
+    println!("10,000 apps without steering");
+    measure(draft(0));
+    println!("\n10,000 apps, {VIEWS} views, one steering for all");
+    measure(draft(1));
+    let several = budget::PLACE_STEERINGS;
+    println!("\n10,000 apps, {VIEWS} views, {several} different steerings");
+    measure(draft(several));
+}
+
+fn measure(draft: Draft) {
+    let mut changed = draft.clone();
     let began = cpu();
-    let model = Arc::new(Model::build(draft(), Revision(1), None).unwrap());
+    let model = Arc::new(Model::build(draft, Revision(1), None).unwrap());
     println!("model                          {:>10.2?}", cpu() - began);
     let mut node = Node::new(Arc::clone(&model));
     let probes = node.round(|_| Outcome::Healthy);
@@ -47,7 +62,6 @@ fn main() {
     node.fail("one cluster of all 10,000 apps", |address| {
         cluster_of(address) == 1
     });
-    let mut changed = draft();
     let app = changed.apps.get_mut("app4711").unwrap();
     app.health.timeout *= 2;
     node.reload(Arc::new(
@@ -94,7 +108,7 @@ impl Node {
             },
             ..Options::default()
         };
-        let data = Arc::new(Data::nothing());
+        let data = Arc::new(Data::of_geo(GeoDb::builtin()));
         let began = cpu();
         let controller = Controller::new(now, Arc::clone(&model), data, &options);
         println!("controller                     {:>10.2?}", cpu() - began);
@@ -105,6 +119,8 @@ impl Node {
         let inputs = controller.inputs();
         let table = compile(&model, &inputs.status, &inputs.data, &slots, None);
         println!("full compile                   {:>10.2?}", cpu() - began);
+        let views = table.app_by_name("app4711").map(|id| table.app(id).views());
+        println!("views of an app                {:>10}", views.unwrap_or(0));
         Self {
             controller,
             publisher: Publisher::new(table).0,
@@ -261,7 +277,56 @@ fn cluster_of(address: SocketAddr) -> u8 {
     }
 }
 
-fn draft() -> Draft {
+/// Countries in an order that differs from steering to steering, each with an order of clusters of its
+/// own, and prefixes for the rest of the views.
+fn steering(number: usize, countries: &BTreeSet<Country>) -> Vec<Step> {
+    let mut orders = orders(&(0..CLUSTERS).collect::<Vec<_>>());
+    let turn = number % orders.len();
+    orders.rotate_left(turn);
+    let mut orders = orders.into_iter().take(VIEWS - 1);
+    let rules = GeoRules {
+        countries: countries.iter().copied().zip(&mut orders).collect(),
+        cidrs: (0_u8..)
+            .zip(orders)
+            .map(|(i, order)| (format!("10.0.{i}.0/24").parse().unwrap(), order))
+            .collect(),
+        ..GeoRules::default()
+    };
+    // Rotation alone gives 541; the other half fails over.
+    let half = Step::Failover(vec![vec![cluster_name(0)]]);
+    let more = (number >= 541).then_some(half);
+    [Step::Geo(rules)].into_iter().chain(more).collect()
+}
+
+/// All ways to put clusters in an order with equals: 541 for five.
+fn orders(clusters: &[u8]) -> Vec<Preference> {
+    if clusters.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for first in 1_u32..1 << clusters.len() {
+        let (group, rest): (Vec<(usize, u8)>, Vec<(usize, u8)>) = (clusters.iter().copied())
+            .enumerate()
+            .partition(|(i, _)| first >> i & 1 == 1);
+        let group: Vec<_> = group.into_iter().map(|(_, c)| cluster_name(c)).collect();
+        let rest: Vec<_> = rest.into_iter().map(|(_, c)| c).collect();
+        for mut order in orders(&rest) {
+            order.insert(0, group.clone());
+            all.push(order);
+        }
+    }
+    all
+}
+
+fn cluster_name(cluster: u8) -> Name {
+    Name::new(&format!("c{cluster}")).unwrap()
+}
+
+/// `steerings` different ones among the apps.
+fn draft(steerings: usize) -> Draft {
+    let geo = GeoDb::builtin();
+    let countries = geo.v4().filter_map(|(.., known)| known.country).collect();
+    let steerings: Vec<_> = (0..steerings).map(|n| steering(n, &countries)).collect();
     let name = |text: &str| Name::new(text).unwrap();
     let mut draft = Draft::default();
     let region = Region {
@@ -280,18 +345,21 @@ fn draft() -> Draft {
         };
         draft.clusters.insert(name(&format!("c{cluster}")), entry);
     }
-    for app in 0..APPS {
+    for (app, at) in (0..APPS).zip(0..) {
         let endpoints: BTreeMap<_, _> = (0..CLUSTERS)
             .map(|cluster| {
                 let list = (0..PER_CLUSTER).map(|nth| endpoint(app, cluster, nth));
                 (name(&format!("c{cluster}")), list.collect())
             })
             .collect();
-        let entry = App::new(
+        let mut entry = App::new(
             vec![DnsName::parse(&format!("app{app}.example.com")).unwrap()],
             [(name("v1"), Version { endpoints })].into(),
             Split([(name("v1"), Weight::ONE)].into()),
         );
+        if !steerings.is_empty() {
+            entry.steering.clone_from(&steerings[at % steerings.len()]);
+        }
         draft.apps.insert(name(&format!("app{app}")), entry);
     }
     draft

@@ -21,7 +21,7 @@ pub const HOSTS: usize = 1_000_000;
 pub const GROUPS: usize = 1_000_000;
 /// Steps of one steering.
 pub const STEERING_STEPS: usize = 8;
-/// CIDRs in all steerings together.
+/// CIDRs in all steerings together, apps of equal steering and clusters counted once.
 pub const CIDRS: usize = 60_000;
 /// Records that differ by cluster: their number is a u16.
 pub const STEERED_RECORDS: usize = 65_535;

@@ -37,11 +37,11 @@ impl SteeredRecord {
 }
 
 /// Whether records of this type may differ by cluster: not those that shape the tree of names, which
-/// resolvers keep for everyone.
+/// resolvers keep for everyone, and not ALIAS, whose target is looked up for everyone.
 pub(crate) fn is_steerable(rtype: RecordType) -> bool {
     !matches!(
         rtype,
-        RecordType::NS | RecordType::DNAME | RecordType::DS | RecordType::SOA
+        RecordType::NS | RecordType::DNAME | RecordType::DS | RecordType::SOA | RecordType::ALIAS
     )
 }
 

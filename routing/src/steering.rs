@@ -247,6 +247,11 @@ impl CompiledSteering {
         &self.rows[view.0 as usize]
     }
 
+    /// How many classes of places it tells apart.
+    pub(crate) fn views(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(crate) fn digest(&self) -> u128 {
         self.digest
     }

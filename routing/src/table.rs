@@ -208,6 +208,11 @@ impl AppEntry {
         self.steering().scope(leaf)
     }
 
+    /// How many classes of places its steering tells apart.
+    pub fn views(&self) -> usize {
+        self.plan.steering.views()
+    }
+
     /// Whether clients are kept together by prefix.
     #[inline]
     pub fn sticky(&self) -> bool {

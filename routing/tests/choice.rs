@@ -393,6 +393,40 @@ fn several_answers_stay_inside_the_tier() {
 }
 
 #[test]
+fn as_many_clusters_answer_as_are_wanted_and_usable_each_once() {
+    let everywhere: Vec<Vec<&str>> = vec![
+        vec![],
+        vec!["oregon"],
+        vec!["frankfurt", "virginia"],
+        vec!["frankfurt", "oregon", "virginia"],
+    ];
+    for answers in 1..=8 {
+        for down in &everywhere {
+            let mut shop = app("shop.example.com", vec![]);
+            shop.answers = answers;
+            shop.min_up_fraction = Percent::ZERO;
+            let table = table(shop, &no_geo(), down, |_| {});
+            let mut dice = Dice(u64::from(answers));
+            let mut leads = BTreeMap::<String, usize>::new();
+            for _ in 0..300 {
+                let got = answer(&table, "192.0.2.1", dice.throw());
+                let names: Vec<_> = got.split(' ').collect();
+                let usable = 4 - down.len();
+                assert_eq!(names.len(), usize::from(answers).min(usable), "{got}");
+                let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+                assert_eq!(distinct.len(), names.len(), "{got}");
+                assert!(names.iter().all(|name| !down.contains(name)), "{got}");
+                *leads.entry(names[0].to_owned()).or_default() += 1;
+            }
+            // Every usable cluster leads, about equally often.
+            assert_eq!(leads.len(), 4 - down.len());
+            let fewest = leads.values().min().unwrap();
+            assert!(fewest * (4 - down.len()) > 150, "{leads:?}");
+        }
+    }
+}
+
+#[test]
 fn dns_and_proxy_choose_alike_for_equal_keys() {
     let geo = Data::of_geo(GeoDb::builtin());
     let mut shop = app(

@@ -124,8 +124,7 @@ impl Resolution<'_, '_, '_> {
                     client: Prefix::of(client.address),
                 });
                 let wanted = self.query.qtype;
-                let is_alias =
-                    target.len > 0 && wanted != rtype::CNAME && wanted != rtype::ANY;
+                let is_alias = target.len > 0 && wanted != rtype::CNAME && wanted != rtype::ANY;
                 is_alias.then_some(target)
             }
             DnsChoice::Nodata => {

@@ -1,7 +1,7 @@
 //! Steered names.
 
 use crate::play::{ask, play};
-use crate::world::table;
+use crate::world::{app, draft, name, table, table_of};
 
 #[test]
 fn a_steered_name_follows_the_client() {
@@ -65,6 +65,32 @@ fn the_apex_may_be_steered() {
         second.test. 3600 NS ns1.example.net.
         ",
     );
+}
+
+#[test]
+fn addresses_of_several_clusters_are_one_rrset_whole_or_not_at_all() {
+    let mut draft = draft();
+    let mut both = app(&["both.example.com"], &["a", "crowd"]);
+    both.answers = 8;
+    draft.apps.insert(name("both"), both);
+    let table = table_of(draft, &[]);
+    // RFC 2181 section 9: TC when a required RRset could not be included in its entirety.
+    for (how, octets_fit) in [
+        ("", false),
+        (" edns=512", false),
+        (" edns=1232", true),
+        (" tcp", true),
+    ] {
+        let text = ask(&table, &format!("both.example.com A{how}"));
+        let records = text.lines().filter(|line| line.contains(" A ")).count();
+        let head = text.lines().next().unwrap();
+        let truncated = head.contains(" tc");
+        assert_eq!(
+            (records, truncated),
+            if octets_fit { (33, false) } else { (0, true) },
+            "{how}: {text}"
+        );
+    }
 }
 
 #[test]

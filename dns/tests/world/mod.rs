@@ -122,7 +122,7 @@ fn cluster(addresses: &[&str]) -> Cluster {
     }
 }
 
-fn app(hosts: &[&str], clusters: &[&str]) -> App {
+pub fn app(hosts: &[&str], clusters: &[&str]) -> App {
     let endpoints = clusters
         .iter()
         .map(|c| (name(c), vec!["127.0.0.1:80".parse().unwrap()]))

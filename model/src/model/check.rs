@@ -202,9 +202,11 @@ impl<'a> Checker<'a> {
                     endpoints.add(name, lists.map(Vec::len).sum());
                     groups.add(name, app.versions.len() * clusters.len());
                     all_hosts.add(name, app.hosts.len());
-                    cidrs.add(name, app.steering.iter().map(steering::cidrs).sum());
-                    if app.steering.iter().any(steering::reads_place) {
-                        steerings.insert((&*app.steering, clusters));
+                    // Equal steerings are one to whoever compiles them.
+                    if app.steering.iter().any(steering::reads_place)
+                        && steerings.insert((&*app.steering, clusters))
+                    {
+                        cidrs.add(name, app.steering.iter().map(steering::cidrs).sum());
                     }
                 });
             }
