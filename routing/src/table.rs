@@ -210,7 +210,7 @@ impl AppEntry {
 
     /// How many classes of places its steering tells apart.
     pub fn views(&self) -> usize {
-        self.plan.steering.views()
+        self.steering.views()
     }
 
     /// Whether clients are kept together by prefix.
