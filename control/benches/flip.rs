@@ -305,7 +305,7 @@ fn orders(clusters: &[u8]) -> Vec<Preference> {
     }
     let mut all = Vec::new();
     for first in 1_u32..1 << clusters.len() {
-        let (group, rest): (Vec<(usize, u8)>, Vec<(usize, u8)>) = (clusters.iter().copied())
+        let (group, rest): (Vec<_>, Vec<_>) = (clusters.iter().copied())
             .enumerate()
             .partition(|(i, _)| first >> i & 1 == 1);
         let group: Vec<_> = group.into_iter().map(|(_, c)| cluster_name(c)).collect();

@@ -171,7 +171,7 @@ fn a_full_file_begins_anew_and_old_ones_go() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("dns.json");
     let to = LogTarget::File {
-        path: path.clone(),
+        path,
         max_bytes: 1_000,
         keep: 2,
     };

@@ -67,7 +67,8 @@ fn a_change_of_a_record_a_cluster_or_its_steering_is_seen_incrementally() {
     assert_eq!(first.1.digest(), unchanged.1.digest());
     let key = (host("where.example.com"), RecordType::TXT);
     let mut digests = BTreeMap::from([(first.1.digest(), "as it was")]);
-    let changes: [(&str, &dyn Fn(&mut Draft)); 5] = [
+    type Edit<'a> = (&'a str, &'a dyn Fn(&mut Draft));
+    let changes: [Edit<'_>; 5] = [
         ("other data", &|d| {
             d.steered.get_mut(&key).unwrap().data = by_cluster("!")
         }),
