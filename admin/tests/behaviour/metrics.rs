@@ -92,7 +92,10 @@ fn a_slot_used_again_starts_from_zero() {
     }
     let text = scene.get("/metrics").body;
     assert!(!text.contains(r#"code="503""#), "{text}");
-    assert!(!text.contains("http_request_duration_seconds_bucket{"), "{text}");
+    assert!(
+        !text.contains("http_request_duration_seconds_bucket{"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Delegations, their glue, and zones of ours below zones of ours. The same questions were put to
-//! Knot 3.2.6 and NSD 4.6.1 with the same zones; docs/dns.md says where answers differ.
+//! Knot 3.2.6 and NSD 4.6.1 with the same zones. Where they differ we follow NSD: YXDOMAIN for a
+//! new name too long, aliases followed into other zones of ours. Both add addresses of MX and SRV
+//! targets; we do not.
 
 use windrose_routing::Table;
 
