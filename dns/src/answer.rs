@@ -13,6 +13,7 @@ use resolve::Resolution;
 
 mod alias;
 mod below;
+mod reason;
 mod resolve;
 mod steer;
 

@@ -132,13 +132,36 @@ impl SentCookie {
     }
 }
 
+/// What a query's cookie option was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CookieSeen {
+    /// The client has none of ours yet.
+    ClientOnly,
+    /// The client has proved that it receives at its address.
+    Valid,
+    /// Ours, and too old, or from too far in the future.
+    Expired,
+    /// By none of our secrets, for another address, or of another form.
+    Wrong,
+    /// Of a length that no cookie has (RFC 7873 section 5.2.2).
+    Malformed,
+}
+
 /// What a cookie came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checked {
-    /// Whether the client has proved that it receives at its address.
-    pub(crate) valid: bool,
+    pub(crate) seen: CookieSeen,
     /// What the response carries.
     pub(crate) cookie: [u8; WHOLE],
+}
+
+impl Checked {
+    /// Whether the client has proved that it receives at its address.
+    #[inline]
+    pub(crate) fn valid(&self) -> bool {
+        self.seen == CookieSeen::Valid
+    }
 }
 
 impl Cookies {
@@ -156,7 +179,10 @@ impl Cookies {
         let source = source.to_canonical();
         let mut cookie = [0; WHOLE];
         cookie[..CLIENT].copy_from_slice(&sent.client);
-        let mut valid = false;
+        let mut seen = match sent.has_server() {
+            true => CookieSeen::Wrong,
+            false => CookieSeen::ClientOnly,
+        };
         if let Server::Ours(server) = sent.server
             && let Some(signer) = self.signer(&sent.client, &server, source)
         {
@@ -165,10 +191,13 @@ impl Cookies {
             let age = now
                 .wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]))
                 .cast_signed();
-            valid = (-AHEAD..=OLDEST).contains(&age);
-            if valid && age < RENEW && signer == 0 {
+            seen = match (-AHEAD..=OLDEST).contains(&age) {
+                true => CookieSeen::Valid,
+                false => CookieSeen::Expired,
+            };
+            if seen == CookieSeen::Valid && age < RENEW && signer == 0 {
                 cookie[CLIENT..].copy_from_slice(&server);
-                return Checked { valid, cookie };
+                return Checked { seen, cookie };
             }
         }
         if let Some(secret) = self.secrets.first() {
@@ -178,7 +207,7 @@ impl Cookies {
             server[..8].copy_from_slice(&head);
             server[8..].copy_from_slice(&hash(secret, &sent.client, &head, source));
         }
-        Checked { valid, cookie }
+        Checked { seen, cookie }
     }
 
     /// Position of the secret that a server cookie was signed with.
@@ -249,10 +278,10 @@ mod tests {
         );
         let whole = "2464c4abcf10c957010000005cf79f111f8130c3eee29480";
         assert_eq!(first.cookie[..], octets(whole)[..]);
-        assert!(!first.valid);
+        assert_eq!(first.seen, CookieSeen::ClientOnly);
         // A.2: the same client learning a renewed one, 40 minutes later.
         let renewed = check(&cookies(SECRET), whole, "198.51.100.100", 1_559_734_385);
-        assert!(renewed.valid);
+        assert!(renewed.valid());
         assert_eq!(
             renewed.cookie[..],
             octets("2464c4abcf10c957010000005cf7a871d4a564a1442aca77")[..]
@@ -264,7 +293,7 @@ mod tests {
             "2001:db8:220:1:59de:d0f4:8769:82b8",
             1_559_741_961,
         );
-        assert!(v6.valid);
+        assert!(v6.valid());
     }
 
     #[test]
@@ -291,12 +320,12 @@ mod tests {
             (3_601, false, false),
         ] {
             let checked = at(offset);
-            assert_eq!(checked.valid, valid, "{offset}");
+            assert_eq!(checked.valid(), valid, "{offset}");
             assert_eq!(hex(checked.cookie) == whole, kept, "{offset}");
         }
         // Another address, another client cookie, another secret, a changed bit.
-        assert!(!check(&cookies, &whole, "192.0.2.2", made_at).valid);
-        assert!(check(&cookies, &whole, "::ffff:192.0.2.1", made_at).valid);
+        assert!(!check(&cookies, &whole, "192.0.2.2", made_at).valid());
+        assert!(check(&cookies, &whole, "::ffff:192.0.2.1", made_at).valid());
         assert!(
             !check(
                 &cookies,
@@ -304,7 +333,7 @@ mod tests {
                 "192.0.2.1",
                 made_at
             )
-            .valid
+            .valid()
         );
         assert!(
             !check(
@@ -313,7 +342,7 @@ mod tests {
                 "192.0.2.1",
                 made_at
             )
-            .valid
+            .valid()
         );
     }
 
@@ -324,7 +353,7 @@ mod tests {
         let hex = whole.map(|b| format!("{b:02x}")).concat();
         let both = cookies(&format!("# new\n{SECRET}\n\n{old}\n"));
         let checked = check(&both, &hex, "192.0.2.1", 1_000);
-        assert!(checked.valid);
+        assert!(checked.valid());
         assert_ne!(checked.cookie, whole, "signed anew by the first");
     }
 

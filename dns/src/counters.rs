@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use windrose_telemetry::{
-    DnsEvent, LIMITERS, Local, Metrics, NO_ZONE, RCODES, SIZE_SUM_CELL, Steps, Way, limited_cell,
-    qtype_cell, size_cell,
+    DnsEvent, LIMITERS, Local, Metrics, NO_ZONE, SIZE_SUM_CELL, Steps, Way, limited_cell,
+    qtype_cell, rcode_cell, size_cell,
 };
 
 use crate::answer::Transport;
@@ -20,6 +20,8 @@ pub struct Counters {
     asked: Local,
     sizes: Local,
     limited: Local,
+    cookies: Local,
+    extended_errors: Local,
     events: Local,
 }
 
@@ -33,6 +35,8 @@ impl Counters {
             asked: metrics.dns_asked.local(),
             sizes: metrics.dns_sizes.local(),
             limited: metrics.dns_limited.local(),
+            cookies: metrics.dns_cookies.local(),
+            extended_errors: metrics.dns_extended_errors.local(),
             events: metrics.dns_events.local(),
         }
     }
@@ -43,8 +47,7 @@ impl Counters {
         let Some(reply) = reply else {
             return self.event(DnsEvent::Dropped);
         };
-        // BADVERS does not fit the header's four bits; it shares the last cell.
-        let rcode = u32::from(reply.rcode as u8).min(RCODES - 1);
+        let rcode = rcode_cell(reply.rcode as u8);
         self.queries.add(reply.zone.unwrap_or(NO_ZONE), rcode, 1);
         let asked = qtype_cell(reply.qtype) * Way::COUNT + way.cell();
         self.asked.add(0, asked, 1);
@@ -61,6 +64,20 @@ impl Counters {
         }
         if reply.truncated {
             self.event(DnsEvent::Truncated);
+        }
+        if reply.cookie.is_some() | reply.error.is_some() {
+            self.remarkable(reply);
+        }
+    }
+
+    /// Counts what few answers have.
+    #[cold]
+    fn remarkable(&self, reply: &Reply) {
+        if let Some(cookie) = reply.cookie {
+            self.cookies.add(0, cookie as u32, 1);
+        }
+        if let Some(error) = reply.error {
+            self.extended_errors.add(0, error as u32, 1);
         }
     }
 

@@ -1,5 +1,7 @@
 //! HOT. Why an answer is as it is, for people and resolvers: extended DNS errors (RFC 8914).
 
+use windrose_telemetry::EXTENDED_ERRORS;
+
 /// What may be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExtendedErrors {
@@ -12,8 +14,9 @@ pub enum ExtendedErrors {
     Reasons,
 }
 
-/// What can be told.
+/// What can be told; in order of the cells that count it ([`EXTENDED_ERRORS`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum ExtendedError {
     /// Every cluster is down, the last known ones are answered.
     LastKnown,
@@ -21,8 +24,20 @@ pub(crate) enum ExtendedError {
     Fallback,
     /// Every cluster is down, all are answered.
     All,
+    /// Every cluster is drained, all are answered.
+    AllDrained,
     /// Every cluster is down, and the operator wants no answer then.
     AllDown,
+    /// Too few of a tier are up and there is no other: all of it are answered.
+    HalfAlive,
+    /// Too few of a tier are up: another tier is answered.
+    HalfAliveNextTier,
+    /// A tier has none that is up: another tier is answered.
+    NextTier,
+    /// Shares (dials, ramps) admit nobody, so one is answered beyond its share.
+    SharesIgnored,
+    /// The answer keeps another tier warm.
+    Trickle,
     /// A fence leaves no cluster for this client.
     FencedOut,
     /// What an alias leads to was never resolved.
@@ -44,15 +59,7 @@ pub(crate) enum ExtendedError {
 impl ExtendedError {
     /// INFO-CODE (RFC 8914 section 5.2).
     const fn code(self) -> u16 {
-        match self {
-            Self::Fallback | Self::All | Self::AllDown | Self::AliasCircle => 0,
-            Self::LastKnown | Self::StaleAlias => 3,
-            Self::FencedOut | Self::NoTransfer => 18,
-            Self::NotAuthoritative => 20,
-            Self::Operation => 21,
-            Self::Unresolved => 22,
-            Self::QueryType => 30,
-        }
+        EXTENDED_ERRORS[self as usize].0
     }
 
     /// EXTRA-TEXT (RFC 8914 section 2).
@@ -61,7 +68,13 @@ impl ExtendedError {
             Self::LastKnown => "all clusters down: last known ones",
             Self::Fallback => "all clusters down: fallback",
             Self::All => "all clusters down: all of them",
+            Self::AllDrained => "all clusters drained: all of them",
             Self::AllDown => "all clusters down",
+            Self::HalfAlive => "too few clusters up: all of them",
+            Self::HalfAliveNextTier => "too few clusters up: next tier",
+            Self::NextTier => "no cluster up: next tier",
+            Self::SharesIgnored => "shares exhausted: ignored",
+            Self::Trickle => "keeps next tier warm",
             Self::FencedOut => "no cluster may serve this client",
             Self::Unresolved => "alias not resolved yet",
             Self::StaleAlias => "alias not resolved now: last known",
@@ -80,5 +93,20 @@ impl ExtendedError {
             (ExtendedErrors::Codes, code) => Some((code, "")),
             (ExtendedErrors::Reasons, code) => Some((code, self.reason())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_reason_has_the_last_cell() {
+        assert_eq!(EXTENDED_ERRORS.len(), ExtendedError::QueryType as usize + 1);
+        assert_eq!(
+            EXTENDED_ERRORS[ExtendedError::Trickle as usize].1,
+            "trickle"
+        );
+        assert_eq!(ExtendedError::NotAuthoritative.code(), 20);
     }
 }

@@ -25,7 +25,7 @@ mod tcp;
 mod udp;
 
 pub use answer::{MIN_ROOM, Transport, answer, malformed};
-pub use cookie::{BadCookie, Cookies, Secret, SecretsError, SentCookie};
+pub use cookie::{BadCookie, CookieSeen, Cookies, Secret, SecretsError, SentCookie};
 pub use counters::Counters;
 pub use extended_error::ExtendedErrors;
 pub use limit::{

@@ -18,6 +18,7 @@ use ipnet::IpNet;
 
 pub use bucket::{MAX_RATE, MAX_SLIP, MAX_WINDOW, Ticks};
 
+use crate::cookie::CookieSeen;
 use crate::reply::{AnswerClass, Reply};
 pub(crate) use bucket::{Rule, Step};
 use key::Keys;
@@ -172,7 +173,7 @@ impl Limiter {
     #[inline]
     pub fn judge(&self, reply: &Reply, message: &[u8], source: IpAddr, now: Ticks) -> Judgement {
         // A valid server cookie proves the source (RFC 7873 section 5.2).
-        if reply.cookie_valid {
+        if reply.cookie == Some(CookieSeen::Valid) {
             return Judgement::PASSED;
         }
         let client = self.keys.client(source);

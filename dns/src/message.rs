@@ -4,6 +4,7 @@
 
 use windrose_routing::AnswerRef;
 
+use crate::cookie::CookieSeen;
 use crate::extended_error::{ExtendedError, ExtendedErrors};
 use crate::options::{Extras, OPTION, code};
 use crate::query::{AA, HEADER, Head, OPCODE, QR, RD, TC, rtype};
@@ -273,10 +274,10 @@ impl<'o> Message<'o> {
         self.opt.as_ref().map(|opt| &opt.extras)
     }
 
-    /// Whether the client has proved its address by a cookie.
+    /// What the query's cookie was, if there was one.
     #[inline]
-    pub(crate) fn is_proven(&self) -> bool {
-        self.opt.is_some_and(|opt| opt.extras.proven())
+    pub(crate) fn cookie_seen(&self) -> Option<CookieSeen> {
+        self.opt.as_ref().and_then(|opt| opt.extras.seen)
     }
 
     /// Writes the OPT record and the header; returns the length of the message. `scope` is the

@@ -4,7 +4,7 @@
 //! Most queries carry none of them: one test of [`Asks::any`] is all they pay.
 
 use crate::answer::Transport;
-use crate::cookie::{BadCookie, Checked, SentCookie, WHOLE};
+use crate::cookie::{BadCookie, Checked, CookieSeen, SentCookie, WHOLE};
 use crate::manners::Asked;
 use crate::query::Edns;
 
@@ -78,6 +78,8 @@ impl Edns {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extras<'m> {
     pub(crate) cookie: Option<Checked>,
+    /// What the cookie was, if there was one and this node does cookies.
+    pub(crate) seen: Option<CookieSeen>,
     /// Empty if not asked for.
     pub(crate) nsid: &'m [u8],
     /// In units of 100 ms (RFC 7828 section 3.1).
@@ -92,6 +94,7 @@ pub(crate) struct Extras<'m> {
 impl<'m> Extras<'m> {
     pub(crate) const NONE: Self = Self {
         cookie: None,
+        seen: None,
         nsid: &[],
         keepalive: None,
         zone_version: false,
@@ -113,19 +116,22 @@ impl<'m> Extras<'m> {
                 BadCookie::Off => false,
             };
             // A client that reached us over TCP has proved its address (RFC 7873 section 5.2.3).
-            (checked, required && !checked.valid && !tcp)
+            (checked, required && !checked.valid() && !tcp)
         });
+        let malformed_cookie = cookies.is_some() && asks.has(Asks::WRONG_COOKIE);
+        let seen = checked.map(|(checked, _)| checked.seen);
         let idle = manners.tcp.idle.as_millis() / 100;
         let keepalive = tcp && asks.has(Asks::KEEPALIVE);
         Self {
             cookie: checked.map(|(checked, _)| checked),
+            seen: seen.or(malformed_cookie.then_some(CookieSeen::Malformed)),
             nsid: match asks.has(Asks::NSID) {
                 true => &manners.nsid,
                 false => &[],
             },
             keepalive: keepalive.then(|| u16::try_from(idle).unwrap_or(u16::MAX)),
             zone_version: manners.zone_version && asks.has(Asks::ZONE_VERSION),
-            malformed: cookies.is_some() && asks.has(Asks::WRONG_COOKIE)
+            malformed: malformed_cookie
                 // RFC 7828 section 3.2.1: over UDP it is ignored.
                 || tcp && asks.has(Asks::WRONG_KEEPALIVE)
                 || manners.zone_version && asks.has(Asks::WRONG_ZONE_VERSION),
@@ -136,7 +142,7 @@ impl<'m> Extras<'m> {
     /// Whether the client has proved by a cookie that it receives at its address.
     #[inline]
     pub(crate) fn proven(&self) -> bool {
-        self.cookie.is_some_and(|checked| checked.valid)
+        self.cookie.is_some_and(|checked| checked.valid())
     }
 
     /// Octets that these options take at most.

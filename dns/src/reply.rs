@@ -3,6 +3,7 @@
 use windrose_model::AppId;
 use windrose_telemetry::Prefix;
 
+use crate::cookie::CookieSeen;
 use crate::extended_error::ExtendedError;
 use crate::message::{Message, Rcode};
 use crate::query::{HEADER, Head, TC};
@@ -26,8 +27,10 @@ pub struct Reply {
     pub scope: u8,
     /// Whether something did not fit.
     pub truncated: bool,
-    /// Whether the client proved its address by a valid server cookie (RFC 7873 section 5.2).
-    pub cookie_valid: bool,
+    /// What the query's cookie was, if it had one and this node does cookies.
+    pub cookie: Option<CookieSeen>,
+    /// Why it is so, whether or not the client could be told.
+    pub(crate) error: Option<ExtendedError>,
     /// Octets of the question behind the header.
     question: u16,
     /// Octets of the OPT record at the end.
@@ -139,7 +142,8 @@ impl Reply {
             steered: None,
             scope: 0,
             truncated: false,
-            cookie_valid: false,
+            cookie: None,
+            error: None,
             question: 0,
             opt: 0,
         }
@@ -183,7 +187,7 @@ impl Message<'_> {
             Rcode::NxDomain => AnswerClass::NxDomain,
             _ => AnswerClass::Error,
         };
-        let (records_end, cookie_valid) = (self.position(), self.is_proven());
+        let (records_end, cookie) = (self.position(), self.cookie_seen());
         let len = self.finish(
             head,
             verdict.rcode,
@@ -201,7 +205,8 @@ impl Message<'_> {
             steered: verdict.steered,
             scope: verdict.scope,
             truncated,
-            cookie_valid,
+            cookie,
+            error: verdict.error,
             question,
             opt: (len - records_end) as u16,
         }

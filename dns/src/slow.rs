@@ -124,7 +124,7 @@ fn read<'b>(
 /// A query without a question fetches a cookie, or asks whether one is good (RFC 7873 section 5.4).
 fn bare_cookie(sent: &SentCookie, asked: &Asked<'_>) -> Verdict {
     let cookies = asked.manners.cookies.as_ref();
-    let valid = cookies.is_some_and(|c| c.check(sent, asked.source, asked.now).valid);
+    let valid = cookies.is_some_and(|c| c.check(sent, asked.source, asked.now).valid());
     Verdict::plain(match sent.has_server() && !valid {
         true => Rcode::BadCookie,
         false => Rcode::NoError,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use windrose_dns::{
-    Action, AnswerClass, Judgement, Limited, Limiter, Limits, Mode, Reply, Scratch, Ticks,
-    Transport,
+    Action, AnswerClass, CookieSeen, Judgement, Limited, Limiter, Limits, Mode, Reply, Scratch,
+    Ticks, Transport,
 };
 use windrose_routing::Table;
 use world::{Ask, asked, ip, table};
@@ -219,7 +219,7 @@ fn all_queries_of_a_prefix_have_a_limit_of_their_own() {
 fn a_client_with_a_valid_cookie_is_not_limited() {
     let guarded = Guarded::new(|_| {});
     let (mut reply, message) = guarded.reply(&www(), ip("192.0.2.1"));
-    reply.cookie_valid = true;
+    reply.cookie = Some(CookieSeen::Valid);
     for _ in 0..100 {
         let judged = guarded
             .limiter

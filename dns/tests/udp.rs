@@ -8,13 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use windrose_dns::{Counters, Manners, serve_udp};
+use windrose_dns::{BadCookie, Cookies, Counters, Manners, Secret, serve_udp};
 use windrose_routing::Publisher;
-use windrose_telemetry::{DnsEvent, Metrics, NO_ZONE};
+use windrose_telemetry::{COOKIES, DnsEvent, EXTENDED_ERRORS, Metrics, NO_ZONE, rcode_cell};
 use world::{Ask, ip, table};
 
 /// Serves on `bind` while `talk` runs; returns what was counted.
 fn serving(bind: &str, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
+    serving_with(Manners::default(), bind, talk)
+}
+
+fn serving_with(manners: Manners, bind: &str, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
     let socket = UdpSocket::bind((ip(bind), 0)).unwrap();
     let address = socket.local_addr().unwrap();
     let (_publisher, source) = Publisher::new(table());
@@ -24,7 +28,7 @@ fn serving(bind: &str, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
         let counters = Counters::new(&metrics);
         let (socket, source, flag) = (&socket, &source, &stop);
         let server = scope.spawn(move || {
-            let manners = world::manners(Manners::default());
+            let manners = world::manners(manners);
             serve_udp(socket, source.reader(), manners, &counters, 7, flag)
         });
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talk(address)));
@@ -187,4 +191,56 @@ fn both_families_of_a_dual_stack_socket_are_answered() {
             65
         );
     });
+}
+
+#[test]
+fn cookies_and_reasons_are_counted_by_what_they_were() {
+    let manners = Manners {
+        cookies: Cookies::new(vec![Secret::new([7; 16])], BadCookie::Always),
+        ..Manners::default()
+    };
+    let metrics = serving_with(manners, "127.0.0.1", |address| {
+        let socket = client(address);
+        let with = |cookie: &[u8]| Ask::new("www.example.com", 1).option(10, cookie).wire();
+        // No EDNS, and EDNS without a cookie: neither is counted.
+        exchange(&socket, &Ask::new("www.example.com", 1).wire());
+        exchange(&socket, &Ask::new("www.example.com", 1).edns(1232).wire());
+        let first = exchange(&socket, &with(&[1; 8]));
+        // The cookie is the last option of the message, 24 octets.
+        let cookie = &first[first.len() - 24..];
+        exchange(&socket, &with(cookie));
+        exchange(&socket, &with(cookie));
+        let mut forged = cookie.to_vec();
+        forged[23] ^= 1;
+        exchange(&socket, &with(&forged));
+        exchange(&socket, &with(&[2; 40]));
+        exchange(&socket, &with(&[3; 7]));
+        // Without EDNS nobody can be told; it is counted all the same.
+        exchange(&socket, &Ask::new("last.example.com", 1).wire());
+        exchange(&socket, &Ask::new("www.example.org", 1).edns(1232).wire());
+    });
+    let counts = COOKIES
+        .iter()
+        .zip(0..)
+        .map(|(result, cell)| (*result, metrics.dns_cookies.sum(0, cell)));
+    let wanted = [
+        ("client_only", 1),
+        ("valid", 2),
+        ("expired", 0),
+        ("wrong", 2),
+        ("malformed", 1),
+    ];
+    assert_eq!(counts.collect::<Vec<_>>(), wanted);
+    let badcookie: u64 = (0..8)
+        .chain([NO_ZONE])
+        .map(|slot| metrics.dns_queries.sum(slot, rcode_cell(23)))
+        .sum();
+    assert_eq!(badcookie, 3, "one without ours yet, two wrong ones");
+    let counted = EXTENDED_ERRORS
+        .iter()
+        .zip(0..)
+        .map(|(what, cell)| (*what, metrics.dns_extended_errors.sum(0, cell)))
+        .filter(|(_, count)| *count > 0);
+    let wanted = [((3, "last_known"), 1), ((20, "not_authoritative"), 1)];
+    assert_eq!(counted.collect::<Vec<_>>(), wanted);
 }

@@ -2,8 +2,23 @@
 
 use std::time::Duration;
 
-/// Cells for DNS response codes: the four bits of the header (RFC 1035 section 4.1.1).
+/// Cells for DNS response codes: the four bits of the header (RFC 1035 section 4.1.1), of which the
+/// last two, that nobody has, stand for BADVERS and BADCOOKIE.
 pub const RCODES: u32 = 16;
+
+/// The cell of a response code, extended ones included (RFC 6891 section 6.1.3).
+#[inline]
+pub const fn rcode_cell(rcode: u8) -> u32 {
+    match rcode {
+        0..=13 => rcode as u32,
+        16 => BADVERS,
+        23 => BADCOOKIE,
+        _ => 13,
+    }
+}
+
+const BADVERS: u32 = 14;
+const BADCOOKIE: u32 = 15;
 
 /// The label of a response code, as people write it (IANA DNS RCODEs).
 pub const fn rcode_label(cell: u32) -> &'static str {
@@ -19,6 +34,8 @@ pub const fn rcode_label(cell: u32) -> &'static str {
         8 => "NXRRSET",
         9 => "NOTAUTH",
         10 => "NOTZONE",
+        BADVERS => "BADVERS",
+        BADCOOKIE => "BADCOOKIE",
         _ => "OTHER",
     }
 }

@@ -101,6 +101,32 @@ pub const fn limited_cell(limiter: u32, slipped: bool, dry_run: bool) -> u32 {
     limiter * 4 + ((slipped as u32) << 1) + dry_run as u32
 }
 
+/// What came of a query's cookie option (RFC 7873), in order of its cells. Queries without one are
+/// not counted: they are the rest.
+pub const COOKIES: [&str; 5] = ["client_only", "valid", "expired", "wrong", "malformed"];
+
+/// Why an answer is as it is: INFO-CODE (RFC 8914 section 5.2) and reason, in order of their cells.
+pub const EXTENDED_ERRORS: [(u16, &str); 18] = [
+    (3, "last_known"),
+    (0, "fallback"),
+    (0, "all"),
+    (0, "all_drained"),
+    (0, "all_down"),
+    (0, "half_alive"),
+    (0, "half_alive_next_tier"),
+    (0, "next_tier"),
+    (0, "shares_ignored"),
+    (0, "trickle"),
+    (18, "fenced_out"),
+    (22, "alias_unresolved"),
+    (3, "alias_stale"),
+    (0, "alias_circle"),
+    (20, "not_authoritative"),
+    (18, "no_transfer"),
+    (21, "operation"),
+    (30, "query_type"),
+];
+
 /// Upper bounds of the message sizes, inclusive octets.
 pub const SIZE_BOUNDS: [f64; 11] = [
     64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0, 8_192.0, 16_384.0, 32_768.0, 65_536.0,

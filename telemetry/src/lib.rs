@@ -17,11 +17,11 @@ mod scalars;
 pub use bank::{Bank, CAPACITY, Local};
 pub use cells::{
     BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RCODES, SUM_CELL,
-    bucket_cell, code_cell, code_label, rcode_label,
+    bucket_cell, code_cell, code_label, rcode_cell, rcode_label,
 };
 pub use dns_cells::{
-    LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS, SIZE_SUM_CELL, Way, limited_cell,
-    qtype_cell, size_cell,
+    COOKIES, EXTENDED_ERRORS, LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS,
+    SIZE_SUM_CELL, Way, limited_cell, qtype_cell, size_cell,
 };
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};

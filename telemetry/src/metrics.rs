@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
-    Bank, CAPACITY, CODES, DnsEvent, Footprints, GroupEvent, HttpEvent, LIMITED_CELLS, Local,
-    QTYPES, RCODES, SIZE_CELLS, Scalars, Way,
+    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent, HttpEvent,
+    LIMITED_CELLS, Local, QTYPES, RCODES, SIZE_CELLS, Scalars, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -30,6 +30,10 @@ pub struct Metrics {
     pub dns_sizes: Arc<Bank>,
     /// Slot 0, cell = [`limited_cell`](crate::limited_cell).
     pub dns_limited: Arc<Bank>,
+    /// Slot 0, cell = position in [`COOKIES`].
+    pub dns_cookies: Arc<Bank>,
+    /// Slot 0, cell = position in [`EXTENDED_ERRORS`].
+    pub dns_extended_errors: Arc<Bank>,
     /// Slot 0, cell = [`DnsEvent`].
     pub dns_events: Arc<Bank>,
     /// Slot = group slot of (app, version, cluster), cell = [`code_cell`](crate::code_cell).
@@ -59,6 +63,8 @@ impl Metrics {
             dns_asked: Bank::new(QTYPES.len() as u32 * Way::COUNT),
             dns_sizes: Bank::new(SIZE_CELLS),
             dns_limited: Bank::new(LIMITED_CELLS),
+            dns_cookies: Bank::new(COOKIES.len() as u32),
+            dns_extended_errors: Bank::new(EXTENDED_ERRORS.len() as u32),
             dns_events: Bank::new(DnsEvent::COUNT),
             http_requests: Bank::new(CODES.len() as u32),
             http_duration: Bank::new(DURATION_CELLS),
@@ -78,6 +84,8 @@ impl Metrics {
             &self.dns_asked,
             &self.dns_sizes,
             &self.dns_limited,
+            &self.dns_cookies,
+            &self.dns_extended_errors,
             &self.dns_events,
             &self.http_requests,
             &self.http_duration,

@@ -3,8 +3,8 @@
 use windrose_control::Snapshot;
 use windrose_telemetry::exposition::Page;
 use windrose_telemetry::{
-    DnsEvent, LIMITERS, Metrics, NO_ZONE, QTYPES, QueryLogged, RCODES, SIZE_BOUNDS, Way,
-    limited_cell, rcode_label,
+    COOKIES, DnsEvent, EXTENDED_ERRORS, LIMITERS, Metrics, NO_ZONE, QTYPES, QueryLogged, RCODES,
+    SIZE_BOUNDS, Way, limited_cell, rcode_label,
 };
 
 pub(super) fn families(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
@@ -38,6 +38,8 @@ pub(super) fn families(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) 
     asked(page, metrics);
     sizes(page, metrics);
     limited(page, metrics);
+    cookies(page, metrics);
+    extended_errors(page, metrics);
     events(page, metrics);
     query_log(page, metrics);
 }
@@ -128,6 +130,27 @@ fn limited(page: &mut Page, metrics: &Metrics) {
     }
 }
 
+fn cookies(page: &mut Page, metrics: &Metrics) {
+    let mut family = page.counter(
+        "windrose_dns_cookies_total",
+        "DNS queries with a cookie, by what came of it; queries without one are the rest.",
+    );
+    for (cell, result) in (0..).zip(COOKIES) {
+        family.count(&[("result", result)], metrics.dns_cookies.sum(0, cell));
+    }
+}
+
+fn extended_errors(page: &mut Page, metrics: &Metrics) {
+    let mut family = page.counter(
+        "windrose_dns_extended_errors_total",
+        "DNS answers that have a reason of RFC 8914, by its code, told to the client or not.",
+    );
+    for (cell, (code, reason)) in (0..).zip(EXTENDED_ERRORS) {
+        let labels = [("code", &*code.to_string()), ("reason", reason)];
+        family.count(&labels, metrics.dns_extended_errors.sum(0, cell));
+    }
+}
+
 fn query_log(page: &mut Page, metrics: &Metrics) {
     let mut records = page.counter(
         "windrose_dns_log_records_total",
@@ -141,9 +164,12 @@ fn query_log(page: &mut Page, metrics: &Metrics) {
 
 /// Counts by rcode; rcodes without a name of their own are one.
 fn by_rcode(row: &[u64]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-    let named = (0..RCODES).take_while(|cell| rcode_label(*cell) != rcode_label(RCODES));
-    let other = named.clone().count();
-    named
-        .map(|cell| (rcode_label(cell), row[cell as usize]))
-        .chain([(rcode_label(RCODES), row[other..].iter().sum())])
+    let other = rcode_label(RCODES);
+    let cells = (0..)
+        .zip(row)
+        .map(|(cell, count)| (rcode_label(cell), *count));
+    let unnamed = cells.clone().filter(move |(label, _)| *label == other);
+    let unnamed = unnamed.map(|(_, count)| count).sum();
+    let named = cells.filter(move |(label, _)| *label != other);
+    named.chain([(other, unnamed)])
 }

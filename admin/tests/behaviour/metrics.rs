@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use windrose_telemetry::{GroupEvent, HttpEvent, NO_ZONE, code_cell};
+use windrose_telemetry::{GroupEvent, HttpEvent, NO_ZONE, code_cell, rcode_cell};
 
 use crate::exposition;
 use crate::scene::Scene;
@@ -16,6 +16,9 @@ fn busy() -> Scene {
     let metrics = &scene.metrics;
     metrics.dns_queries.local().add(table.zones()[0].slot, 3, 7);
     metrics.dns_queries.local().add(NO_ZONE, 5, 2);
+    metrics.dns_queries.local().add(NO_ZONE, rcode_cell(23), 3);
+    metrics.dns_cookies.local().add(0, 1, 6);
+    metrics.dns_extended_errors.local().add(0, 5, 4);
     for (_, entry) in table.apps() {
         metrics
             .dns_steered
@@ -58,6 +61,9 @@ fn numbers_find_their_labels() {
         r#"windrose_dns_queries_total{zone="example.com",rcode="NOERROR"} 0"#,
         r#"windrose_dns_queries_total{zone="example.com",rcode="NXDOMAIN"} 7"#,
         r#"windrose_dns_queries_total{zone="-",rcode="REFUSED"} 2"#,
+        r#"windrose_dns_queries_total{zone="-",rcode="BADCOOKIE"} 3"#,
+        r#"windrose_dns_cookies_total{result="valid"} 6"#,
+        r#"windrose_dns_extended_errors_total{code="0",reason="half_alive"} 4"#,
         r#"windrose_dns_steered_total{app="shop",cluster="singapore"} 5"#,
         r#"windrose_dns_steered_total{app="shop",cluster="virginia"} 0"#,
         r#"windrose_http_requests_total{app="shop",version="v1",cluster="virginia",code="503"} 4"#,

@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use windrose_model::{AppId, WhenAllDown};
+use windrose_model::AppId;
 use windrose_routing::{
-    AppEntry, DnsChoice, Leaf, Picked, Seen, Steering, ZoneEntry, embedded_ipv4, prefix_key,
+    AppEntry, DnsChoice, Leaf, Picked, Steering, ZoneEntry, embedded_ipv4, prefix_key,
 };
 use windrose_telemetry::Prefix;
 
+use super::reason::Reason;
 use super::resolve::{Owner, Resolution};
-use crate::extended_error::ExtendedError;
 use crate::message::{FIXED, Rcode};
 use crate::query::rtype;
 use crate::reply::{Steered, Verdict};
@@ -30,13 +30,9 @@ impl Resolution<'_, '_, '_> {
         verdict.scope = verdict.scope.max(client.scope);
         let key = self.key(app, &client);
         let view = app.view(self.table, client.leaf);
-        let mut seen = None;
-        let choice = app.choose_dns_seen(view, key, &mut |step| {
-            if matches!(step, Seen::AllDown | Seen::FencedOut) {
-                seen = Some(step);
-            }
-        });
-        verdict.error = seen.and_then(|seen| why(app, seen, &choice));
+        let mut reason = Reason::default();
+        let choice = app.choose_dns_seen(view, key, &mut |step| reason.see(step));
+        verdict.error = reason.told(app, &choice);
         match choice {
             DnsChoice::Clusters(picked) => {
                 self.addresses(id, &picked, client.address, zone, owner, verdict);
@@ -105,7 +101,10 @@ impl Resolution<'_, '_, '_> {
         verdict.scope = verdict.scope.max(client.scope);
         let key = self.key(app, &client);
         let view = record.steering().view(self.table, client.leaf);
-        match app.choose_record(record, view, key, &mut |_| {}) {
+        let mut reason = Reason::default();
+        let choice = app.choose_record(record, view, key, &mut |step| reason.see(step));
+        verdict.error = reason.told(app, &choice);
+        match choice {
             DnsChoice::Clusters(picked) => {
                 let (at, set) = picked.first().and_then(|at| Some((*at, record.of(*at)?)))?;
                 if !self.message.fits(set.wire.len()) {
@@ -212,21 +211,6 @@ impl Resolution<'_, '_, '_> {
         };
         let unspecified = self.table.leaf(unspecified);
         steering.view(self.table, leaf) == steering.view(self.table, unspecified)
-    }
-}
-
-/// What is told of a choice that is not the usual one.
-#[cold]
-fn why(app: &AppEntry, seen: Seen, choice: &DnsChoice) -> Option<ExtendedError> {
-    match (seen, choice) {
-        (Seen::FencedOut, _) => Some(ExtendedError::FencedOut),
-        (Seen::AllDown, DnsChoice::Clusters(_)) => Some(match app.plan.app.when_all_down {
-            WhenAllDown::LastKnown => ExtendedError::LastKnown,
-            WhenAllDown::Fallback(_) => ExtendedError::Fallback,
-            _ => ExtendedError::All,
-        }),
-        (Seen::AllDown, _) => Some(ExtendedError::AllDown),
-        _ => None,
     }
 }
 

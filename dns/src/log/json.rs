@@ -4,12 +4,11 @@ use std::fmt::{self, Write};
 
 use serde::{Serialize, Serializer};
 use windrose_model::{DnsName, RecordType, WallTime};
-use windrose_telemetry::rcode_label;
+use windrose_telemetry::{rcode_cell, rcode_label};
 
 use super::record::{Record, Told};
 use crate::answer::Transport;
 use crate::limit::{Action, Limited};
-use crate::message::Rcode;
 use crate::query::{HEADER, Parsed, Query, Scratch, parse, question};
 
 /// Appends the line with its end.
@@ -140,7 +139,7 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
         r#type: qtype.map(|qtype| RecordType::new(qtype).to_string()),
         scope: told.filter(|_| ecs.is_some()).map(|told| told.scope),
         ecs,
-        rcode: told.map(|told| rcode(told.rcode)),
+        rcode: told.map(|told| rcode_label(rcode_cell(told.rcode as u8))),
         class: told.map(|told| told.class.as_str()),
         app: told
             .map(|told| told.app.text())
@@ -161,15 +160,6 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
         now: record.now,
         query: Text::Hex(record.query.kept()),
         over: record.over,
-    }
-}
-
-/// As people write it; those beyond the header's four bits too (RFC 6895 section 2.3).
-const fn rcode(rcode: Rcode) -> &'static str {
-    match rcode {
-        Rcode::BadVers => "BADVERS",
-        Rcode::BadCookie => "BADCOOKIE",
-        _ => rcode_label(rcode as u32),
     }
 }
 

@@ -19,6 +19,7 @@ mod foreign;
 mod identity;
 mod meta;
 mod play;
+mod reasons;
 mod steering;
 mod subnet;
 mod wildcards;

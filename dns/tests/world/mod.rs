@@ -207,6 +207,16 @@ pub fn table_of(draft: Draft, down: &[&str]) -> Table {
 
 /// The same with a country database.
 pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
+    let share = |app: &Name, _: &Name| (!down.contains(&app.as_str())).then_some(Percent::FULL);
+    table_where(draft, geo, share)
+}
+
+/// A Table in which each cluster of each app has this share; `None`: it is down.
+pub fn table_where(
+    draft: Draft,
+    geo: GeoDb,
+    share: impl Fn(&Name, &Name) -> Option<Percent>,
+) -> Table {
     let model = Model::build(draft, Revision(1), None).unwrap();
     let status = Status {
         stamp: Stamp {
@@ -217,19 +227,24 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
         apps: model
             .app_ids()
             .map(|(id, name, app)| {
-                let up = !down.contains(&name.as_str());
-                let clusters = model.clusters_of(id).len();
+                let clusters = model.clusters_of(id);
+                let shares: Vec<_> = clusters
+                    .iter()
+                    .map(|cluster| share(name, &model.cluster(*cluster).0))
+                    .collect();
+                let up = shares.iter().any(Option::is_some);
+                let concluded = |share: &Option<Percent>| ClusterStatus {
+                    verdict: match share {
+                        Some(_) => Verdict::Up,
+                        None => Verdict::Down,
+                    },
+                    usable: share.is_some(),
+                    share: share.unwrap_or(Percent::FULL),
+                    cause: Cause::Starting,
+                    since: WallTime(0),
+                };
                 Arc::new(AppStatus {
-                    clusters: vec![
-                        ClusterStatus {
-                            verdict: if up { Verdict::Up } else { Verdict::Down },
-                            usable: up,
-                            share: Percent::FULL,
-                            cause: Cause::Starting,
-                            since: WallTime(0),
-                        };
-                        clusters
-                    ],
+                    clusters: shares.iter().map(concluded).collect(),
                     endpoints: vec![
                         if up {
                             EndpointState::Up
@@ -238,7 +253,7 @@ pub fn table_with(draft: Draft, down: &[&str], geo: GeoDb) -> Table {
                         };
                         model.endpoints(id).count()
                     ],
-                    last_known: u16::MAX >> (16 - clusters),
+                    last_known: u16::MAX >> (16 - clusters.len()),
                     ttl_cause: windrose_model::TtlCause::STARTING,
                     ttl: app.ttl.min,
                 })
