@@ -2,7 +2,7 @@
 
 mod cities;
 mod files;
-#[path = "../../../tests/support/mmdb.rs"]
+#[path = "../../../tests/behaviour/support/mmdb.rs"]
 pub(crate) mod writer;
 
 use std::net::IpAddr;

@@ -1,0 +1,21 @@
+//! What fuzzing has found worth keeping, asked again: every file of `fuzz/corpus/zone` goes through
+//! the function its target checks.
+
+use std::fs;
+use std::path::Path;
+
+use crate::fuzzed;
+
+#[test]
+fn every_master_file_of_the_corpus_is_read_to_its_end() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/zone");
+    let mut files = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        // The name of the file that fails stands last in the output.
+        eprintln!("{}", path.display());
+        fuzzed::zone(&fs::read(&path).unwrap());
+        files += 1;
+    }
+    assert!(files > 0, "no corpus in {}", folder.display());
+}

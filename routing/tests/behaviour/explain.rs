@@ -1,0 +1,175 @@
+//! Explanations say what the data path does.
+
+use std::sync::Arc;
+
+use crate::support::{app, draft, host, model, name, no_geo, slots, status};
+use windrose_model::{
+    ClientSet, Draft, EndpointState, FenceRule, RData, RecordType, RrSet, Status, Step, Ttl,
+};
+use windrose_routing::{Table, compile, explain};
+
+const CLIENT: [u8; 4] = [192, 0, 2, 7];
+
+/// The Table of a draft with the app `shop`, under a changed Status.
+fn table(change: impl Fn(&mut Draft), see: impl Fn(&mut Status)) -> Table {
+    let mut draft = draft();
+    draft
+        .apps
+        .insert(name("shop"), app("shop.example.com", vec![]));
+    change(&mut draft);
+    let model = model(draft, 1, None);
+    let mut status = status(&model, 1);
+    see(&mut status);
+    compile(&model, &status, &no_geo(), &slots(&model), None)
+}
+
+fn dns(table: &Table, owner: &str, rtype: RecordType) -> explain::DnsTrace {
+    explain::dns(table, &host(owner), rtype, CLIENT.into(), 1)
+}
+
+fn said(steps: &[String], part: &str) {
+    assert!(steps.iter().any(|s| s.contains(part)), "{part}: {steps:#?}");
+}
+
+#[test]
+fn with_every_endpoint_down_those_that_are_tried_are_named() {
+    let table = table(
+        |_| {},
+        |status| {
+            let shop = Arc::make_mut(&mut status.apps[0]);
+            shop.endpoints.fill(EndpointState::Down);
+            shop.clusters.iter_mut().for_each(|c| c.usable = false);
+        },
+    );
+    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
+    assert_eq!(trace.endpoints.len(), 2);
+    said(&trace.steps, "none of its 2 endpoints is up");
+    said(&trace.steps, "the proxy tries rather than refuses");
+}
+
+#[test]
+fn a_cluster_passed_over_for_its_version_is_named() {
+    let table = table(
+        |draft| {
+            let shop = draft.apps.get_mut("shop").unwrap();
+            let v1 = shop.versions.get_mut("v1").unwrap();
+            v1.endpoints.remove("oregon");
+            let mut other = shop.versions["v1"].clone();
+            let there = vec![([127, 0, 9, 9], 9_000).into()];
+            other.endpoints = [(name("oregon"), there)].into();
+            shop.versions.insert(name("v2"), other);
+        },
+        |status| {
+            let shop = Arc::make_mut(&mut status.apps[0]);
+            shop.endpoints[..2].fill(EndpointState::Down);
+        },
+    );
+    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
+    said(&trace.steps, "version v1 does not run in oregon");
+    said(&trace.steps, "version v1 is down in frankfurt");
+}
+
+#[test]
+fn a_fence_names_what_it_keeps_away() {
+    let fence = Step::Fence(vec![FenceRule {
+        clients: ClientSet {
+            cidrs: vec!["192.0.2.0/24".parse().unwrap()],
+            ..ClientSet::default()
+        },
+        clusters: vec![name("frankfurt")],
+    }]);
+    let table = table(
+        |draft| draft.apps.get_mut("shop").unwrap().steering = vec![fence.clone()],
+        |_| {},
+    );
+    let trace = dns(&table, "shop.example.com", RecordType::A);
+    said(
+        &trace.steps,
+        "keeps this client from oregon, singapore, virginia",
+    );
+}
+
+#[test]
+fn a_sticky_answer_has_the_scope_that_it_is_sent_with() {
+    let table = table(
+        |draft| draft.apps.get_mut("shop").unwrap().sticky = true,
+        |_| {},
+    );
+    let trace = dns(&table, "shop.example.com", RecordType::A);
+    assert_eq!(trace.scope, 24);
+    let client = "2001:db8::1".parse().unwrap();
+    let owner = host("shop.example.com");
+    let trace = explain::dns(&table, &owner, RecordType::A, client, 1);
+    assert_eq!(trace.scope, 56);
+}
+
+#[test]
+fn records_are_shown_with_their_data() {
+    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::NS);
+    assert_eq!(trace.records, ["example.com 300 NS ns1.example.com"]);
+    let trace = dns(&table(|_| {}, |_| {}), "example.com", RecordType::SOA);
+    let soa = "example.com 300 SOA ns1.example.com hostmaster.example.com 1 3600 600 604800 60";
+    assert_eq!(trace.records, [soa]);
+}
+
+/// A chain of so many aliases in front of the app.
+fn chain(aliases: usize) -> explain::DnsTrace {
+    let table = table(
+        |draft| {
+            let records = &mut draft.zones.get_mut(&host("example.com")).unwrap().records;
+            for n in 0..aliases {
+                let target = match n + 1 == aliases {
+                    true => host("shop.example.com"),
+                    false => host(&format!("a{}.example.com", n + 1)),
+                };
+                let set = RrSet::single(Ttl::new(60).unwrap(), &RData::cname(&target));
+                records.insert(host(&format!("a{n}.example.com")), set);
+            }
+        },
+        |_| {},
+    );
+    dns(&table, "a0.example.com", RecordType::A)
+}
+
+#[test]
+fn aliases_are_followed_as_far_as_the_answer_follows_them() {
+    let whole = chain(8);
+    assert_eq!(whole.records[0], "a0.example.com 60 CNAME a1.example.com");
+    assert_eq!(whole.records.len(), 9, "{:#?}", whole.steps);
+    let cut = chain(9);
+    assert_eq!((cut.records.len(), cut.rcode), (9, "NOERROR"));
+    said(&cut.steps, "the answer ends here");
+}
+
+#[test]
+fn a_cluster_without_the_family_makes_an_empty_answer() {
+    let table = table(
+        |draft| {
+            let clusters = draft.clusters.values_mut();
+            clusters.for_each(|c| c.addresses.retain(|a| a.is_ipv4()));
+        },
+        |_| {},
+    );
+    let trace = dns(&table, "shop.example.com", RecordType::AAAA);
+    assert_eq!(trace.records, [""; 0]);
+    said(&trace.steps, "an empty answer");
+}
+
+#[test]
+fn a_home_that_keeps_the_request_is_said() {
+    let table = table(|_| {}, |_| {});
+    let home = name("singapore");
+    let trace = explain::http(
+        &table,
+        "shop.example.com",
+        "/",
+        CLIENT.into(),
+        1,
+        Some(&home),
+    );
+    assert_eq!(trace.cluster.as_deref(), Some("singapore"));
+    assert!(
+        trace.to_string().contains("this node stands in singapore"),
+        "{trace}"
+    );
+}

@@ -1,0 +1,18 @@
+//! The built binary on loopback, one file a behaviour: one binary, because each costs a link.
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
+mod alias;
+mod blackhole;
+mod command_line;
+mod demo;
+mod dns_defence;
+mod end;
+mod failover;
+mod garbage;
+mod metrics;
+mod reload;
+mod resilience;
+mod start;
+mod support;
+mod swaps;
+mod terminal;

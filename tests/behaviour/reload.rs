@@ -1,0 +1,118 @@
+//! A changed file takes effect without losing a query or a request; a wrong one never does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::support::{Backend, Files, Node, ask, eventually, get};
+use nix::sys::signal::Signal;
+
+#[test]
+fn reloads_under_load_lose_no_query_and_no_request() {
+    let (a, b) = (Backend::start("a"), Backend::start("b"));
+    let files = Files::new(a.address, b.address);
+    let node = Node::start(&files.config);
+    let (dns, http) = (node.dns, node.http);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (asked, fetched) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let asker = std::thread::spawn({
+        let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                let (rcode, addresses) = ask(dns, "shop.example.com.").expect("an answer");
+                assert_eq!((rcode, addresses.len()), (0, 1));
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let fetcher = std::thread::spawn({
+        let (stop, fetched) = (Arc::clone(&stop), Arc::clone(&fetched));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                let (status, _) = get(http, "shop.example.com", "/").expect("an answer");
+                assert_eq!(status, 200);
+                fetched.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let text = files.text(a.address, b.address);
+    for round in 2..=6 {
+        // Traffic between any two reloads.
+        let seen = (
+            asked.load(Ordering::Relaxed),
+            fetched.load(Ordering::Relaxed),
+        );
+        eventually("traffic flows", || {
+            (asked.load(Ordering::Relaxed) > seen.0 + 20
+                && fetched.load(Ordering::Relaxed) > seen.1 + 5)
+                .then_some(())
+        });
+        files.write(&text.replace("ttl: 5s", &format!("ttl: {round}s")));
+        node.await_log(&format!("revision={round}"));
+    }
+    stop.store(true, Ordering::Relaxed);
+    asker.join().expect("no query was lost");
+    fetcher.join().expect("no request was lost");
+}
+
+#[test]
+fn a_wrong_file_is_told_and_the_old_state_serves() {
+    let (a, b) = (Backend::start("a"), Backend::start("b"));
+    let files = Files::new(a.address, b.address);
+    let node = Node::start(&files.config);
+    let text = files.text(a.address, b.address);
+
+    files.write(&text.replace("hosts:", "hots:"));
+    node.await_log("configuration refused");
+    // All of it is on stderr once the state is known.
+    node.await_log("app has no key `hots`");
+    let log = node.log();
+    assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
+    assert_eq!(
+        ask(node.dns, "shop.example.com."),
+        Some((0, vec!["192.0.2.1".to_owned()]))
+    );
+    assert_eq!(get(node.http, "shop.example.com", "/").unwrap().0, 200);
+    assert_eq!(node.get("/readyz").0, 200);
+    eventually("the metric says so", || {
+        node.get("/metrics")
+            .1
+            .contains("windrose_config_reload_success 0")
+            .then_some(())
+    });
+    assert!(node.get("/status?format=text").1.contains("hots"));
+
+    files.write(&text);
+    eventually("a good file is taken again", || {
+        node.get("/metrics")
+            .1
+            .contains("windrose_config_reload_success 1")
+            .then_some(())
+    });
+}
+
+#[test]
+fn what_looks_wrong_in_a_new_file_is_told() {
+    let backend = Backend::start("a");
+    let files = Files::new(backend.address, backend.address);
+    let node = Node::start(&files.config);
+    let text = files.text(backend.address, backend.address);
+    files.write(&text.replace("timeout: 80ms", "timeout: 120ms"));
+    node.await_log("revision=2");
+    assert!(node.log().contains("warning[timeout-above-interval]"));
+}
+
+#[test]
+fn changed_listeners_are_refused_by_name_and_sighup_reloads() {
+    let (a, b) = (Backend::start("a"), Backend::start("b"));
+    let files = Files::new(a.address, b.address);
+    let node = Node::start(&files.config);
+    let text = files.text(a.address, b.address);
+    files.write(&text.replace("dns: [\"127.0.0.1:0\"]", "dns: [\"127.0.0.2:0\"]"));
+    node.await_log("restart-needed: listeners.dns");
+    node.signal(Signal::SIGHUP);
+    node.await_log("SIGHUP");
+    assert_eq!(
+        ask(node.dns, "shop.example.com."),
+        Some((0, vec!["192.0.2.1".to_owned()]))
+    );
+}
