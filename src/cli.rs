@@ -16,6 +16,7 @@ mod demo;
 mod explain;
 mod failure;
 mod init;
+mod limited;
 pub(crate) mod print;
 mod run;
 mod status;

@@ -119,12 +119,12 @@ impl<'m> Extras<'m> {
             (checked, required && !checked.valid() && !tcp)
         });
         let malformed_cookie = cookies.is_some() && asks.has(Asks::WRONG_COOKIE);
-        let seen = checked.map(|(checked, _)| checked.seen);
+        let malformed = malformed_cookie.then_some(CookieSeen::Malformed);
         let idle = manners.tcp.idle.as_millis() / 100;
         let keepalive = tcp && asks.has(Asks::KEEPALIVE);
         Self {
             cookie: checked.map(|(checked, _)| checked),
-            seen: seen.or(malformed_cookie.then_some(CookieSeen::Malformed)),
+            seen: checked.map_or(malformed, |(checked, _)| Some(checked.seen)),
             nsid: match asks.has(Asks::NSID) {
                 true => &manners.nsid,
                 false => &[],

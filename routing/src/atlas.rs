@@ -27,10 +27,12 @@ mod scopes;
 mod spots;
 #[cfg(test)]
 mod tests;
+mod unroutable;
 
 pub use self::embedded::embedded_ipv4;
 pub(crate) use self::places::{Cidr, Place};
 pub(crate) use self::spots::Spot;
+pub(crate) use self::unroutable::{is_unroutable, unspecified};
 
 /// A leaf of the atlas of one Table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::table::{AppEntry, Table};
 
 mod alias;
 mod dns;
+mod existence;
 mod http;
 mod ranking;
 mod records;

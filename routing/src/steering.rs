@@ -3,13 +3,14 @@
 //! under the round trips of the moment.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use windrose_model::{ClusterId, MeasuredRtts, Model, Rtt, Step};
 
 use self::outline::{Outline, Trips};
 use self::rules::{Class, Rules, stands, weights};
-use crate::atlas::{Atlas, Leaf};
+use crate::atlas::{Atlas, Leaf, is_unroutable, unspecified};
 use crate::digest::Digester;
 use crate::latency::{Latency, Reach};
 use crate::table::Table;
@@ -109,6 +110,13 @@ impl Steering<'_> {
     #[inline]
     pub fn scope(self, leaf: Leaf) -> u8 {
         self.0.scope(leaf)
+    }
+
+    /// Whether an address says nothing about its client: it is unroutable, and steering treats it as
+    /// it treats one that no rule names. The resolver says more then (RFC 7871 section 10).
+    pub fn is_nowhere(self, table: &Table, leaf: Leaf, address: IpAddr) -> bool {
+        is_unroutable(address)
+            && self.view(table, leaf) == self.view(table, table.leaf(unspecified(address)))
     }
 }
 

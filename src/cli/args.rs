@@ -133,7 +133,7 @@ pub(crate) enum Explain {
 pub(crate) struct ExplainDns {
     /// The name asked for
     pub(crate) name: String,
-    /// A, AAAA, NS, SOA, CNAME, MX or TXT
+    /// The type asked for: A, AAAA, MX, HTTPS, any other, TYPE65280 too
     #[arg(default_value = "A")]
     pub(crate) rtype: String,
     #[command(flatten)]

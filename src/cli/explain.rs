@@ -4,13 +4,14 @@
 use std::net::IpAddr;
 
 use serde_json::json;
-use windrose_model::{DnsName, Name, RecordType, meant};
+use windrose_config::NodeConfig;
+use windrose_model::{DnsName, RecordType, meant};
 use windrose_routing::{Table, explain};
 
 use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
 use super::failure::{Exit, Failure};
 use super::values::Client;
-use super::{check, print};
+use super::{check, limited, print};
 use crate::node::data::Loader;
 use crate::what_if;
 
@@ -28,18 +29,20 @@ fn dns(args: &ExplainDns, output: Output) -> Result<(), Failure> {
         Failure::new(
             Exit::Usage,
             "bad-type",
-            format!("{} is no type that is served", args.rtype),
+            format!("{} is no type", args.rtype),
         )
-        .help("use A, AAAA, NS, SOA, CNAME, MX or TXT")
+        .help("write it as in a zone file: A, AAAA, MX, HTTPS, …, or TYPE65280")
     })?;
-    let (table, _) = imagine(&args.world, output)?;
-    let trace = explain::dns(
+    let (table, node) = imagine(&args.world, output)?;
+    let mut trace = explain::dns(
         &table,
         &name,
         rtype,
         masked(args.world.client),
         args.world.draw,
     );
+    let limits = limited::told(&node.dns.limits, &trace);
+    trace.steps.extend(limits);
     match output {
         Output::Text => print::text(&trace),
         Output::Json => print::json(&json!({
@@ -65,14 +68,14 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
         Failure::new(Exit::Usage, "bad-url", format!("{} is no URL", args.url))
             .help("write it like http://shop.example.com/cart")
     })?;
-    let (table, home) = imagine(&args.world, output)?;
+    let (table, node) = imagine(&args.world, output)?;
     let trace = explain::http(
         &table,
         &host,
         &path,
         args.world.client.ip,
         args.world.draw,
-        home.as_ref(),
+        node.home.as_ref(),
     );
     match output {
         Output::Text => print::text(&trace),
@@ -93,9 +96,8 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The Table of the question's world.
-/// The Table of a configuration, and the home of its node.
-fn imagine(world: &World, output: Output) -> Result<(Table, Option<Name>), Failure> {
+/// The Table of the question's world, and the node that has it.
+fn imagine(world: &World, output: Output) -> Result<(Table, NodeConfig), Failure> {
     let loaded = check::load(&world.config, output)?;
     for down in &world.down {
         if loaded.model.cluster_id(down).is_none() {
@@ -111,7 +113,7 @@ fn imagine(world: &World, output: Output) -> Result<(Table, Option<Name>), Failu
     }
     let data = check::data(&mut Loader::default(), &loaded, output)?;
     let table = what_if::table(&loaded.model, &data, &world.down);
-    Ok((table, loaded.node.home))
+    Ok((table, loaded.node))
 }
 
 /// For every verb that takes the name of a cluster.
@@ -132,7 +134,7 @@ pub(super) fn unknown_cluster<'a>(
 }
 
 /// What a resolver tells of a client is its prefix; the rest is zero.
-fn masked(client: Client) -> IpAddr {
+pub(super) fn masked(client: Client) -> IpAddr {
     match client.ip {
         IpAddr::V4(ip) => {
             let mask = u32::MAX

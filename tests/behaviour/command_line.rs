@@ -119,6 +119,19 @@ fn explain_tells_the_steps_of_an_answer() {
         ],
     );
     golden(
+        "explain_dns_limits",
+        &[
+            "explain",
+            "dns",
+            "nobody.example.com",
+            "TYPE65280",
+            "--client",
+            "2001:db8:1:2ff::1",
+            "-c",
+            "limits.yaml",
+        ],
+    );
+    golden(
         "explain_http",
         &[
             "explain",

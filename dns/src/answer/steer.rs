@@ -1,6 +1,6 @@
 //! HOT. The steered answer: whom to steer by, and the addresses of the clusters that were chosen.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use windrose_model::AppId;
 use windrose_routing::{
@@ -13,7 +13,7 @@ use super::resolve::{Owner, Resolution};
 use crate::message::{FIXED, Rcode};
 use crate::query::rtype;
 use crate::reply::{Steered, Verdict};
-use crate::subnet::{Subnet, is_unroutable};
+use crate::subnet::Subnet;
 
 impl Resolution<'_, '_, '_> {
     /// Answers with the addresses of the chosen clusters.
@@ -183,7 +183,7 @@ impl Resolution<'_, '_, '_> {
             IpAddr::V6(ip) => embedded_ipv4(ip)
                 .map_or((address, 0), |(inner, offset)| (IpAddr::V4(inner), offset)),
         };
-        if scope > 0 && is_unroutable(known) && self.is_nowhere(steering, leaf, known) {
+        if scope > 0 && steering.is_nowhere(self.table, leaf, known) {
             return Client {
                 address: self.source,
                 leaf: self.table.leaf(self.source),
@@ -200,17 +200,6 @@ impl Resolution<'_, '_, '_> {
             leaf,
             scope: scope.max(stuck),
         }
-    }
-
-    /// Whether steering treats an unroutable address as it treats an unspecified one: no rule names
-    /// it, so the resolver says more about the client (RFC 7871 section 10).
-    fn is_nowhere(&self, steering: Steering<'_>, leaf: Leaf, address: IpAddr) -> bool {
-        let unspecified = match address {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let unspecified = self.table.leaf(unspecified);
-        steering.view(self.table, leaf) == steering.view(self.table, unspecified)
     }
 }
 

@@ -3,15 +3,16 @@
 use windrose_model::{DnsName, RecordType};
 
 use super::dns::{DnsTrace, HOPS, steered};
-use super::records;
+use super::{existence, records};
 use crate::answers::AnswerRef;
-use crate::names::Lookup;
+use crate::names::{Lookup, ZoneEntry};
 use crate::table::Table;
 
 /// ALIAS: from our own zones and apps where the target lies there, else what was resolved.
 pub(super) fn alias(
     trace: &mut DnsTrace,
     table: &Table,
+    zone: &ZoneEntry,
     owner: &DnsName,
     set: AnswerRef<'_>,
     rtype: RecordType,
@@ -26,17 +27,18 @@ pub(super) fn alias(
         let node = match table.lookup(target.wire()) {
             Lookup::Node { node, .. } => node,
             Lookup::NxDomain { .. } => {
-                let why = format!("ALIAS to {target}, which does not exist: an empty answer");
+                let empty = existence::empty(zone, most);
+                let why = format!("ALIAS to {target}, which does not exist: {empty}");
                 return trace.steps.push(why);
             }
             Lookup::Refused | Lookup::Delegation { .. } | Lookup::Dname { .. } => {
-                return foreign(trace, table, owner, &target, most, rtype);
+                return foreign(trace, table, zone, owner, &target, most, rtype);
             }
         };
         let why = format!("ALIAS to {target}, which is ours: answered under {owner}");
         trace.steps.push(why);
         if let Some(app) = node.app {
-            return steered(trace, table, table.app(app), owner, rtype, draw);
+            return steered(trace, table, zone, table.app(app), owner, rtype, draw);
         }
         if let Some(found) = node.set(rtype.code()) {
             let ttl = found.ttl.min(most);
@@ -46,8 +48,8 @@ pub(super) fn alias(
         match next.iter().find_map(|rtype| node.set(rtype.code())) {
             Some(next) => set = next,
             None => {
-                let why = format!("no {rtype} there: an empty answer with the zone's SOA");
-                return trace.steps.push(why);
+                let empty = existence::empty(zone, most);
+                return trace.steps.push(format!("no {rtype} there: {empty}"));
             }
         }
     }
@@ -59,6 +61,7 @@ pub(super) fn alias(
 fn foreign(
     trace: &mut DnsTrace,
     table: &Table,
+    zone: &ZoneEntry,
     owner: &DnsName,
     target: &DnsName,
     most: u32,
@@ -78,6 +81,14 @@ fn foreign(
         _ => &known.a,
     };
     let ttl = known.ttl.min(most);
+    if found.count == 0 {
+        let empty = existence::empty(zone, ttl);
+        return trace.steps.push(format!("no {rtype} there: {empty}"));
+    }
+    trace.steps.push(match most < known.ttl {
+        true => format!("TTL {ttl} s: that of the ALIAS"),
+        false => format!("TTL {ttl} s: as the target's own servers said, within bounds"),
+    });
     trace
         .records
         .extend(records::lines(owner, ttl, found.view()));

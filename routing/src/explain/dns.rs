@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use windrose_model::{DnsName, RecordType, Stamp};
 
-use super::{alias, place, records, say, tiers};
+use super::{alias, existence, place, records, say, tiers};
 use crate::answers::AnswerRef;
 use crate::atlas::embedded_ipv4;
 use crate::choose::DnsChoice;
@@ -36,6 +36,10 @@ pub struct DnsTrace {
     pub records: Vec<String>,
     /// Client-subnet scope of the answer.
     pub scope: u8,
+    /// Whether a wildcard or DNAME makes it, for whatever name.
+    pub made_up: bool,
+    /// Whether it only tells who knows.
+    pub referral: bool,
 }
 
 /// Traces a query, as if `draw` had been thrown. CNAMEs are followed inside our zones, at most 8.
@@ -55,6 +59,8 @@ pub fn dns(
         clusters: Vec::new(),
         records: Vec::new(),
         scope: 0,
+        made_up: false,
+        referral: false,
     };
     let mut followed = vec![name.clone()];
     while let Some(owner) = followed.last()
@@ -101,8 +107,8 @@ fn stands(
         }
         Lookup::NxDomain { zone } => {
             trace.steps.push(format!(
-                "{owner} does not exist in zone {}, and no wildcard covers it",
-                zone.apex
+                "{owner} does not exist in zone {}, and no wildcard covers it; remembered for {} s",
+                zone.apex, zone.negative_ttl
             ));
             trace.rcode = "NXDOMAIN";
             return None;
@@ -112,19 +118,21 @@ fn stands(
             referral(trace, table, zone, cut, &node, owner, rtype);
             return None;
         }
-        Lookup::Dname { owner: of, set, .. } => return renamed(trace, owner, of, set),
+        Lookup::Dname { owner: of, set, .. } => {
+            trace.made_up |= trace.steps.is_empty();
+            return renamed(trace, owner, of, set);
+        }
     };
-    trace
-        .steps
-        .push(format!("{owner} exists in zone {}", zone.apex));
+    trace.made_up |= trace.steps.is_empty() && node.is_wildcard();
+    trace.steps.push(existence::of(table, owner, zone, &node));
     if let (Some(app), RecordType::A | RecordType::AAAA) = (node.app, rtype) {
-        steered(trace, table, table.app(app), owner, rtype, draw);
+        steered(trace, table, zone, table.app(app), owner, rtype, draw);
         return None;
     }
     let record = |rtype| table.steered(node.set(rtype)?.steered()?);
     let alias = RecordType::CNAME.code();
     if let Some(set) = record(rtype.code()).or_else(|| record(alias)) {
-        let target = by_cluster(trace, table, set, owner, rtype, draw);
+        let target = by_cluster(trace, table, zone, set, owner, rtype, draw);
         return target.filter(|_| rtype != RecordType::CNAME);
     }
     let soa = (node.is_apex() && rtype == RecordType::SOA).then(|| zone.soa.view());
@@ -139,7 +147,7 @@ fn stands(
     if let (Some(set), RecordType::A | RecordType::AAAA) =
         (node.set(RecordType::ALIAS.code()), rtype)
     {
-        alias::alias(trace, table, owner, set, rtype, draw);
+        alias::alias(trace, table, zone, owner, set, rtype, draw);
         return None;
     }
     let alias = node.set(RecordType::CNAME.code());
@@ -153,9 +161,9 @@ fn stands(
                 .push("DS is for the zone above to say".to_owned());
             return stands(trace, table, found, owner, rtype, draw);
         }
-        trace.steps.push(format!(
-            "no {rtype} there: an empty answer with the zone's SOA"
-        ));
+        let most = node.app.map_or(u32::MAX, |app| table.app(app).ttl());
+        let empty = existence::empty(zone, most);
+        trace.steps.push(format!("no {rtype} there: {empty}"));
         return None;
     };
     trace.steps.push(format!("CNAME to {target}"));
@@ -183,12 +191,14 @@ fn referral(
         ));
         match node.set(rtype.code()) {
             Some(set) => trace.records.extend(records::lines(owner, set.ttl, set)),
-            None => trace
-                .steps
-                .push("no DS there: an empty answer with the zone's SOA".to_owned()),
+            None => {
+                let empty = existence::empty(zone, u32::MAX);
+                trace.steps.push(format!("no DS there: {empty}"));
+            }
         }
         return;
     }
+    trace.referral = trace.records.is_empty();
     trace.steps.push(format!(
         "zone {} delegates {cut}: a referral to its name servers, with the addresses known here",
         zone.apex
@@ -239,6 +249,7 @@ fn renamed(
 pub(super) fn steered(
     trace: &mut DnsTrace,
     table: &Table,
+    zone: &ZoneEntry,
     entry: &AppEntry,
     owner: &DnsName,
     rtype: RecordType,
@@ -255,9 +266,7 @@ pub(super) fn steered(
     trace.steps.append(&mut steps);
     match choice {
         DnsChoice::Servfail => trace.rcode = "SERVFAIL",
-        DnsChoice::Nodata => trace
-            .steps
-            .push("an empty answer with the zone's SOA".to_owned()),
+        DnsChoice::Nodata => trace.steps.push(existence::empty(zone, entry.ttl())),
         DnsChoice::Clusters(picked) => {
             let mut answered = false;
             for &local in picked.iter() {
@@ -279,9 +288,7 @@ pub(super) fn steered(
                     .extend(records::lines(owner, entry.ttl(), set.view()));
             }
             if !answered {
-                trace
-                    .steps
-                    .push("an empty answer with the zone's SOA".to_owned());
+                trace.steps.push(existence::empty(zone, entry.ttl()));
             }
         }
     }
@@ -292,6 +299,7 @@ pub(super) fn steered(
 fn by_cluster(
     trace: &mut DnsTrace,
     table: &Table,
+    zone: &ZoneEntry,
     record: &SteeredSet,
     owner: &DnsName,
     rtype: RecordType,
@@ -310,9 +318,7 @@ fn by_cluster(
     let mut target = None;
     match choice {
         DnsChoice::Servfail => trace.rcode = "SERVFAIL",
-        DnsChoice::Nodata => trace
-            .steps
-            .push("an empty answer with the zone's SOA".to_owned()),
+        DnsChoice::Nodata => trace.steps.push(existence::empty(zone, entry.ttl())),
         DnsChoice::Clusters(picked) => {
             let lead = picked.first().copied();
             if let Some((lead, set)) = lead.and_then(|lead| Some((lead, record.of(lead)?))) {
@@ -342,6 +348,11 @@ fn promise(trace: &mut DnsTrace, table: &Table, entry: &AppEntry, steering: Stee
         IpAddr::V6(_) => 56,
     };
     trace.scope = trace.scope.max(alike).max(stuck);
+    if alike > 0 && steering.is_nowhere(table, table.leaf(trace.client), known) {
+        trace.steps.push(format!(
+            "{known} is not routed and no rule names it: as a client subnet it says nothing, its resolver's address counts, and the scope is the length that was sent"
+        ));
+    }
     trace
         .steps
         .push(format!("TTL {} s: {}", entry.ttl(), entry.why_ttl()));

@@ -173,3 +173,144 @@ fn a_home_that_keeps_the_request_is_said() {
         "{trace}"
     );
 }
+
+/// A zone with a wildcard, a name between, a name of no data, a delegation and an alias.
+fn zone_of_cases() -> Table {
+    table(
+        |draft| {
+            let shop = draft.apps.get_mut("shop").unwrap();
+            shop.steering = vec![Step::Failover(crate::support::prefer(&[
+                "frankfurt",
+                "oregon",
+            ]))];
+            let records = &mut draft.zones.get_mut(&host("example.com")).unwrap().records;
+            let mut put = |owner: &str, data: &RData| {
+                let set = RrSet::single(Ttl::new(60).unwrap(), data);
+                records.insert(host(owner), set);
+            };
+            put("*.wild.example.com", &RData::txt(&["any"]).unwrap());
+            put("deep.below.example.com", &RData::txt(&["here"]).unwrap());
+            put("sub.example.com", &RData::ns(&host("ns.example.net")));
+            put("old.example.com", &RData::dname(&host("wild.example.com")));
+            put(
+                "alias.example.com",
+                &RData::alias(&host("shop.example.com")),
+            );
+            put("gone.example.com", &RData::alias(&host("no.example.com")));
+        },
+        |_| {},
+    )
+}
+
+#[test]
+fn why_a_name_is_there_is_told() {
+    let table = zone_of_cases();
+    let text = |owner: &str, rtype| {
+        let trace = dns(&table, owner, rtype);
+        (trace.steps.join("\n"), trace)
+    };
+    let (said, wild) = text("a.b.wild.example.com", RecordType::TXT);
+    assert!(said.contains("*.wild.example.com stands for it"), "{said}");
+    assert!(wild.made_up);
+    let (said, between) = text("below.example.com", RecordType::TXT);
+    assert!(said.contains("names below it exist"), "{said}");
+    assert!(said.contains("remembered for 60 s"), "{said}");
+    assert_eq!((between.rcode, between.made_up), ("NOERROR", false));
+    let (said, missing) = text("no.example.com", RecordType::TXT);
+    assert!(
+        said.contains("no wildcard covers it; remembered for 60 s"),
+        "{said}"
+    );
+    assert_eq!(missing.rcode, "NXDOMAIN");
+    let (said, referral) = text("x.sub.example.com", RecordType::TXT);
+    assert!(said.contains("delegates sub.example.com"), "{said}");
+    assert!(referral.referral);
+    let (said, renamed) = text("a.old.example.com", RecordType::TXT);
+    assert!(said.contains("DNAME of old.example.com"), "{said}");
+    assert!(renamed.made_up);
+    let (said, _) = text("gone.example.com", RecordType::A);
+    assert!(said.contains("does not exist: an empty answer"), "{said}");
+    // What an app has nothing of is remembered no longer than what it has.
+    let (said, _) = text("shop.example.com", RecordType::TXT);
+    assert!(said.contains("no TXT there: an empty answer"), "{said}");
+}
+
+#[test]
+fn a_client_subnet_that_says_nothing_is_told() {
+    let geo = Step::Geo(windrose_model::GeoRules {
+        cidrs: [(
+            "198.51.100.0/24".parse().unwrap(),
+            crate::support::prefer(&["oregon"]),
+        )]
+        .into(),
+        default: crate::support::prefer(&["frankfurt"]),
+        ..windrose_model::GeoRules::default()
+    });
+    let table = table(
+        |draft| draft.apps.get_mut("shop").unwrap().steering = vec![geo.clone()],
+        |_| {},
+    );
+    let owner = host("shop.example.com");
+    let steps =
+        |client: [u8; 4]| explain::dns(&table, &owner, RecordType::A, client.into(), 1).steps;
+    said(&steps([10, 1, 2, 3]), "its resolver's address counts");
+    assert!(!steps(CLIENT).join(" ").contains("its resolver's address"));
+}
+
+/// What steering does out of the ordinary, each in its own words.
+#[test]
+fn every_turn_of_steering_is_told() {
+    let with = |change: &dyn Fn(&mut windrose_model::App), see: &dyn Fn(&mut Status)| {
+        let table = table(
+            |draft| {
+                let shop = draft.apps.get_mut("shop").unwrap();
+                let tiers = vec![
+                    vec![name("frankfurt"), name("oregon")],
+                    vec![name("singapore"), name("virginia")],
+                ];
+                shop.steering = vec![Step::Failover(tiers)];
+                change(shop);
+            },
+            see,
+        );
+        dns(&table, "shop.example.com", RecordType::A).steps
+    };
+    let down = |locals: &'static [usize]| {
+        move |status: &mut Status| {
+            let shop = Arc::make_mut(&mut status.apps[0]);
+            for at in locals {
+                shop.clusters[*at].usable = false;
+                shop.clusters[*at].cause = windrose_model::Cause::Drained;
+            }
+        }
+    };
+    let eighty = |shop: &mut windrose_model::App| {
+        shop.min_up_fraction = windrose_model::Percent::new(80.0).unwrap();
+    };
+    said(
+        &with(&|_| {}, &down(&[0, 1])),
+        "tier 1 rejected: no usable member",
+    );
+    said(
+        &with(&eighty, &down(&[0])),
+        "half alive, less than 80 % of its weight",
+    );
+    said(
+        &with(&|_| {}, &down(&[0, 1, 2, 3])),
+        "when_all_down is last_known",
+    );
+    said(&with(&|_| {}, &down(&[0])), "not usable: unknown, drained");
+    let warm = |shop: &mut windrose_model::App| shop.trickle = windrose_model::Percent::FULL;
+    said(&with(&warm, &|_| {}), "keep the next usable tier warm");
+    let dialed = |status: &mut Status| {
+        let shop = Arc::make_mut(&mut status.apps[0]);
+        for cluster in &mut shop.clusters[..2] {
+            cluster.share = windrose_model::Percent::from_hundredths(1).unwrap();
+        }
+    };
+    said(
+        &with(&|_| {}, &dialed),
+        "sends this key on, its share is below 100 %",
+    );
+    said(&with(&|_| {}, &|_| {}), "TTL ");
+}
