@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 #![allow(unreachable_pub, reason = "shared by the test and the fuzz targets")]
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use windrose_dns::{
-    Parsed, Reply, Scratch, Subnet, Transport, malformed, parse, respond, respond_slowly,
+    AnyAnswer, Asked, BadCookie, Cookies, ExtendedErrors, Manners, Parsed, Reply, Scratch, Secret,
+    Subnet, Transport, malformed, parse, respond, respond_slowly,
 };
 use windrose_routing::Table;
 
@@ -15,23 +17,53 @@ use crate::world::{Ask, asked, table};
 
 static TABLE: LazyLock<Table> = LazyLock::new(table);
 
+/// A node that says all it can, and believes nobody without a cookie.
+static TALKATIVE: LazyLock<Manners> = LazyLock::new(|| Manners {
+    unproven_size: Some(256),
+    cookies: Cookies::new(vec![Secret::new([7; 16])], BadCookie::Always),
+    any: AnyAnswer::Hinfo,
+    extended_errors: ExtendedErrors::Reasons,
+    nsid: b"fuzzed".as_slice().into(),
+    chaos_id: b"fuzzed".as_slice().into(),
+    chaos_version: b"windrose".as_slice().into(),
+    ..Manners::default()
+});
+
 /// Whom the queries come from: an address that steering has rules for.
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
 
+/// The circumstances in which each packet is asked.
+fn circumstances(draw: u64) -> [Asked<'static>; 3] {
+    let udp = asked(SOURCE, draw, Transport::Udp);
+    let talkative = Asked {
+        manners: &TALKATIVE,
+        ..udp
+    };
+    [udp, talkative, asked(SOURCE, draw, Transport::Tcp)]
+}
+
+thread_local! {
+    /// Where answers go. Kept, because clearing 128 KiB would take longer than to answer. Where
+    /// two answers are compared, one lies on zeros and the other on ones.
+    static ROOM: RefCell<[Box<[u8]>; 2]> =
+        RefCell::new([vec![0; 65_535].into(), vec![1; 65_535].into()]);
+}
+
 /// A whole message: never a panic, and any reply is a sound message within its limit.
 pub fn message(data: &[u8]) {
-    let mut out = [0; 65_535];
     let mut scratch = Scratch::new();
-    for transport in [Transport::Udp, Transport::Tcp] {
-        let asked = asked(SOURCE, 1, transport);
-        if let Some(reply) = respond(&TABLE, data, &mut scratch, &asked, &mut out) {
-            sound(data, &reply, &out, transport);
+    ROOM.with_borrow_mut(|[fast, slow]| {
+        for asked in circumstances(1) {
+            if let Some(reply) = respond(&TABLE, data, &mut scratch, &asked, fast) {
+                sound(data, &reply, fast, asked.transport);
+                fast[..reply.len].fill(0);
+            }
+            if let Some(reply) = respond_slowly(&TABLE, data, &asked, slow) {
+                sound(data, &reply, slow, asked.transport);
+                slow[..reply.len].fill(1);
+            }
         }
-        let slow = respond_slowly(&TABLE, data, &asked, &mut out);
-        if let Some(reply) = slow {
-            sound(data, &reply, &out, transport);
-        }
-    }
+    });
 }
 
 /// The data of a client subnet option: what is read says no more than what came.
@@ -126,27 +158,33 @@ const NAMES: [&str; 24] = [
 
 /// What the fast path can read, the slow path reads too, and answers with the same octets.
 fn alike(packet: &[u8]) {
-    let (mut fast, mut slow) = ([0; 65_535], [1; 65_535]);
-    let mut scratch = Scratch::new();
-    for transport in [Transport::Udp, Transport::Tcp] {
-        let asked = asked(SOURCE, 7, transport);
-        let one = match parse(packet, &mut scratch) {
-            Parsed::Query(query) => windrose_dns::answer(&TABLE, &query, &asked, &mut fast),
-            Parsed::Malformed(query) => malformed(&query, &asked, &mut fast),
-            Parsed::Odd | Parsed::Drop => return,
-        };
-        let other = respond_slowly(&TABLE, packet, &asked, &mut slow);
-        let other = other.expect("what the fast path answers gets an answer");
-        sound(packet, &one, &fast, transport);
-        sound(packet, &other, &slow, transport);
-        // A message that cannot be read as a whole may be echoed in part: only the code counts.
-        if matches!(parse(packet, &mut scratch), Parsed::Malformed(_)) {
-            assert_eq!(one.rcode, other.rcode, "{packet:02x?}");
-            return;
+    ROOM.with_borrow_mut(|[fast, slow]| {
+        for asked in circumstances(7) {
+            let mut scratch = Scratch::new();
+            let mut broken = false;
+            let one = match parse(packet, &mut scratch) {
+                Parsed::Query(query) => windrose_dns::answer(&TABLE, &query, &asked, fast),
+                Parsed::Malformed(query) => {
+                    broken = true;
+                    malformed(&query, &asked, fast)
+                }
+                Parsed::Odd | Parsed::Drop => return,
+            };
+            let other = respond_slowly(&TABLE, packet, &asked, slow);
+            let other = other.expect("what the fast path answers gets an answer");
+            sound(packet, &one, fast, asked.transport);
+            sound(packet, &other, slow, asked.transport);
+            if broken {
+                // A message that cannot be read as a whole may be echoed in part: only the code counts.
+                assert_eq!(one.rcode, other.rcode, "{packet:02x?}");
+            } else {
+                assert_eq!(one, other, "{packet:02x?}");
+                assert_eq!(fast[..one.len], slow[..other.len], "{packet:02x?}");
+            }
+            fast[..one.len].fill(0);
+            slow[..other.len].fill(1);
         }
-        assert_eq!(one, other, "{packet:02x?}");
-        assert_eq!(fast[..one.len], slow[..other.len], "{packet:02x?}");
-    }
+    });
 }
 
 /// What any reply must be, whatever was asked.
