@@ -9,6 +9,7 @@ mod dns_defence;
 mod end;
 mod failover;
 mod garbage;
+mod half_open;
 mod metrics;
 mod reload;
 mod resilience;
