@@ -33,15 +33,13 @@ pub enum Transport {
 
 /// Answers a query into `out`, which needs at least [`MIN_ROOM`] octets.
 #[inline]
-pub fn answer<'o>(table: &Table, query: &Query<'_>, asked: &Asked<'o>, out: &'o mut [u8]) -> Reply {
-    let Some(message) = begin(query.question, query.edns.as_ref(), asked, out) else {
+pub fn answer(table: &Table, query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
+    let extras = Extras::asked(query.edns.as_ref(), asked);
+    let opt = Opt::of(query.edns.as_ref(), asked, extras.as_ref());
+    let Some(mut message) = begin(query.question, opt, asked, out) else {
         return Reply::none();
     };
-    if let Some(verdict) = query
-        .edns
-        .as_ref()
-        .and_then(|edns| objection(&message, edns))
-    {
+    if let Some(verdict) = opt.and_then(objection) {
         return message.reply(query.head, &verdict);
     }
     if (query.qtype >= rtype::TKEY || query.qtype == rtype::OPT)
@@ -55,7 +53,7 @@ pub fn answer<'o>(table: &Table, query: &Query<'_>, asked: &Asked<'o>, out: &'o 
         source: asked.source.to_canonical(),
         draw: asked.draw,
         any: asked.manners.any,
-        message,
+        message: &mut message,
         dname: None,
     };
     let verdict = resolution.run();
@@ -63,7 +61,7 @@ pub fn answer<'o>(table: &Table, query: &Query<'_>, asked: &Asked<'o>, out: &'o 
 }
 
 /// Says FORMERR to a query that could not be read.
-pub fn malformed<'o>(query: &Malformed<'_>, asked: &Asked<'o>, out: &'o mut [u8]) -> Reply {
+pub fn malformed(query: &Malformed<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
     let verdict = Verdict::plain(Rcode::FormErr);
     refuse(
         query.head,
@@ -76,17 +74,19 @@ pub fn malformed<'o>(query: &Malformed<'_>, asked: &Asked<'o>, out: &'o mut [u8]
 }
 
 /// A response without records.
-pub(crate) fn refuse<'o>(
+pub(crate) fn refuse(
     head: Head,
     question: &[u8],
-    edns: Option<&Edns>,
+    edns: Option<&Edns<'_>>,
     verdict: &Verdict,
-    asked: &Asked<'o>,
-    out: &'o mut [u8],
+    asked: &Asked<'_>,
+    out: &mut [u8],
 ) -> Reply {
-    match begin(question, edns, asked, out) {
-        Some(message) => {
-            let objection = edns.and_then(|edns| objection(&message, edns));
+    let extras = Extras::asked(edns, asked);
+    let opt = Opt::of(edns, asked, extras.as_ref());
+    match begin(question, opt, asked, out) {
+        Some(mut message) => {
+            let objection = opt.and_then(objection);
             message.reply(head, objection.as_ref().unwrap_or(verdict))
         }
         None => Reply::none(),
@@ -115,13 +115,13 @@ fn meta(qtype: u16) -> Option<Verdict> {
 
 /// What the OPT record of a query is told instead of an answer.
 #[inline]
-pub(crate) fn objection(message: &Message<'_>, edns: &Edns) -> Option<Verdict> {
-    if edns.version != 0 {
+pub(crate) fn objection(opt: Opt<'_>) -> Option<Verdict> {
+    if opt.edns.version != 0 {
         // The OPT record of the response says the highest version we know: 0 (RFC 6891 section
         // 6.1.3).
         return Some(Verdict::plain(Rcode::BadVers));
     }
-    let extras = message.extras_asked()?;
+    let extras = opt.extras?;
     if extras.malformed {
         return Some(Verdict::plain(Rcode::FormErr));
     }
@@ -129,33 +129,24 @@ pub(crate) fn objection(message: &Message<'_>, edns: &Edns) -> Option<Verdict> {
 }
 
 /// A client that says less than 512 means 512 (RFC 6891 section 6.2.3).
-#[inline]
-pub(crate) fn begin<'o>(
+#[inline(always)]
+pub(crate) fn begin<'m>(
     question: &[u8],
-    edns: Option<&Edns>,
-    asked: &Asked<'o>,
-    out: &'o mut [u8],
-) -> Option<Message<'o>> {
+    opt: Option<Opt<'m>>,
+    asked: &Asked<'_>,
+    out: &'m mut [u8],
+) -> Option<Message<'m>> {
     let manners = asked.manners;
-    let udp_size = manners.udp_size();
-    let mut limit = match (asked.transport, edns) {
+    let mut limit = match (asked.transport, opt) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_ROOM,
-        (Transport::Udp, Some(edns)) => usize::from(edns.size.min(udp_size)).max(MIN_ROOM),
+        (Transport::Udp, Some(opt)) => {
+            usize::from(opt.edns.size.min(manners.udp_size())).max(MIN_ROOM)
+        }
     };
-    let opt = edns.map(|edns| Opt {
-        udp_size,
-        dnssec_ok: edns.dnssec_ok,
-        subnet: edns.subnet,
-        extras: match edns.asks.any() {
-            true => Extras::of(edns, asked),
-            false => Extras::NONE,
-        },
-        errors: manners.extended_errors,
-    });
     if let Some(most) = manners.unproven_size
         && asked.transport == Transport::Udp
-        && !opt.is_some_and(|opt| opt.extras.proven())
+        && !opt.and_then(|opt| opt.extras).is_some_and(Extras::proven)
     {
         limit = limit.min(usize::from(most));
     }

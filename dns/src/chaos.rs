@@ -4,16 +4,18 @@
 use crate::answer::{begin, objection};
 use crate::extended_error::ExtendedError;
 use crate::manners::{Asked, Manners};
-use crate::message::Rcode;
+use crate::message::{Opt, Rcode};
+use crate::options::Extras;
 use crate::query::{CH, Query, rtype};
 use crate::reply::{Reply, Verdict};
 
-pub(crate) fn answer<'o>(query: &Query<'_>, asked: &Asked<'o>, out: &'o mut [u8]) -> Reply {
-    let Some(mut message) = begin(query.question, query.edns.as_ref(), asked, out) else {
+pub(crate) fn answer(query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Reply {
+    let extras = Extras::asked(query.edns.as_ref(), asked);
+    let opt = Opt::of(query.edns.as_ref(), asked, extras.as_ref());
+    let Some(mut message) = begin(query.question, opt, asked, out) else {
         return Reply::none();
     };
-    let edns = query.edns.as_ref();
-    if let Some(verdict) = edns.and_then(|edns| objection(&message, edns)) {
+    if let Some(verdict) = opt.and_then(objection) {
         return message.reply(query.head, &verdict);
     }
     let text = text(query, asked.manners);

@@ -5,9 +5,10 @@
 use windrose_routing::AnswerRef;
 
 use crate::cookie::CookieSeen;
-use crate::extended_error::{ExtendedError, ExtendedErrors};
+use crate::extended_error::ExtendedError;
+use crate::manners::{Asked, Manners};
 use crate::options::{Extras, OPTION, code};
-use crate::query::{AA, HEADER, Head, OPCODE, QR, RD, TC, rtype};
+use crate::query::{AA, Edns, HEADER, Head, OPCODE, QR, RD, TC, rtype};
 use crate::subnet::Subnet;
 
 /// Octets of an OPT record without options.
@@ -42,8 +43,8 @@ pub enum Rcode {
 }
 
 /// A response being written. Every write checks that the OPT record still fits behind it.
-pub(crate) struct Message<'o> {
-    out: &'o mut [u8],
+pub(crate) struct Message<'m> {
+    out: &'m mut [u8],
     at: usize,
     /// Where records must end, the OPT record's octets being kept back.
     end: usize,
@@ -53,39 +54,51 @@ pub(crate) struct Message<'o> {
     truncated: bool,
     question: u16,
     zone_version: Option<(u8, u32)>,
-    opt: Option<Opt<'o>>,
+    opt: Option<Opt<'m>>,
 }
 
-/// What the OPT record will say, as far as it is known before the answer.
+/// What the OPT record will say, as far as it is known before the answer. References only: it is
+/// copied along with the message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opt<'m> {
-    /// The UDP message size we take.
-    pub(crate) udp_size: u16,
-    /// DO, as it came (RFC 3225 section 3).
-    pub(crate) dnssec_ok: bool,
-    pub(crate) subnet: Option<Subnet>,
-    pub(crate) extras: Extras<'m>,
-    /// What may be told of errors.
-    pub(crate) errors: ExtendedErrors,
+    /// What it answers.
+    pub(crate) edns: &'m Edns<'m>,
+    pub(crate) manners: &'m Manners,
+    /// What options beyond the client subnet ask for, if there are any.
+    pub(crate) extras: Option<&'m Extras<'m>>,
 }
 
-impl Opt<'_> {
+impl<'m> Opt<'m> {
+    #[inline]
+    pub(crate) fn of(
+        edns: Option<&'m Edns<'m>>,
+        asked: &Asked<'m>,
+        extras: Option<&'m Extras<'m>>,
+    ) -> Option<Self> {
+        edns.map(|edns| Self {
+            edns,
+            manners: asked.manners,
+            extras,
+        })
+    }
+
     /// Octets of the record, but for what is written only where there is room.
     #[inline]
     fn room(&self) -> usize {
-        OPT + self.subnet.map_or(0, |s| s.wire_len()) + self.extras.room()
+        let subnet = self.edns.subnet.as_ref();
+        OPT + subnet.map_or(0, Subnet::wire_len) + self.extras.map_or(0, Extras::room)
     }
 }
 
-impl<'o> Message<'o> {
+impl<'m> Message<'m> {
     /// Begins with the echo of `question`, which may be empty. `None` if `out` cannot even hold
     /// that and an OPT record; 512 octets always can.
     #[inline]
     pub(crate) fn new(
-        out: &'o mut [u8],
+        out: &'m mut [u8],
         limit: usize,
         question: &[u8],
-        opt: Option<Opt<'o>>,
+        opt: Option<Opt<'m>>,
     ) -> Option<Self> {
         let room = opt.as_ref().map_or(0, Opt::room);
         let at = HEADER + question.len();
@@ -260,7 +273,8 @@ impl<'o> Message<'o> {
     /// Whether the client asked for the version of the zone (RFC 9660).
     #[inline]
     pub(crate) fn wants_zone_version(&self) -> bool {
-        self.opt.is_some_and(|opt| opt.extras.zone_version)
+        self.extras_asked()
+            .is_some_and(|extras| extras.zone_version)
     }
 
     /// The zone that the question lies in: labels of its apex, serial of its SOA record.
@@ -270,21 +284,21 @@ impl<'o> Message<'o> {
 
     /// What options beyond the client subnet ask for.
     #[inline]
-    pub(crate) fn extras_asked(&self) -> Option<&Extras<'o>> {
-        self.opt.as_ref().map(|opt| &opt.extras)
+    pub(crate) fn extras_asked(&self) -> Option<&'m Extras<'m>> {
+        self.opt.and_then(|opt| opt.extras)
     }
 
     /// What the query's cookie was, if there was one.
     #[inline]
     pub(crate) fn cookie_seen(&self) -> Option<CookieSeen> {
-        self.opt.as_ref().and_then(|opt| opt.extras.seen)
+        self.extras_asked().and_then(|extras| extras.seen)
     }
 
     /// Writes the OPT record and the header; returns the length of the message. `scope` is the
     /// client subnet scope, if the client sent that option.
     #[inline]
     pub(crate) fn finish(
-        mut self,
+        &mut self,
         head: Head,
         rcode: Rcode,
         authoritative: bool,
@@ -296,7 +310,7 @@ impl<'o> Message<'o> {
         if let Some(opt) = self.opt {
             let begin = self.at;
             self.opt(&opt, code >> 4, scope);
-            if opt.extras.room() > 0 || error.is_some() {
+            if opt.extras.is_some() || error.is_some() {
                 self.extras(begin, &opt, error);
             }
         }
@@ -321,19 +335,20 @@ impl<'o> Message<'o> {
 
     #[inline]
     fn opt(&mut self, opt: &Opt<'_>, rcode_high: u8, scope: u8) {
-        let options = opt.subnet.map_or(0, |s| s.wire_len());
+        let subnet = opt.edns.subnet.as_ref();
+        let options = subnet.map_or(0, Subnet::wire_len);
         let Some(to) = self.out.get_mut(self.at..self.at + OPT + options) else {
             return;
         };
         let [t0, t1] = rtype::OPT.to_be_bytes();
-        let [s0, s1] = opt.udp_size.to_be_bytes();
+        let [s0, s1] = opt.manners.udp_size().to_be_bytes();
         // Of the flags only DO comes back; what is not known is 0 (RFC 6891 section 6.1.4).
-        let dnssec_ok = u8::from(opt.dnssec_ok) << 7;
+        let dnssec_ok = u8::from(opt.edns.dnssec_ok) << 7;
         #[allow(clippy::cast_possible_truncation, reason = "at most 24")]
         let len = options as u8;
         let (fixed, option) = to.split_at_mut(OPT);
         fixed.copy_from_slice(&[0, t0, t1, s0, s1, rcode_high, 0, dnssec_ok, 0, 0, len]);
-        if let Some(subnet) = opt.subnet {
+        if let Some(subnet) = subnet {
             option.copy_from_slice(&subnet.echo(scope)[..options]);
         }
         self.at += OPT + options;
@@ -342,22 +357,25 @@ impl<'o> Message<'o> {
     /// Appends further options to the OPT record that begins at `begin`.
     #[cold]
     fn extras(&mut self, begin: usize, opt: &Opt<'_>, error: Option<ExtendedError>) {
-        let extras = &opt.extras;
-        if let Some(checked) = &extras.cookie {
-            self.option(code::COOKIE, &checked.cookie, &[]);
-        }
-        if !extras.nsid.is_empty() {
-            self.option(code::NSID, extras.nsid, &[]);
-        }
-        if let Some(timeout) = extras.keepalive {
-            self.option(code::KEEPALIVE, &timeout.to_be_bytes(), &[]);
+        if let Some(extras) = opt.extras {
+            if let Some(checked) = &extras.cookie {
+                self.option(code::COOKIE, &checked.cookie, &[]);
+            }
+            if !extras.nsid.is_empty() {
+                self.option(code::NSID, extras.nsid, &[]);
+            }
+            if let Some(timeout) = extras.keepalive {
+                self.option(code::KEEPALIVE, &timeout.to_be_bytes(), &[]);
+            }
         }
         if let Some((labels, serial)) = self.zone_version {
             // Type 0: the serial of the SOA record (RFC 9660 section 2.1).
             self.option(code::ZONE_VERSION, &[labels, 0], &serial.to_be_bytes());
         }
         // Only where there is room: it must never cost a record (RFC 8914 section 3).
-        if let Some((number, reason)) = error.and_then(|error| error.told(opt.errors)) {
+        if let Some((number, reason)) =
+            error.and_then(|error| error.told(opt.manners.extended_errors))
+        {
             let left = self.out.len() - self.at;
             let fixed = OPTION + 2;
             let reason = reason.as_bytes();

@@ -49,11 +49,11 @@ impl Asks {
     }
 }
 
-impl Edns {
+impl<'b> Edns<'b> {
     /// Takes note of an option. What is wrong with it is told when it is known whether anybody
     /// cares: a server that does not do cookies must not see them (RFC 7873 section 5.2).
     #[cold]
-    pub(crate) fn note(&mut self, code: u16, data: &[u8]) {
+    pub(crate) fn note(&mut self, code: u16, data: &'b [u8]) {
         let or_wrong = |right, wrong| if data.is_empty() { right } else { wrong };
         self.asks.0 |= match code {
             // RFC 5001 section 2.2: the server ignores what is in it.
@@ -62,13 +62,13 @@ impl Edns {
             code::KEEPALIVE => or_wrong(Asks::KEEPALIVE, Asks::WRONG_KEEPALIVE),
             // RFC 7873 section 5.2: of several only the first is considered.
             code::COOKIE if self.asks.has(Asks::COOKIE | Asks::WRONG_COOKIE) => 0,
-            code::COOKIE => {
-                self.cookie = SentCookie::read(data);
-                match self.cookie {
-                    Some(_) => Asks::COOKIE,
-                    None => Asks::WRONG_COOKIE,
+            code::COOKIE => match SentCookie::read(data) {
+                Some(_) => {
+                    self.cookie = data;
+                    Asks::COOKIE
                 }
-            }
+                None => Asks::WRONG_COOKIE,
+            },
             _ => 0,
         };
     }
@@ -92,32 +92,31 @@ pub(crate) struct Extras<'m> {
 }
 
 impl<'m> Extras<'m> {
-    pub(crate) const NONE: Self = Self {
-        cookie: None,
-        seen: None,
-        nsid: &[],
-        keepalive: None,
-        zone_version: false,
-        malformed: false,
-        unproven: false,
-    };
+    /// `None` if the query carries none of these options.
+    #[inline]
+    pub(crate) fn asked(edns: Option<&Edns<'_>>, asked: &Asked<'m>) -> Option<Self> {
+        let edns = edns.filter(|edns| edns.asks.any())?;
+        Some(Self::of(edns, asked))
+    }
 
     #[cold]
-    pub(crate) fn of(edns: &Edns, asked: &Asked<'m>) -> Self {
+    fn of(edns: &Edns<'_>, asked: &Asked<'m>) -> Self {
         let manners = asked.manners;
         let tcp = asked.transport == Transport::Tcp;
         let asks = edns.asks;
         let cookies = manners.cookies.as_ref();
-        let checked = cookies.zip(edns.cookie).map(|(cookies, sent)| {
-            let checked = cookies.check(&sent, asked.source, asked.now);
-            let required = match cookies.badcookie {
-                BadCookie::Always => true,
-                BadCookie::WhenLimited => asked.limited,
-                BadCookie::Off => false,
-            };
-            // A client that reached us over TCP has proved its address (RFC 7873 section 5.2.3).
-            (checked, required && !checked.valid() && !tcp)
-        });
+        let checked = cookies
+            .zip(SentCookie::read(edns.cookie))
+            .map(|(cookies, sent)| {
+                let checked = cookies.check(&sent, asked.source, asked.now);
+                let required = match cookies.badcookie {
+                    BadCookie::Always => true,
+                    BadCookie::WhenLimited => asked.limited,
+                    BadCookie::Off => false,
+                };
+                // A client that reached us over TCP has proved its address (RFC 7873 section 5.2.3).
+                (checked, required && !checked.valid() && !tcp)
+            });
         let malformed_cookie = cookies.is_some() && asks.has(Asks::WRONG_COOKIE);
         let malformed = malformed_cookie.then_some(CookieSeen::Malformed);
         let idle = manners.tcp.idle.as_millis() / 100;

@@ -4,7 +4,6 @@
 //! knows only the form nearly every query has; what is legal but rare is [`Parsed::Odd`] and goes
 //! to [`crate::slow`].
 
-use crate::cookie::SentCookie;
 use crate::options::{Asks, code};
 use crate::subnet::{Subnet, SubnetError};
 
@@ -95,7 +94,7 @@ pub struct Query<'b> {
     /// Wanted type.
     pub qtype: u16,
     /// What the OPT record said, if there was one.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'b>>,
 }
 
 /// Id and flags of a message.
@@ -109,7 +108,7 @@ pub struct Head {
 
 /// What an OPT record says (RFC 6891 section 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edns {
+pub struct Edns<'b> {
     /// Version; only 0 is known.
     pub version: u8,
     /// Largest UDP message the client takes, as sent.
@@ -118,8 +117,8 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// The client subnet option (RFC 7871).
     pub subnet: Option<Subnet>,
-    /// The cookie option (RFC 7873).
-    pub(crate) cookie: Option<SentCookie>,
+    /// Data of the first cookie option (RFC 7873) that is one by its length; empty without.
+    pub(crate) cookie: &'b [u8],
     /// Options besides the client subnet.
     pub(crate) asks: Asks,
 }
@@ -132,7 +131,7 @@ pub struct Malformed<'b> {
     /// The question as sent; empty when it is what is broken.
     pub question: &'b [u8],
     /// The OPT record without its options; the client asked for one back (RFC 6891 section 7).
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'b>>,
 }
 
 /// Reads one message. The lower-cased name is written to `scratch`.
@@ -219,18 +218,18 @@ pub(crate) fn question(body: &[u8]) -> Option<(&[u8], u16, u16)> {
 }
 
 /// Why an OPT record cannot be read.
-pub(crate) enum OptError {
+pub(crate) enum OptError<'b> {
     /// Some other record, or an OPT with an owner other than the root.
     NotOpt,
     /// The record does not end where the message ends.
     Cut,
     /// Its options overrun it, or the client subnet in them is wrong.
-    Option(Edns),
+    Option(Edns<'b>),
 }
 
 /// Reads the OPT record (RFC 6891 section 6.1.2), which must be all of `rest`.
 #[inline]
-pub(crate) fn opt(rest: &[u8]) -> Result<Edns, OptError> {
+pub(crate) fn opt(rest: &[u8]) -> Result<Edns<'_>, OptError<'_>> {
     let Some((fixed, mut options)) = rest.split_first_chunk::<11>() else {
         return Err(OptError::Cut);
     };
@@ -245,7 +244,7 @@ pub(crate) fn opt(rest: &[u8]) -> Result<Edns, OptError> {
         size: u16::from_be_bytes([fixed[3], fixed[4]]),
         dnssec_ok: fixed[7] & 0x80 != 0,
         subnet: None,
-        cookie: None,
+        cookie: &[],
         asks: Asks::default(),
     };
     let mut edns = bare;
@@ -413,14 +412,17 @@ mod tests {
         assert_eq!(class_of(&trailing), "malformed");
     }
 
-    fn edns_of(options: &[u8]) -> Result<Edns, &'static str> {
+    fn edns_of(options: &[u8]) -> Result<(u8, u16, bool, Option<Subnet>), &'static str> {
         let mut tail = A_IN.to_vec();
         tail.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0x80, 0, 0]);
         tail.push(u8::try_from(options.len()).unwrap());
         tail.extend(options);
         let bytes = packet(b"\0", &tail, 1);
         match parse(&bytes, &mut Scratch::new()) {
-            Parsed::Query(query) => Ok(query.edns.unwrap()),
+            Parsed::Query(query) => {
+                let edns = query.edns.unwrap();
+                Ok((edns.version, edns.size, edns.dnssec_ok, edns.subnet))
+            }
             Parsed::Malformed(m) if m.edns.is_some() => Err("malformed"),
             _ => Err("other"),
         }
@@ -428,9 +430,10 @@ mod tests {
 
     #[test]
     fn unknown_options_are_skipped() {
-        let edns = edns_of(&[0, 10, 0, 2, 1, 2, 0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2]).unwrap();
-        assert_eq!((edns.version, edns.size, edns.dnssec_ok), (0, 1232, true));
-        assert_eq!(edns.subnet.unwrap().source(), 24);
+        let (version, size, dnssec_ok, subnet) =
+            edns_of(&[0, 10, 0, 2, 1, 2, 0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2]).unwrap();
+        assert_eq!((version, size, dnssec_ok), (0, 1232, true));
+        assert_eq!(subnet.unwrap().source(), 24);
     }
 
     #[test]

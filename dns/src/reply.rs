@@ -174,7 +174,7 @@ impl Reply {
 
 impl Message<'_> {
     #[inline]
-    pub(crate) fn reply(self, head: Head, verdict: &Verdict) -> Reply {
+    pub(crate) fn reply(&mut self, head: Head, verdict: &Verdict) -> Reply {
         let (truncated, question) = (self.is_truncated(), self.question_len());
         let qtype = self.qtype();
         let class = match verdict.rcode {

@@ -12,16 +12,17 @@ use crate::slow;
 /// Answers one message into `out`; `None` if it gets no answer. Any octets may come in; `out`
 /// needs at least [`MIN_ROOM`](crate::MIN_ROOM) octets, or the answer is empty.
 #[inline]
-pub fn respond<'o>(
+pub fn respond(
     table: &Table,
     packet: &[u8],
     scratch: &mut Scratch,
-    asked: &Asked<'o>,
-    out: &'o mut [u8],
+    asked: &Asked<'_>,
+    out: &mut [u8],
 ) -> Option<Reply> {
-    match parse(packet, scratch) {
-        Parsed::Query(query) => Some(answer(table, &query, asked, out)),
-        Parsed::Malformed(query) => Some(malformed(&query, asked, out)),
+    // By reference: what was parsed is read where it lies, and not copied.
+    match &parse(packet, scratch) {
+        Parsed::Query(query) => Some(answer(table, query, asked, out)),
+        Parsed::Malformed(query) => Some(malformed(query, asked, out)),
         Parsed::Odd => slow::respond(table, packet, asked, out),
         Parsed::Drop => None,
     }

@@ -18,12 +18,7 @@ use crate::reply::{Reply, Verdict};
 
 /// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
 /// hickory-proto: the second opinion in tests. `None` if it gets no answer.
-pub fn respond<'o>(
-    table: &Table,
-    packet: &[u8],
-    asked: &Asked<'o>,
-    out: &'o mut [u8],
-) -> Option<Reply> {
+pub fn respond(table: &Table, packet: &[u8], asked: &Asked<'_>, out: &mut [u8]) -> Option<Reply> {
     let (header, body) = packet.split_first_chunk::<HEADER>()?;
     let head = Head {
         id: u16::from_be_bytes([header[0], header[1]]),
@@ -51,14 +46,14 @@ enum Other<'b> {
     Verdict {
         verdict: Verdict,
         question: &'b [u8],
-        edns: Option<Edns>,
+        edns: Option<Edns<'b>>,
     },
     /// A query of class CH.
     Chaos(Query<'b>),
 }
 
 fn read<'b>(
-    packet: &[u8],
+    packet: &'b [u8],
     body: &'b [u8],
     head: Head,
     asked: &Asked<'_>,
@@ -87,8 +82,10 @@ fn read<'b>(
     let Some((message, is_whole)) = message else {
         return Err(tell(malformed, &[]));
     };
-    if let ([], Some(sent)) = (&*message.queries, edns.and_then(|edns| edns.cookie))
-        && asked.manners.cookies.is_some()
+    if let ([], Some(sent)) = (
+        &*message.queries,
+        edns.and_then(|edns| SentCookie::read(edns.cookie)),
+    ) && asked.manners.cookies.is_some()
         && !broken
         && is_whole
     {
@@ -132,7 +129,7 @@ fn bare_cookie(sent: &SentCookie, asked: &Asked<'_>) -> Verdict {
 }
 
 /// An OPT record in our terms, and whether its options are wrong.
-fn edns(record: &[u8]) -> (Option<Edns>, bool) {
+fn edns(record: &[u8]) -> (Option<Edns<'_>>, bool) {
     match query::opt(record) {
         Ok(edns) => (Some(edns), false),
         Err(OptError::Option(bare)) => (Some(bare), true),

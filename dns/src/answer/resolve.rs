@@ -23,7 +23,7 @@ pub(super) struct Resolution<'t, 'q, 'o> {
     pub(super) source: IpAddr,
     pub(super) draw: u64,
     pub(super) any: AnyAnswer,
-    pub(super) message: Message<'o>,
+    pub(super) message: &'q mut Message<'o>,
     /// The DNAME record that was written last: it stands in an answer once.
     pub(super) dname: Option<&'t [u8]>,
 }
