@@ -123,6 +123,19 @@ pub struct Edns<'b> {
     pub(crate) asks: Asks,
 }
 
+impl Edns<'_> {
+    /// The record without its options.
+    #[cold]
+    fn bare(&self) -> Self {
+        Self {
+            subnet: None,
+            cookie: &[],
+            asks: Asks::default(),
+            ..*self
+        }
+    }
+}
+
 /// A query that cannot be understood, with what is needed to say so.
 #[derive(Debug, Clone, Copy)]
 pub struct Malformed<'b> {
@@ -155,33 +168,31 @@ pub fn parse<'b>(packet: &'b [u8], scratch: &'b mut Scratch) -> Parsed<'b> {
     if head.flags & OPCODE != 0 || !ordinary {
         return Parsed::Odd;
     }
-    let mut malformed = Malformed {
-        head,
-        question: &[],
-        edns: None,
+    let malformed = |question, edns| {
+        Parsed::Malformed(Malformed {
+            head,
+            question,
+            edns,
+        })
     };
     let Some((name, qtype, class)) = question(body) else {
-        return Parsed::Malformed(malformed);
+        return malformed(&[], None);
     };
     if class != IN {
         return Parsed::Odd;
     }
     let (question, rest) = body.split_at(name.len() + 4);
-    malformed.question = question;
     let edns = if counts & 1 == 1 {
         match opt(rest) {
             Ok(edns) => Some(edns),
             Err(OptError::NotOpt) => return Parsed::Odd,
-            Err(OptError::Cut) => return Parsed::Malformed(malformed),
-            Err(OptError::Option(edns)) => {
-                malformed.edns = Some(edns);
-                return Parsed::Malformed(malformed);
-            }
+            Err(OptError::Cut) => return malformed(question, None),
+            Err(OptError::Option(bare)) => return malformed(question, Some(bare)),
         }
     } else if rest.is_empty() {
         None
     } else {
-        return Parsed::Malformed(malformed);
+        return malformed(question, None);
     };
     Parsed::Query(Query {
         head,
@@ -239,7 +250,7 @@ pub(crate) fn opt(rest: &[u8]) -> Result<Edns<'_>, OptError<'_>> {
     if usize::from(u16::from_be_bytes([fixed[9], fixed[10]])) != options.len() {
         return Err(OptError::Cut);
     }
-    let bare = Edns {
+    let mut edns = Edns {
         version: fixed[6],
         size: u16::from_be_bytes([fixed[3], fixed[4]]),
         dnssec_ok: fixed[7] & 0x80 != 0,
@@ -247,23 +258,22 @@ pub(crate) fn opt(rest: &[u8]) -> Result<Edns<'_>, OptError<'_>> {
         cookie: &[],
         asks: Asks::default(),
     };
-    let mut edns = bare;
     // Options of a version we do not know have no meaning to us (RFC 6891 section 6.1.3).
     if edns.version != 0 {
         return Ok(edns);
     }
     while !options.is_empty() {
         let Some(([c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() else {
-            return Err(OptError::Option(bare));
+            return Err(OptError::Option(edns.bare()));
         };
         let len = usize::from(u16::from_be_bytes([*l0, *l1]));
         let Some((data, rest)) = rest.split_at_checked(len) else {
-            return Err(OptError::Option(bare));
+            return Err(OptError::Option(edns.bare()));
         };
         match u16::from_be_bytes([*c0, *c1]) {
             code::CLIENT_SUBNET => match Subnet::read(data) {
                 Ok(read) if edns.subnet.is_none() => edns.subnet = Some(read),
-                Ok(_) | Err(SubnetError) => return Err(OptError::Option(bare)),
+                Ok(_) | Err(SubnetError) => return Err(OptError::Option(edns.bare())),
             },
             // Most queries carry none of the others.
             other => edns.note(other, data),
