@@ -38,6 +38,8 @@ pub(super) async fn converse(
     let _ = stream.set_nodelay(true);
     let (mut incoming, mut outgoing) = (Vec::with_capacity(ROOM), Vec::new());
     let mut silence = pin!(sleep(idle));
+    // One and the same for all rounds: a new one would queue up at the channel for each message.
+    let mut ended = pin!(ending.wait_for(|ending| *ending));
     loop {
         let taken = desk.answer(&incoming, peer, &mut outgoing);
         if taken.octets > 0 {
@@ -64,7 +66,7 @@ pub(super) async fn converse(
             biased;
             read = stream.read_buf(&mut incoming) => if !matches!(read, Ok(1..)) { return },
             () = &mut silence => return,
-            _ = ending.wait_for(|ending| *ending) => return,
+            _ = &mut ended => return,
         }
     }
 }
