@@ -16,8 +16,8 @@ from .errors import BenchError
 
 MARGIN = 1.05
 QUERIES = 2_000
-# Only what runs below this function is counted: the loop over `respond`.
-_LOOP = "*measure::answers*"
+# Only what runs below these functions is counted: the loops over `respond` and over the limiter.
+_LOOPS = {"answer": "*measure::answers*", "limit": "*measure::judgements*"}
 
 
 def valgrind() -> str | None:
@@ -25,12 +25,13 @@ def valgrind() -> str | None:
 
 
 def count(measure: Path, kind: str) -> float:
-    """Instructions of one query of this kind."""
+    """Instructions of one query of this kind, or of the limiter for its answer: `limit KIND`."""
+    mode, query = ("limit", kind.removeprefix("limit ")) if kind.startswith("limit ") else ("answer", kind)
     with tempfile.TemporaryDirectory(prefix="windrose-bench-") as folder:
         out = Path(folder) / "counts"
         done = subprocess.run(
-            [valgrind(), "--tool=callgrind", f"--toggle-collect={_LOOP}", f"--callgrind-out-file={out}",
-             measure, "answer", str(QUERIES), kind], capture_output=True, text=True, timeout=300)
+            [valgrind(), "--tool=callgrind", f"--toggle-collect={_LOOPS[mode]}", f"--callgrind-out-file={out}",
+             measure, mode, str(QUERIES), query], capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise BenchError(f"callgrind failed on '{kind}':\n{done.stderr[-1500:]}")
         return round(total(out.read_text()) / QUERIES, 1)

@@ -1,5 +1,6 @@
 //! Cost of a query without the network: `measure answer N [KIND]` answers N queries of each kind in
-//! a loop, `measure kinds` names the kinds, `measure udp N` serves N queries over loopback: for
+//! a loop, `measure kinds` names the kinds (`limit KIND`: of the mode `limit`), `measure udp N` serves
+//! N queries over loopback: for
 //! callgrind (`benches/instructions`). `measure serve IP:PORT` serves 1,000 names and a host steered
 //! by continent until it is killed: for load generators. `measure limit N [KIND]` asks a limiter what
 //! it thinks of N such answers.
@@ -15,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use windrose_dns::{
-    Action, Counters, Limit, Limiter, Limits, Manners, Mode, Scratch, Ticks, Transport, respond,
-    serve_udp,
+    Action, Counters, Limit, Limiter, Limits, Manners, Mode, Reply, Scratch, Ticks, Transport,
+    respond, serve_udp,
 };
 use windrose_model::{
     ClientSet, Continent, Draft, FenceRule, GeoRules, LatencyBand, RData, RrSet, Step, Ttl, Weight,
@@ -57,6 +58,7 @@ fn main() {
         for (kind, _) in kinds {
             println!("{kind}");
         }
+        println!("limit static\nlimit nxdomain");
         return;
     }
     if mode == "serve" {
@@ -71,7 +73,7 @@ fn main() {
         .collect();
     if mode == "limit" {
         for (kind, ask) in kinds {
-            let passed = judgements(&table, &ask.wire(), count);
+            let passed = limited(&table, &ask.wire(), count);
             println!("{kind:16} {passed} of {count} answered");
         }
         return;
@@ -170,9 +172,8 @@ fn deep() -> String {
     "x.".repeat(120) + "example.com"
 }
 
-/// The limiter alone, asked by 256 client prefixes in turn; callgrind counts its part by function.
-#[inline(never)]
-fn judgements(table: &Table, wire: &[u8], count: u32) -> u32 {
+/// A limiter, and what it is asked of each of 256 client prefixes in turn.
+fn limited(table: &Table, wire: &[u8], count: u32) -> u32 {
     let limits = Limits {
         responses: Limit {
             mode: Mode::On,
@@ -184,12 +185,18 @@ fn judgements(table: &Table, wire: &[u8], count: u32) -> u32 {
     let mut out = [0; 1232];
     let asked = asked(ip_of_resolver(), 0, Transport::Udp);
     let reply = respond(table, wire, &mut Scratch::new(), &asked, &mut out).unwrap();
+    judgements(&limiter, &reply, &out[..reply.len], count)
+}
+
+/// The other loop that callgrind collects from.
+#[inline(never)]
+fn judgements(limiter: &Limiter, reply: &Reply, message: &[u8], count: u32) -> u32 {
     let mut passed = 0;
     for i in 0..count {
         let source = std::net::Ipv4Addr::from_bits(0xc000_0200 + ((i & 255) << 8));
         let now = Ticks::after(Duration::from_micros(i.into()));
-        let reply = std::hint::black_box(&reply);
-        let judged = limiter.judge(reply, &out[..reply.len], source.into(), now);
+        let reply = std::hint::black_box(reply);
+        let judged = limiter.judge(reply, message, source.into(), now);
         passed += u32::from(judged.action == Action::Answer);
     }
     passed
