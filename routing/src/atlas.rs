@@ -14,7 +14,7 @@ use windrose_model::{Asn, Fingerprint, LatencyMatrix, Name};
 use self::embedded::{MOUNTS, embedded};
 use self::partition::{Cut, Layers, partition};
 use self::places::{Places, nest};
-use self::scopes::merge;
+use self::scopes::Leaves;
 use self::spots::Spots;
 use crate::Data;
 use crate::digest::Digester;
@@ -248,34 +248,26 @@ impl Atlas {
         self.place_of_leaf[leaf.number as usize]
     }
 
-    /// The widest prefix around each leaf inside which `view` is the same: one linear pass that
-    /// merges equal siblings from the leaves up.
+    /// The widest prefix around each leaf inside which `view` is the same; one linear pass.
     pub(crate) fn scopes(&self, view: impl Fn(u32) -> u32) -> Box<[u8]> {
         let mut scopes = vec![0u8; self.place_of_leaf.len()];
         let split = self.v4.starts.len();
         let (v4, v6) = scopes.split_at_mut(split);
         let (places4, places6) = self.place_of_leaf.split_at(split);
-        merge(
-            32,
-            self.v4
-                .lens
-                .iter()
-                .zip(places4)
-                .map(|(&len, &p)| (len, Some(view(p)))),
-            |i| u128::from(self.v4.starts[i]),
-            v4,
-        );
+        let leaves = self.v4.leaves(32);
+        leaves.scopes(|leaf| Some(view(places4[leaf])), v4);
         // A mount holds all of IPv4: it is of one view if IPv4 is.
         let uniform = (v4.first() == Some(&0)).then(|| view(places4[0]));
-        merge(
-            128,
-            self.v6.lens.iter().zip(places6).map(|(&len, &p)| {
-                let mounted = p == self.mount_place();
-                (len, if mounted { uniform } else { Some(view(p)) })
-            }),
-            |i| self.v6.starts[i],
-            v6,
-        );
+        let mount = self.mount_place();
+        let leaves = self.v6.leaves(128);
+        let of = |place| {
+            if place == mount {
+                uniform
+            } else {
+                Some(view(place))
+            }
+        };
+        leaves.scopes(|leaf| of(places6[leaf]), v6);
         scopes.into()
     }
 
@@ -316,6 +308,14 @@ impl<T: Copy + Ord + Into<u128>> Family<T> {
             starts: starts.into(),
             lens: lens.into(),
             index: index.into(),
+        }
+    }
+
+    fn leaves(&self, bits: u8) -> Leaves<'_, T> {
+        Leaves {
+            bits,
+            starts: &self.starts,
+            lens: &self.lens,
         }
     }
 
