@@ -17,7 +17,7 @@ pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
         });
     }
     zones::warnings(model, &mut found);
-    for (name, app) in model.apps() {
+    for (name, app) in model.apps().iter() {
         if listens_for_dns && !model.zones().is_empty() {
             hosts(model, name, app, &mut found);
         }

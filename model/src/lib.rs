@@ -45,7 +45,9 @@ pub use invalid::{Invalid, Segment};
 pub use latency::{Fingerprint, LatencyMatrix, MeasuredRtt, MeasuredRtts, Rtt, RttCause, RttFrom};
 pub use locality::{Asn, City, GeoField, Subdivision};
 pub use meant::meant;
-pub use model::{AppId, ClusterId, Draft, Model, PlacedEndpoint, RegionId, Safety};
+pub use model::{
+    AppId, Checked, ClusterId, Draft, Model, PlacedEndpoint, RecordEdit, RegionId, Safety,
+};
 pub use name::{Name, NameError};
 pub use place::{Continent, Coordinates, Country, PlaceError};
 pub use prefix_list::{PrefixList, inner_ipv4};

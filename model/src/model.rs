@@ -12,8 +12,13 @@ use crate::{
 
 mod aliases;
 mod check;
+mod records;
+mod whole;
+
+pub use self::records::RecordEdit;
 
 use self::aliases::AliasNames;
+use self::whole::{Whole, is_shared, keep};
 
 /// A cluster by position in the sorted list of its Model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,23 +68,41 @@ impl Default for Safety {
 }
 
 /// A checked whole. Objects are sorted by name; ids are positions, valid within one Model only.
+///
+/// A clone costs a pointer for each zone. What one revision has in common with the one before is one
+/// object, so that whoever compares them compares pointers.
 #[derive(Debug, Clone)]
 pub struct Model {
     revision: Revision,
-    regions: BTreeMap<Name, Region>,
-    clusters: Vec<(Name, Arc<Cluster>)>,
-    apps: Vec<(Name, Arc<App>)>,
-    clusters_of: Vec<Arc<[ClusterId]>>,
+    regions: Arc<BTreeMap<Name, Region>>,
+    clusters: Arc<[(Name, Arc<Cluster>)]>,
+    apps: Arc<[(Name, Arc<App>)]>,
+    clusters_of: Arc<[Arc<[ClusterId]>]>,
     zones: Vec<(DnsName, Arc<Zone>)>,
+    lists: Arc<BTreeMap<Name, usize>>,
     latency: Option<Fingerprint>,
     aliases: AliasNames,
-    steered: Arc<[((DnsName, RecordType), SteeredRecord)]>,
+    steered: SteeredRecords,
     safety: Safety,
+    checked: Checked,
+}
+
+/// Steered records by owner and type, in order.
+type SteeredRecords = Arc<[((DnsName, RecordType), SteeredRecord)]>;
+
+/// What was looked at one by one when a Model was checked; what the Model before had too was not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Apps.
+    pub apps: usize,
+    /// RRsets.
+    pub sets: usize,
 }
 
 impl Model {
     /// Checks a draft. Objects equal to those of `previous` keep their `Arc`, so that compiling
-    /// finds changes by pointer.
+    /// finds changes by pointer, and are not checked again. With and without it the result is the
+    /// same, whatever is wrong included.
     ///
     /// # Errors
     /// Everything that is wrong, in document order of the objects.
@@ -88,68 +111,51 @@ impl Model {
         revision: Revision,
         previous: Option<&Self>,
     ) -> Result<Self, Vec<Invalid>> {
-        let mut wrong = steered::place(&mut draft);
-        wrong.extend(check::check(&draft));
+        let wrong = steered::place(&mut draft);
+        Self::of(Whole::of(draft, previous), revision, previous, wrong)
+    }
+
+    fn of(
+        whole: Whole,
+        revision: Revision,
+        previous: Option<&Self>,
+        mut wrong: Vec<Invalid>,
+    ) -> Result<Self, Vec<Invalid>> {
+        // What stands in the way of steered records is missing in their zones.
+        let (found, checked) = check::check(&whole, previous.filter(|_| wrong.is_empty()));
+        wrong.extend(found);
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let clusters: Vec<_> = draft
-            .clusters
-            .into_iter()
-            .map(|(name, cluster)| {
-                let old = previous
-                    .and_then(|m| Some(&m.clusters[usize::from(m.cluster_id(name.as_str())?.0)].1));
-                let cluster = keep(old, cluster);
-                (name, cluster)
-            })
-            .collect();
-        let apps: Vec<_> = draft
-            .apps
-            .into_iter()
-            .map(|(name, app)| {
-                let old =
-                    previous.and_then(|m| Some(&m.apps[m.app_id(name.as_str())?.0 as usize].1));
-                let app = keep(old, app);
-                (name, app)
-            })
-            .collect();
-        let zones: Vec<_> = draft
-            .zones
-            .into_iter()
-            .map(|(apex, zone)| {
-                let old = previous.and_then(|m| {
-                    m.zones
-                        .binary_search_by(|(name, _)| name.cmp(&apex))
-                        .ok()
-                        .map(|i| &m.zones[i].1)
-                });
-                let zone = match old {
-                    Some(old) => keep(Some(old), zone.sharing(old)),
-                    None => Arc::new(zone),
-                };
-                (apex, zone)
-            })
-            .collect();
-        let clusters_of = apps
-            .iter()
-            .map(|(_, app)| positions(app, &clusters))
-            .collect();
-        let before = previous.map(|m| (&m.zones[..], &m.aliases));
-        let aliases = AliasNames::of(&zones, before);
+        let kept = previous.filter(|old| whole.has_apps_of(old));
+        let apps = match kept {
+            Some(old) => Arc::clone(&old.apps),
+            None => whole.apps.into_iter().collect(),
+        };
+        let shared = previous.filter(|old| is_shared(&whole.clusters, &old.clusters));
+        let clusters = match shared {
+            Some(old) => Arc::clone(&old.clusters),
+            None => whole.clusters.into_iter().collect(),
+        };
+        let clusters_of = match kept.and(shared) {
+            Some(old) => Arc::clone(&old.clusters_of),
+            None => (apps.iter())
+                .map(|(_, app)| positions(app, &clusters))
+                .collect(),
+        };
         Ok(Self {
             revision,
-            regions: draft.regions,
+            regions: whole.regions,
             clusters,
             apps,
             clusters_of,
-            zones,
-            latency: draft.latency,
-            aliases,
-            steered: match previous {
-                Some(old) if is_same(&old.steered, &draft.steered) => Arc::clone(&old.steered),
-                _ => draft.steered.into_iter().collect(),
-            },
-            safety: draft.safety,
+            aliases: whole.aliases.follow(&whole.zones),
+            zones: whole.zones,
+            lists: whole.lists,
+            latency: whole.latency,
+            steered: whole.steered,
+            safety: whole.safety,
+            checked,
         })
     }
 
@@ -166,11 +172,7 @@ impl Model {
             };
             let mut given = Zone::clone(zone);
             given.soa.serial = serial;
-            let old = previous.and_then(|m| {
-                let at = m.zones.binary_search_by(|(name, _)| name.cmp(apex)).ok()?;
-                Some(&m.zones[at].1)
-            });
-            *zone = keep(old, given);
+            *zone = keep(previous.and_then(|m| m.zone(apex)), given);
         }
         self
     }
@@ -179,15 +181,17 @@ impl Model {
     pub fn empty() -> Self {
         Self {
             revision: Revision(0),
-            regions: BTreeMap::new(),
-            clusters: Vec::new(),
-            apps: Vec::new(),
-            clusters_of: Vec::new(),
+            regions: Arc::default(),
+            clusters: Arc::default(),
+            apps: Arc::default(),
+            clusters_of: Arc::default(),
             zones: Vec::new(),
+            lists: Arc::default(),
             latency: None,
             aliases: AliasNames::default(),
-            steered: Arc::new([]),
+            steered: Arc::default(),
             safety: Safety::default(),
+            checked: Checked::default(),
         }
     }
 
@@ -196,24 +200,35 @@ impl Model {
         self.revision
     }
 
-    /// All regions.
-    pub fn regions(&self) -> &BTreeMap<Name, Region> {
+    /// All regions. One object for revisions that have the same.
+    pub fn regions(&self) -> &Arc<BTreeMap<Name, Region>> {
         &self.regions
     }
 
-    /// All clusters; the position is the [`ClusterId`].
-    pub fn clusters(&self) -> &[(Name, Arc<Cluster>)] {
+    /// All clusters; the position is the [`ClusterId`]. One object for revisions that have the same.
+    pub fn clusters(&self) -> &Arc<[(Name, Arc<Cluster>)]> {
         &self.clusters
     }
 
-    /// All apps; the position is the [`AppId`].
-    pub fn apps(&self) -> &[(Name, Arc<App>)] {
+    /// All apps; the position is the [`AppId`]. One object for revisions that have the same.
+    pub fn apps(&self) -> &Arc<[(Name, Arc<App>)]> {
         &self.apps
     }
 
     /// All zones by apex.
     pub fn zones(&self) -> &[(DnsName, Arc<Zone>)] {
         &self.zones
+    }
+
+    /// The zone of an apex.
+    pub fn zone(&self, apex: &DnsName) -> Option<&Arc<Zone>> {
+        let at = self.zones.binary_search_by(|(name, _)| name.cmp(apex));
+        Some(&self.zones[at.ok()?].1)
+    }
+
+    /// What checking it took.
+    pub fn checked(&self) -> Checked {
+        self.checked
     }
 
     /// Which latency matrix holds.
@@ -232,7 +247,7 @@ impl Model {
     }
 
     /// All records that differ by cluster, by owner and type. Equal ones of two revisions are one.
-    pub fn steered(&self) -> &Arc<[((DnsName, RecordType), SteeredRecord)]> {
+    pub fn steered(&self) -> &SteeredRecords {
         &self.steered
     }
 
@@ -255,7 +270,7 @@ impl Model {
     pub fn app_ids(&self) -> impl Iterator<Item = (AppId, &Name, &Arc<App>)> {
         (0..)
             .map(AppId)
-            .zip(&self.apps)
+            .zip(self.apps.iter())
             .map(|(id, (name, app))| (id, name, app))
     }
 
@@ -332,17 +347,6 @@ pub struct PlacedEndpoint {
     pub cluster: u8,
     /// Where it listens.
     pub address: SocketAddr,
-}
-
-fn is_same<K: PartialEq, V: PartialEq>(old: &[(K, V)], new: &BTreeMap<K, V>) -> bool {
-    old.len() == new.len() && old.iter().zip(new).all(|((k, v), new)| (k, v) == new)
-}
-
-fn keep<T: PartialEq>(old: Option<&Arc<T>>, new: T) -> Arc<T> {
-    match old {
-        Some(old) if **old == new => Arc::clone(old),
-        _ => Arc::new(new),
-    }
 }
 
 fn positions(app: &App, clusters: &[(Name, Arc<Cluster>)]) -> Arc<[ClusterId]> {

@@ -24,6 +24,8 @@ pub struct Records {
     /// Sorted, none of them empty.
     chunks: Vec<Arc<Vec<Entry>>>,
     len: usize,
+    /// In all RRsets together.
+    records: usize,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -65,6 +67,11 @@ impl Records {
     /// How many RRsets.
     pub const fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many records all RRsets have together.
+    pub const fn records(&self) -> usize {
+        self.records
     }
 
     /// Whether there are none.
@@ -113,6 +120,7 @@ impl Records {
     /// Puts an RRset in its place; returns the one that stood there.
     pub fn insert(&mut self, owner: DnsName, set: RrSet) -> Option<RrSet> {
         let (chunk, at) = self.find(&owner, set.record_type());
+        self.records += set.len();
         let Some(shared) = self.chunks.get_mut(chunk) else {
             self.chunks.push(Arc::new(vec![Entry { owner, set }]));
             self.len = 1;
@@ -120,7 +128,11 @@ impl Records {
         };
         let entries = Arc::make_mut(shared);
         let at = match at {
-            Ok(at) => return Some(std::mem::replace(&mut entries[at].set, set)),
+            Ok(at) => {
+                let before = std::mem::replace(&mut entries[at].set, set);
+                self.records -= before.len();
+                return Some(before);
+            }
             Err(at) => at,
         };
         entries.insert(at, Entry { owner, set });
@@ -145,6 +157,7 @@ impl Records {
             self.chunks.remove(chunk);
         }
         self.len -= 1;
+        self.records -= gone.set.len();
         Some(gone.set)
     }
 
@@ -282,12 +295,17 @@ impl FromIterator<(DnsName, RrSet)> for Records {
             entries.dedup_by(|later, first| later.order_of(first).is_eq());
         }
         let len = entries.len();
+        let records = entries.iter().map(|entry| entry.set.len()).sum();
         let mut chunks = Vec::with_capacity(len.div_ceil(LOADED));
         let mut entries = entries.into_iter();
         loop {
             let chunk: Vec<_> = entries.by_ref().take(LOADED).collect();
             if chunk.is_empty() {
-                return Self { chunks, len };
+                return Self {
+                    chunks,
+                    len,
+                    records,
+                };
             }
             chunks.push(Arc::new(chunk));
         }
@@ -363,7 +381,7 @@ mod tests {
             assert!(records.remove(&owner(n), RecordType::A).is_some(), "{n}");
         }
         assert!(records.is_empty());
-        assert_eq!(records.iter().count(), 0);
+        assert_eq!((records.iter().count(), records.records()), (0, 0));
     }
 
     #[test]
@@ -427,6 +445,22 @@ mod tests {
         assert_eq!(shared, wanted);
         let common = shared.chunks.iter().zip(&old.chunks);
         assert_eq!(common.filter(|(a, b)| !Arc::ptr_eq(a, b)).count(), 1);
+    }
+
+    #[test]
+    fn records_are_counted_whatever_way_they_come_and_go() {
+        let data = [1, 2, 3].map(|n: u32| RData::a(n.into()));
+        let three = RrSet::new(Ttl::new(60).unwrap(), &data).unwrap();
+        let mut records: Records = [(owner(1), set(1)), (owner(2), three.clone())]
+            .into_iter()
+            .collect();
+        assert_eq!((records.len(), records.records()), (2, 4));
+        records.insert(owner(1), three);
+        assert_eq!((records.len(), records.records()), (2, 6));
+        records.remove(&owner(2), RecordType::A);
+        assert_eq!((records.len(), records.records()), (1, 3));
+        records.insert(owner(1), set(1));
+        assert_eq!((records.len(), records.records()), (1, 1));
     }
 
     #[test]

@@ -63,12 +63,13 @@ pub fn compile(
         Some(p) if same_apps => Arc::clone(&p.hosts),
         _ => Arc::new(HostIndex::build(model)),
     };
+    let kept = kept.map(|kept| (kept, same_apps));
     let slabs = Slabs::new(model, status, slots, &steerings, kept).build();
     let world = match previous {
         Some(p) if same_world => Arc::clone(&p.world),
         _ => Arc::new(World {
-            clusters: model.clusters().to_vec(),
-            regions: model.regions().clone(),
+            clusters: Arc::clone(model.clusters()),
+            regions: Arc::clone(model.regions()),
         }),
     };
     let aliases = match previous {
@@ -90,6 +91,8 @@ pub fn compile(
         aliases,
         hosts,
         slabs,
+        apps: Arc::clone(model.apps()),
+        slots: Arc::clone(&slots.apps),
         world,
         latency,
         measured: Arc::clone(&status.latency),
@@ -245,7 +248,7 @@ impl Steerings {
     }
 
     /// Whether no app and no record has another.
-    fn are_kept(&self) -> bool {
+    pub(crate) fn are_kept(&self) -> bool {
         self.are_kept
     }
 

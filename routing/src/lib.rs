@@ -42,4 +42,4 @@ pub use slots::{AppSlots, Released, SlotBook, Slots};
 pub use state::AppState;
 pub use steered::SteeredSet;
 pub use steering::{Row, Steering, Tier, View};
-pub use table::{AppEntry, Table};
+pub use table::{AppEntry, Shared, Table};

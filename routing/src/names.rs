@@ -93,6 +93,15 @@ impl NameIndex {
         &self.made.sorted
     }
 
+    /// How many of its shards are those of another index, of how many.
+    pub(crate) fn shared_with(&self, other: &Self) -> (usize, usize) {
+        let pairs = self.shards.iter().zip(&other.shards);
+        (
+            pairs.filter(|(a, b)| a.is_one_with(b)).count(),
+            self.shards.len(),
+        )
+    }
+
     /// `qname`: lower-cased wire form with the root octet.
     #[inline]
     pub(crate) fn lookup(&self, qname: &[u8]) -> Lookup<'_> {

@@ -19,20 +19,28 @@ pub(crate) struct Slabs<'a> {
     steerings: &'a Steerings,
     /// A Table over the same clusters, regions and atlas, whose plans may be kept.
     kept: Option<&'a Table>,
+    /// Nothing but the Status can differ from it.
+    calm: bool,
     no_slots: Arc<AppSlots>,
     scratch: Scratch,
 }
 
 impl<'a> Slabs<'a> {
+    /// With `kept`, whether its apps are those of the Model.
     pub(crate) fn new(
         model: &'a Model,
         status: &'a Status,
         slots: &'a Slots,
         steerings: &'a Steerings,
-        kept: Option<&'a Table>,
+        kept: Option<(&'a Table, bool)>,
     ) -> Self {
         let no_slots = Arc::new(AppSlots::default());
+        let calm = kept.is_some_and(|(table, same_apps)| {
+            same_apps && steerings.are_kept() && Arc::ptr_eq(&table.slots, &slots.apps)
+        });
+        let kept = kept.map(|(table, _)| table);
         Self {
+            calm,
             model,
             status,
             slots,
@@ -82,6 +90,9 @@ impl<'a> Slabs<'a> {
     /// The entry of the same name: at the same place, or wherever apps moved to.
     fn old_entry(&self, aligned: Option<&'a AppEntry>, id: AppId) -> Option<&'a AppEntry> {
         let kept = self.kept?;
+        if self.calm {
+            return aligned;
+        }
         let (name, app) = self.model.app(id);
         match aligned {
             Some(entry) if Arc::ptr_eq(&entry.plan.app, app) && entry.plan.name == *name => {
@@ -94,7 +105,7 @@ impl<'a> Slabs<'a> {
     fn unchanged(&self, entry: &AppEntry, id: AppId) -> bool {
         let status = self.status.apps.get(id.0 as usize);
         status.is_some_and(|s| Arc::ptr_eq(s, &entry.status))
-            && self.same_plan(entry, id)
+            && (self.calm || self.same_plan(entry, id))
             && (self.steerings.of_app(id.0 as usize))
                 .is_none_or(|steering| Arc::ptr_eq(steering, &entry.steering))
     }
@@ -111,7 +122,7 @@ impl<'a> Slabs<'a> {
 
     fn entry(&mut self, id: AppId, old: Option<&AppEntry>) -> AppEntry {
         let plan = match old {
-            Some(old) if self.same_plan(old, id) => Arc::clone(&old.plan),
+            Some(old) if self.calm || self.same_plan(old, id) => Arc::clone(&old.plan),
             _ => Arc::new(AppPlan::build(self.model, id, self.slots_of(id))),
         };
         let steering = (self.steerings.of_app(id.0 as usize))

@@ -1,10 +1,10 @@
 //! The Table: immutable, shared, read by every data-path thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use windrose_model::{AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, Region, Stamp};
+use windrose_model::{App, AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, Region, Stamp};
 
 use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
@@ -13,6 +13,7 @@ use crate::latency::Latency;
 use crate::names::{Lookup, NameIndex, Node, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
 use crate::plan::{AppPlan, PlanCluster};
+use crate::slots::AppSlots;
 use crate::state::AppState;
 use crate::steered::{SteeredSet, SteeredSets};
 use crate::steering::{CompiledSteering, Row, Steering, SteeringKey, View};
@@ -30,6 +31,9 @@ pub struct Table {
     pub(crate) aliases: Arc<AliasIndex>,
     pub(crate) hosts: Arc<HostIndex>,
     pub(crate) slabs: Vec<Arc<Slab>>,
+    /// What plans were made from.
+    pub(crate) apps: Arc<[(Name, Arc<App>)]>,
+    pub(crate) slots: Arc<[Arc<AppSlots>]>,
     pub(crate) world: Arc<World>,
     /// None when no app steers by round trip.
     pub(crate) latency: Option<Arc<Latency>>,
@@ -41,8 +45,8 @@ pub struct Table {
 /// What plans were made from, besides their app; compared to find what may be kept.
 #[derive(PartialEq, Eq)]
 pub(crate) struct World {
-    pub(crate) clusters: Vec<(Name, Arc<Cluster>)>,
-    pub(crate) regions: std::collections::BTreeMap<Name, Region>,
+    pub(crate) clusters: Arc<[(Name, Arc<Cluster>)]>,
+    pub(crate) regions: Arc<BTreeMap<Name, Region>>,
 }
 
 pub(crate) struct Slab {
@@ -62,6 +66,26 @@ pub struct AppEntry {
     /// What it was compiled from.
     pub status: Arc<AppStatus>,
     pub(crate) digest: u128,
+}
+
+/// What of a Table was taken over from another, and what was made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// Shards of the name index, about 1,024 names each, that are the other's.
+    pub shards: usize,
+    /// Those that are not.
+    pub new_shards: usize,
+    /// Slabs of 64 apps that are the other's.
+    pub slabs: usize,
+    /// Those that are not.
+    pub new_slabs: usize,
+}
+
+/// The same names with the very same objects.
+fn is_same<T>(old: &Arc<[(Name, Arc<T>)]>, new: &Arc<[(Name, Arc<T>)]>) -> bool {
+    let pairs = || old.iter().zip(new.iter());
+    Arc::ptr_eq(old, new)
+        || (old.len() == new.len() && pairs().all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1)))
 }
 
 impl Table {
@@ -149,14 +173,8 @@ impl Table {
     }
 
     pub(crate) fn same_world(&self, model: &Model) -> bool {
-        self.world.regions == *model.regions()
-            && self.world.clusters.len() == model.clusters().len()
-            && self
-                .world
-                .clusters
-                .iter()
-                .zip(model.clusters())
-                .all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1))
+        let World { clusters, regions } = &*self.world;
+        regions == model.regions() && is_same(clusters, model.clusters())
     }
 
     /// Whether these are the steered records it was made from.
@@ -165,11 +183,25 @@ impl Table {
     }
 
     pub(crate) fn same_apps(&self, model: &Model) -> bool {
-        let mut ours = self.apps();
-        model.apps().iter().all(|(name, app)| {
-            ours.next()
-                .is_some_and(|(_, e)| e.plan.name == *name && Arc::ptr_eq(&e.plan.app, app))
-        }) && ours.next().is_none()
+        is_same(&self.apps, model.apps())
+    }
+
+    /// Whether it has the very apps and slots of another, at the same ids.
+    pub fn shares_apps_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.apps, &other.apps) && Arc::ptr_eq(&self.slots, &other.slots)
+    }
+
+    /// How much of it is one with another Table.
+    pub fn shared_with(&self, other: &Self) -> Shared {
+        let slabs = self.slabs.iter().zip(&other.slabs);
+        let slabs = slabs.filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+        let (shards, of) = self.names.shared_with(&other.names);
+        Shared {
+            shards,
+            new_shards: of - shards,
+            slabs,
+            new_slabs: self.slabs.len() - slabs,
+        }
     }
 
     /// An app by name.

@@ -151,7 +151,7 @@ impl Drop for Folder {
 
 fn start_clusters(loaded: &Loaded, auto_ports: bool) -> Result<Vec<Cluster>, ClusterError> {
     let mut endpoints: BTreeMap<&str, Vec<(String, SocketAddr)>> = BTreeMap::new();
-    for (_, app) in loaded.model.apps() {
+    for (_, app) in loaded.model.apps().iter() {
         for (version, placed) in &app.versions {
             for (cluster, addresses) in &placed.endpoints {
                 let list = endpoints.entry(cluster.as_str()).or_default();

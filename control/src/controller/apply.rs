@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use windrose_model::{AppId, EndpointId, EndpointState, Model, Now, Status};
+use windrose_model::{AppId, EndpointId, EndpointState, Model, Name, Now, Status};
 use windrose_routing::Data;
 
 use super::{Controller, Pending};
@@ -75,43 +75,72 @@ impl Controller {
         self.probe(now, out);
     }
 
-    /// Switches to a Model that the prober already watches.
+    /// Switches to a Model that the prober already watches. Apps that are the same go on where they
+    /// are; only those are concluded anew whose own part of the Model has changed.
     pub(super) fn adopt(&mut self, now: Now, model: Arc<Model>, out: &mut Vec<Effect>) {
         let old = std::mem::replace(&mut self.model, model);
-        let ledgers = std::mem::take(&mut self.ledgers);
-        let before = std::mem::take(&mut self.status.apps);
-        self.deadlines.clear();
-        self.unsettled.clear();
-        self.deadline_of = vec![None; self.model.apps().len()];
-        for (app, name, wanted) in self.model.app_ids() {
-            let known = old.app_id(name.as_str());
-            let kept = known.filter(|id| Arc::ptr_eq(&old.app(*id).1, wanted));
-            let (ledger, status) = if let Some(AppId(id)) = kept {
-                let at = id as usize;
-                (ledgers[at].clone(), Arc::clone(&before[at]))
-            } else {
-                let known = known.map(|id| Before {
-                    model: &old,
-                    app: id,
-                    ledger: &ledgers[id.0 as usize],
-                    status: &before[id.0 as usize],
-                });
-                let state = |index| self.prober.state(EndpointId { app, index });
-                adopt(&self.model, app, known, state, now)
-            };
-            self.ledgers.push(ledger);
-            self.status.apps.push(status);
-        }
-        drop(before);
+        let unsettled = if Arc::ptr_eq(old.apps(), self.model.apps()) {
+            std::mem::take(&mut self.unsettled)
+        } else {
+            self.carry_over(now, &old)
+        };
         let (targets, owners) = (self.model.alias_targets(), self.model.alias_owners());
         self.resolver
             .retarget(now.mono, targets.cloned(), owners.cloned());
         self.status.aliases = Arc::clone(self.resolver.known());
         self.ask(now, out);
         self.measure_anew();
-        for (app, _) in (0..).map(AppId).zip(Arc::clone(&self.model).apps()) {
+        if Arc::ptr_eq(old.clusters(), self.model.clusters()) {
+            for app in unsettled {
+                self.settle(now, app, out);
+            }
+            return;
+        }
+        // A cluster's drain or dial is of concern to whichever app lives there.
+        for app in (0..).map(AppId).take(self.ledgers.len()) {
             self.settle(now, app, out);
         }
+    }
+
+    /// Brings ledgers and Status to the apps of the new Model; those to be concluded anew.
+    fn carry_over(&mut self, now: Now, old: &Model) -> Vec<AppId> {
+        let mut ledgers: Vec<_> = std::mem::take(&mut self.ledgers)
+            .into_iter()
+            .map(Some)
+            .collect();
+        let before = std::mem::take(&mut self.status.apps);
+        let deadline_of = std::mem::take(&mut self.deadline_of);
+        self.deadlines.clear();
+        self.unsettled.clear();
+        let mut unsettled = Vec::new();
+        for (app, name, wanted) in self.model.app_ids() {
+            let known = app_in(old, app, name);
+            let same = known.filter(|id| Arc::ptr_eq(&old.app(*id).1, wanted));
+            let kept = same.and_then(|AppId(id)| Some((id as usize, ledgers[id as usize].take()?)));
+            let (ledger, status, deadline) = if let Some((at, ledger)) = kept {
+                (ledger, Arc::clone(&before[at]), deadline_of[at])
+            } else {
+                let known = known.and_then(|AppId(id)| {
+                    Some(Before {
+                        model: old,
+                        app: AppId(id),
+                        ledger: ledgers[id as usize].as_ref()?,
+                        status: &before[id as usize],
+                    })
+                });
+                let state = |index| self.prober.state(EndpointId { app, index });
+                let (ledger, status) = adopt(&self.model, app, known, state, now);
+                (ledger, status, None)
+            };
+            if same.is_none() || ledger.is_unsettled() {
+                unsettled.push(app);
+            }
+            self.deadlines.extend(deadline.map(|due| (due, app)));
+            self.deadline_of.push(deadline);
+            self.ledgers.push(ledger);
+            self.status.apps.push(status);
+        }
+        unsettled
     }
 
     /// The Status of a Model that is not in force yet: good enough to compile most of its Table.
@@ -120,16 +149,18 @@ impl Controller {
             let nothing = windrose_model::ProbeFailure::Timeout;
             (EndpointState::Unknown, nothing)
         };
-        let apps = model
-            .app_ids()
-            .map(|(app, name, wanted)| {
-                let known = self.model.app_id(name.as_str());
+        let apps = if Arc::ptr_eq(self.model.apps(), model.apps()) {
+            self.status.apps.clone()
+        } else {
+            let apps = model.app_ids().map(|(app, name, wanted)| {
+                let known = app_in(&self.model, app, name);
                 match known.filter(|id| Arc::ptr_eq(&self.model.app(*id).1, wanted)) {
                     Some(AppId(id)) => Arc::clone(&self.status.apps[id as usize]),
                     None => adopt(model, app, None, unknown, now).1,
                 }
-            })
-            .collect();
+            });
+            apps.collect()
+        };
         Status {
             stamp: windrose_model::Stamp {
                 revision: model.revision(),
@@ -140,4 +171,13 @@ impl Controller {
             aliases: Arc::clone(&self.status.aliases),
         }
     }
+}
+
+/// An app of another Model in this one; most are at the same place.
+fn app_in(model: &Model, id: AppId, name: &Name) -> Option<AppId> {
+    let there = model.apps().get(id.0 as usize);
+    if there.is_some_and(|(known, _)| known == name) {
+        return Some(id);
+    }
+    model.app_id(name.as_str())
 }

@@ -9,7 +9,7 @@
 //! A [`Tracker`] is pure: it is shown counters about once a second, and the time. Memory is
 //! bounded: [`HOLDERS`] prefixes, [`OPEN`] changes watched at a time, [`KEPT`] remembered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,9 @@ pub struct Tracker {
     open: Vec<Shift>,
     done: VecDeque<Shift>,
     /// Slots of clusters that are drained.
-    draining: Vec<u32>,
+    draining: BTreeSet<u32>,
+    /// Apps and slots are new: nothing is known of drains.
+    fresh: bool,
     counts: Counts,
     swept: Option<Instant>,
 }
@@ -99,7 +101,8 @@ impl Tracker {
             http: Meters::default(),
             open: Vec::new(),
             done: VecDeque::new(),
-            draining: Vec::new(),
+            draining: BTreeSet::new(),
+            fresh: true,
             counts: Counts::default(),
             swept: None,
         }
@@ -123,6 +126,7 @@ impl Tracker {
 
     fn take_over(&mut self, apps: Vec<App>) {
         self.apps = apps;
+        self.fresh = true;
         self.place.clear();
         for (at, app) in (0u32..).zip(&self.apps) {
             for (_, slot) in &app.clusters {
@@ -144,25 +148,36 @@ impl Tracker {
         (old, before): (&Model, &Status),
         (new, after): (&Model, &Status),
     ) {
-        self.draining.clear();
+        let fresh = std::mem::take(&mut self.fresh);
+        let same_apps = !fresh && Arc::ptr_eq(old.apps(), new.apps());
+        if !same_apps {
+            self.draining.clear();
+        }
         for (app, name, _) in new.app_ids() {
             let Some(status) = after.apps.get(app.0 as usize) else {
                 continue;
             };
+            let known = match same_apps {
+                true => Some(app),
+                false => old.app_id(name.as_str()),
+            };
+            let earlier = known.and_then(|AppId(id)| before.apps.get(id as usize));
+            let unchanged = earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, status));
+            if same_apps && unchanged {
+                continue;
+            }
             for (local, cluster) in status.clusters.iter().enumerate() {
-                if cluster.verdict == Verdict::Draining {
-                    self.draining.extend(self.slot(app, local));
-                }
+                let Some(slot) = self.slot(app, local) else {
+                    continue;
+                };
+                match cluster.verdict {
+                    Verdict::Draining => self.draining.insert(slot),
+                    _ => self.draining.remove(&slot),
+                };
             }
-            let Some(known) = old.app_id(name.as_str()) else {
+            let (Some(known), Some(earlier)) = (known, earlier.filter(|_| !unchanged)) else {
                 continue;
             };
-            let Some(earlier) = before.apps.get(known.0 as usize) else {
-                continue;
-            };
-            if Arc::ptr_eq(earlier, status) {
-                continue;
-            }
             for (local, cluster) in status.clusters.iter().enumerate() {
                 let named = new.clusters_of(app).get(local);
                 let id = named.map(|id| new.cluster(*id).0.as_str());

@@ -207,7 +207,7 @@ fn what_comes_back_late_takes_the_time_back() {
 #[test]
 fn a_drain_ends_on_evidence() {
     let mut world = busy();
-    world.tracker.draining.push(0);
+    world.tracker.draining.insert(0);
     world.leaves(0, 30);
     let drain = |world: &World| world.tracker.look().drains[&0];
     for _ in 0..15 {
@@ -239,7 +239,7 @@ fn a_drain_ends_on_evidence() {
 #[test]
 fn a_drain_that_nobody_saw_begin_is_over_when_nothing_comes() {
     let mut world = World::new();
-    world.tracker.draining.push(0);
+    world.tracker.draining.insert(0);
     world.second(&[], &[]);
     world.second(&[], &[(0, 7, 50)]);
     assert!(!world.tracker.look().drains[&0].drained);

@@ -48,7 +48,7 @@ impl Measuring {
 
     /// A new snapshot takes the place of an old one.
     pub(super) fn published(&mut self, now: Now, old: &Snapshot, new: &Snapshot) {
-        if !Arc::ptr_eq(&old.model, &new.model) {
+        if !new.table.shares_apps_with(&old.table) {
             self.tracker.retarget(&new.table);
         }
         self.tracker

@@ -82,6 +82,11 @@ impl Ledger {
         self.seats.get(usize::from(index)).map(|seat| seat.cluster)
     }
 
+    /// Whether something was seen since it was last settled.
+    pub const fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// When the next step of some cluster's comeback, or of the TTL, is due.
     pub fn next(&self) -> Option<Instant> {
         let steps = self.clusters.iter().filter_map(|c| c.comeback.next());

@@ -20,24 +20,35 @@ pub(super) struct AliasNames {
 type Zones = [(DnsName, Arc<Zone>)];
 
 impl AliasNames {
-    /// Looks at every record of zones that are new or have changed, at none of the others.
+    /// Looks at every record of zones that are new, at what is different in those that were there
+    /// before. Where they lead is for [`follow`](Self::follow).
     pub(super) fn of(zones: &Zones, previous: Option<(&Zones, &Self)>) -> Self {
         let known = |apex: &DnsName, zone: &Arc<Zone>| {
             let (before, names) = previous?;
             let at = before.binary_search_by(|(name, _)| name.cmp(apex)).ok()?;
-            let same = Arc::ptr_eq(&before[at].1, zone);
+            let mut changes = before[at].1.records.diff(&zone.records);
+            let same = !changes.any(|change| change.rtype == RecordType::ALIAS);
             same.then(|| names.zones.get(at).map(Arc::clone)).flatten()
         };
-        let mut names = Self {
+        Self {
             zones: zones
                 .iter()
                 .map(|(apex, zone)| known(apex, zone).unwrap_or_else(|| aliases_in(zone)))
                 .collect(),
             foreign: BTreeSet::new(),
-        };
-        let targets = names.all().filter_map(|(_, target)| foreign(zones, target));
-        names.foreign = targets.collect();
-        names
+        }
+    }
+
+    /// Finds the foreign names behind them.
+    pub(super) fn follow(mut self, zones: &Zones) -> Self {
+        let targets = self.all().filter_map(|(_, target)| foreign(zones, target));
+        self.foreign = targets.collect();
+        self
+    }
+
+    /// How many each zone has, in the order of zones.
+    pub(super) fn counts(&self) -> impl Iterator<Item = usize> {
+        self.zones.iter().map(|zone| zone.len())
     }
 
     /// Owner and target of each.
@@ -127,7 +138,8 @@ mod tests {
     }
 
     fn check(records: &[(&str, RData)], expected: &[&str]) {
-        let names = AliasNames::of(&zones(records), None);
+        let zones = zones(records);
+        let names = AliasNames::of(&zones, None).follow(&zones);
         let found: Vec<_> = names.foreign.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
     }

@@ -1,11 +1,16 @@
-//! Everything that can be wrong with a [`Draft`] as a whole: names that name nothing, sums that are
-//! zero, records that contradict each other, budgets that are exceeded.
+//! Everything that can be wrong with a [`Draft`](super::Draft) as a whole: names that name nothing,
+//! sums that are zero, records that contradict each other, budgets that are exceeded.
+//!
+//! What was found right in the Model before, and depends on nothing that has changed, is not looked at
+//! again. Should anything be wrong, everything is: what is told never depends on what was before.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Draft;
+use super::whole::Whole;
+use super::{Checked, Model};
 use crate::invalid::{Invalid, Segment};
 use crate::meant;
 use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
@@ -17,18 +22,51 @@ mod zones;
 /// Nobody reads more; then the search for what was meant is spared.
 const HINTS: usize = 100;
 
-pub(super) fn check(draft: &Draft) -> Vec<Invalid> {
-    let mut checker = Checker {
-        draft,
-        at: Vec::new(),
-        wrong: Vec::new(),
-    };
-    checker.clusters();
-    checker.lists();
-    checker.apps();
-    checker.zones();
-    checker.steered();
-    checker.wrong
+/// What is wrong, and how much was looked at. `previous` spares work, and never changes what is found.
+pub(super) fn check(draft: &Whole, previous: Option<&Model>) -> (Vec<Invalid>, Checked) {
+    if let Some(previous) = previous {
+        let mut checker = Checker::new(draft, Some(Since::of(draft, previous)));
+        checker.run();
+        if checker.wrong.is_empty() {
+            return (checker.wrong, checker.checked);
+        }
+    }
+    let mut checker = Checker::new(draft, None);
+    checker.run();
+    (checker.wrong, checker.checked)
+}
+
+/// What is still as in a Model that was found right.
+#[derive(Clone, Copy)]
+struct Since<'a> {
+    previous: &'a Model,
+    /// All that apps and steerings refer to is.
+    world: bool,
+    /// All apps are.
+    apps: bool,
+    /// All steered records are.
+    steered: bool,
+}
+
+impl<'a> Since<'a> {
+    fn of(draft: &Whole, previous: &'a Model) -> Self {
+        Self {
+            previous,
+            world: draft.is_of_the_world_of(previous),
+            apps: draft.has_apps_of(previous),
+            steered: Arc::ptr_eq(&draft.steered, &previous.steered),
+        }
+    }
+
+    /// Nothing is new to apps, steerings and steered records.
+    const fn is_calm(self) -> bool {
+        self.world && self.apps && self.steered
+    }
+
+    fn keeps(self, name: &Name, app: &Arc<App>) -> bool {
+        let known = || self.previous.app_id(name.as_str());
+        self.apps || known().is_some_and(|id| Arc::ptr_eq(&self.previous.app(id).1, app))
+    }
 }
 
 /// A sum over objects, and which of them adds most.
@@ -56,12 +94,32 @@ impl<N> Sum<N> {
 }
 
 struct Checker<'a> {
-    draft: &'a Draft,
+    draft: &'a Whole,
+    since: Option<Since<'a>>,
     at: Vec<Segment>,
     wrong: Vec<Invalid>,
+    checked: Checked,
 }
 
 impl<'a> Checker<'a> {
+    fn new(draft: &'a Whole, since: Option<Since<'a>>) -> Self {
+        Self {
+            draft,
+            since,
+            at: Vec::new(),
+            wrong: Vec::new(),
+            checked: Checked::default(),
+        }
+    }
+
+    fn run(&mut self) {
+        self.clusters();
+        self.lists();
+        self.apps();
+        self.zones();
+        self.steered();
+    }
+
     /// Runs `inner` with one more step on the path.
     fn under(&mut self, segment: impl Into<Segment>, inner: impl FnOnce(&mut Self)) {
         self.at.push(segment.into());
@@ -183,6 +241,9 @@ impl<'a> Checker<'a> {
 
     fn apps(&mut self) {
         let draft = self.draft;
+        if self.since.is_some_and(Since::is_calm) {
+            return;
+        }
         self.under("apps", |c| {
             c.within("apps", draft.apps.len(), budget::APPS);
             let mut hosts: BTreeMap<&DnsName, &Name> = BTreeMap::new();
@@ -192,12 +253,10 @@ impl<'a> Checker<'a> {
             for (name, app) in &draft.apps {
                 c.under(name.as_str(), |c| {
                     c.hosts(name, app, &mut hosts);
-                    let clusters = c.versions(app);
-                    c.settings(app, &clusters);
-                    c.under("split", |c| c.split(app, &app.split));
-                    c.routes(app);
-                    c.steering(&app.steering, &clusters);
-                    c.safety(&clusters);
+                    let clusters = match c.since {
+                        Some(since) if since.world && since.keeps(name, app) => clusters_of(app),
+                        _ => c.app(app),
+                    };
                     let lists = app.versions.values().flat_map(|v| v.endpoints.values());
                     endpoints.add(name, lists.map(Vec::len).sum());
                     groups.add(name, app.versions.len() * clusters.len());
@@ -210,15 +269,14 @@ impl<'a> Checker<'a> {
                     }
                 });
             }
-            for record in draft.steered.values() {
+            for (_, record) in draft.steered.iter() {
                 let steps = record
                     .steering
                     .iter()
                     .filter(|s| s.iter().any(steering::reads_place));
                 for steps in steps {
                     let app = draft.apps.get(&record.app);
-                    let versions = app.into_iter().flat_map(|app| app.versions.values());
-                    let clusters = versions.flat_map(|v| v.endpoints.keys()).collect();
+                    let clusters = app.map(|app| clusters_of(app)).unwrap_or_default();
                     steerings.insert((&**steps, clusters));
                 }
             }
@@ -232,6 +290,18 @@ impl<'a> Checker<'a> {
                 budget::PLACE_STEERINGS,
             );
         });
+    }
+
+    /// One app by itself; the clusters it names.
+    fn app(&mut self, app: &'a App) -> BTreeSet<&'a Name> {
+        self.checked.apps += 1;
+        let clusters = self.versions(app);
+        self.settings(app, &clusters);
+        self.under("split", |c| c.split(app, &app.split));
+        self.routes(app);
+        self.steering(&app.steering, &clusters);
+        self.safety(&clusters);
+        clusters
     }
 
     fn hosts(&mut self, name: &'a Name, app: &'a App, seen: &mut BTreeMap<&'a DnsName, &'a Name>) {
@@ -471,4 +541,10 @@ impl<'a> Checker<'a> {
             );
         }
     }
+}
+
+/// The clusters that an app names; in a Model all of them are there.
+fn clusters_of(app: &App) -> BTreeSet<&Name> {
+    let versions = app.versions.values();
+    versions.flat_map(|v| v.endpoints.keys()).collect()
 }

@@ -217,7 +217,7 @@ fn entries(
         .collect()
 }
 
-fn contents(model: &Model, sources: &[Source], apps: &Apps) -> Contents {
+fn contents<'a>(model: &'a Model, sources: &[Source], apps: &'a Apps) -> Contents<'a> {
     let mut scratch = Scratch::default();
     let most = sources
         .iter()
@@ -227,26 +227,23 @@ fn contents(model: &Model, sources: &[Source], apps: &Apps) -> Contents {
     for source in sources {
         zones[source.number as usize] = digest::small(&source.apex, &mut scratch);
     }
-    let apps = apps.ids.iter().map(|id| {
-        let app = model.apps().get(id.0 as usize);
-        app.map_or(0, |(name, _)| digest::text(name.as_str()))
-    });
     Contents {
         zones,
-        apps: apps.collect(),
+        apps: &apps.ids,
+        names: model.apps(),
     }
 }
 
 type Shards = (Box<[Shard]>, Box<[Tally]>);
 
-struct Maker {
-    contents: Contents,
+struct Maker<'a> {
+    contents: Contents<'a>,
     scratch: Scratch,
     /// Kept for its memory.
     octets: Vec<u8>,
 }
 
-impl Maker {
+impl Maker<'_> {
     /// Every shard.
     fn whole(&mut self, world: &World<'_>) -> Shards {
         let (mut names, mut octets) = (0, 0);

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use windrose_model::{App, AppId, Name};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::digest::{self, Scratch};
@@ -77,6 +78,11 @@ impl Shard {
         }
     }
 
+    /// Whether both are one in memory.
+    pub(super) fn is_one_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.heap, &other.heap)
+    }
+
     /// All entries.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut rest = &self.heap[..];
@@ -142,9 +148,18 @@ pub(super) struct Builder {
 }
 
 /// Content digests by number, so that a digest never depends on numbers.
-pub(super) struct Contents {
+pub(super) struct Contents<'a> {
     pub(super) zones: Vec<u128>,
-    pub(super) apps: Vec<u64>,
+    pub(super) apps: &'a [AppId],
+    pub(super) names: &'a [(Name, Arc<App>)],
+}
+
+impl Contents<'_> {
+    fn app(&self, number: u32) -> Option<u64> {
+        let AppId(id) = self.apps.get(number as usize)?;
+        let (name, _) = self.names.get(*id as usize)?;
+        Some(digest::text(name.as_str()))
+    }
 }
 
 impl Builder {
@@ -163,7 +178,7 @@ impl Builder {
         entry.write(&mut self.heap);
     }
 
-    pub(super) fn finish(self, contents: &Contents, scratch: &mut Scratch) -> (Shard, Tally) {
+    pub(super) fn finish(self, contents: &Contents<'_>, scratch: &mut Scratch) -> (Shard, Tally) {
         let slots = (self.places.len() * 4 / 3 + 1).next_power_of_two();
         let mut directory = vec![0; slots];
         for &(hash, offset) in &self.places {
@@ -185,7 +200,7 @@ impl Builder {
         for entry in shard.entries() {
             tally.labels = tally.labels.max(labels(entry.name));
             let zone = contents.zones.get(entry.zone as usize);
-            let app = contents.apps.get(entry.app as usize);
+            let app = contents.app(entry.app);
             let content = (entry.name, entry.flags.0, zone, app, entry.own_sets());
             let digest = digest::small(&content, scratch);
             tally.digest = tally.digest.wrapping_add(digest);

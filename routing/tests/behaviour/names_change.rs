@@ -1,8 +1,12 @@
 //! A name index kept up to date change by change is the index built at once: equal digest, equal
 //! answers to every name there could be.
 
+use std::sync::Arc;
+
 use crate::support::{Dice, app, draft, host, model, name, no_geo, slots, status, zone};
-use windrose_model::{DnsName, Draft, Model, RData, RecordType, RrSet, Ttl};
+use windrose_model::{
+    DnsName, Draft, Model, RData, RecordEdit, RecordType, Revision, RrSet, Status, Ttl,
+};
 use windrose_routing::{Lookup, Node, SlotBook, Table, compile};
 
 /// Names over three labels, up to four deep below the zones: few enough that everything meets
@@ -145,7 +149,7 @@ fn an_index_kept_up_to_date_is_the_index_built_at_once() {
             }
             let old = before.as_ref().map(|(model, _)| model);
             // What a Model refuses, such as a host below a cut, is no step.
-            let Ok(now) = Model::build(next.clone(), windrose_model::Revision(epoch), old) else {
+            let Ok(now) = Model::build(next.clone(), Revision(epoch), old) else {
                 continue;
             };
             wanted = next;
@@ -175,4 +179,98 @@ fn an_index_kept_up_to_date_is_the_index_built_at_once() {
     }
     assert!(accepted > 300, "{accepted} steps");
     assert!(kinds.iter().all(|count| *count > 20), "{kinds:?}");
+}
+
+#[test]
+fn one_record_among_many_makes_one_shard_anew_and_no_app() {
+    let mut wanted = draft();
+    let apex = host("example.com");
+    let ttl = Ttl::new(60).unwrap();
+    let zone = wanted.zones.get_mut(&apex).unwrap();
+    for n in 0..20_000_u32 {
+        let owner = host(&format!("h{n:05}.example.com"));
+        let set = RrSet::single(ttl, &RData::a(n.into()));
+        zone.records.insert(owner, set);
+    }
+    for n in 0..300 {
+        let app = app(&format!("app{n}.example.com"), vec![]);
+        wanted.apps.insert(name(&format!("app{n}")), app);
+    }
+    let first = model(wanted, 1, None);
+    let mut book = SlotBook::new();
+    let numbers = book.assign(&first, 1);
+    let seen = status(&first, 1);
+    let before = compile(&first, &seen, &no_geo(), &numbers, None);
+
+    let owner = host("h04711.example.com");
+    let set = RrSet::single(ttl, &RData::a([192, 0, 2, 1].into()));
+    let edits = [RecordEdit::Put(owner.clone(), set)];
+    let second = first.with_records(Revision(2), &apex, edits).unwrap();
+    let again = book.assign(&second, 2);
+    assert!(Arc::ptr_eq(&again.apps, &numbers.apps), "no slot is new");
+    let later = Status {
+        stamp: status(&second, 2).stamp,
+        ..seen
+    };
+    let after = compile(&second, &later, &no_geo(), &again, Some(&before));
+    let shared = after.shared_with(&before);
+    assert_eq!((shared.new_shards, shared.new_slabs), (1, 0), "{shared:?}");
+    assert_eq!((shared.shards, shared.slabs), (31, 5), "{shared:?}");
+    assert!(after.shares_apps_with(&before));
+    assert_ne!(look(&after, &owner), look(&before, &owner));
+    let anew = compile(&second, &later, &no_geo(), &again, None);
+    assert_eq!(after.digest(), anew.digest());
+
+    // A verdict about one app: its slab.
+    let mut apps = status(&second, 3);
+    apps.apps.clone_from(&later.apps);
+    Arc::make_mut(&mut apps.apps[70]).ttl = ttl;
+    let flipped = compile(&second, &apps, &no_geo(), &again, Some(&after));
+    let shared = flipped.shared_with(&after);
+    assert_eq!((shared.new_shards, shared.new_slabs), (0, 1), "{shared:?}");
+}
+
+#[test]
+fn apps_that_stay_keep_their_slots_and_those_of_what_went_are_given_out_again() {
+    let mut wanted = draft();
+    for n in 0..3 {
+        let app = app(&format!("app{n}.example.com"), vec![]);
+        wanted.apps.insert(name(&format!("app{n}")), app);
+    }
+    let first = model(wanted.clone(), 1, None);
+    let mut book = SlotBook::new();
+    let before = book.assign(&first, 1);
+
+    // One app leaves a cluster, one goes, one comes.
+    let changed = wanted.apps.get_mut("app1").unwrap();
+    let version = changed.versions.values_mut().next().unwrap();
+    version.endpoints.remove("oregon");
+    wanted.apps.remove("app0");
+    wanted
+        .apps
+        .insert(name("fresh"), app("fresh.example.com", vec![]));
+    let second = model(wanted, 2, Some(&first));
+    let after = book.assign(&second, 2);
+    let of = |slots: &windrose_routing::Slots, model: &Model, app: &str| {
+        Arc::clone(&slots.apps[model.app_id(app).unwrap().0 as usize])
+    };
+    let (old, new) = (of(&before, &first, "app1"), of(&after, &second, "app1"));
+    assert_eq!(
+        *new.steered,
+        [old.steered[0], old.steered[2], old.steered[3]]
+    );
+    assert_eq!(new.endpoints[..2], old.endpoints[..2]);
+    assert_eq!(new.endpoints[2..], old.endpoints[4..]);
+    let same = |app| Arc::ptr_eq(&of(&before, &first, app), &of(&after, &second, app));
+    assert!(same("app2") && !same("app1"));
+
+    let released = book.release(2);
+    let gone = of(&before, &first, "app0");
+    let mut expected = [&gone.steered[..], &[old.steered[1]]].concat();
+    expected.sort_unstable();
+    let mut steered = released.steered;
+    steered.sort_unstable();
+    assert_eq!(steered, expected);
+    assert_eq!(released.endpoints.len(), gone.endpoints.len() + 2);
+    assert_eq!(book.release(2), windrose_routing::Released::default());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Checker;
+use super::{Checker, Since};
 use crate::steered::is_steerable;
 use crate::{DnsName, Name, RecordType, RrSet, SteeredData, SteeredRecord, budget, svc_param};
 
@@ -12,11 +12,12 @@ const HINTS: usize = 8 + budget::ADDRESSES_PER_CLUSTER * (4 + 16);
 impl Checker<'_> {
     pub(super) fn steered(&mut self) {
         let draft = self.draft;
-        for ((owner, rtype), record) in &draft.steered {
+        if self.since.is_some_and(Since::is_calm) {
+            return;
+        }
+        for ((owner, rtype), record) in draft.steered.iter() {
             let above = std::iter::successors(Some(owner.clone()), DnsName::parent);
-            let apex = above
-                .into_iter()
-                .find(|name| draft.zones.contains_key(name));
+            let apex = above.into_iter().find(|name| draft.zone(name).is_some());
             // One in no zone was refused when it should have been placed.
             let Some(apex) = apex else { continue };
             let at = [

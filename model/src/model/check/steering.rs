@@ -110,7 +110,7 @@ impl Checker<'_> {
     /// The lists, and that together they are not too large.
     pub(super) fn lists(&mut self) {
         let mut sum = Sum::default();
-        for (name, prefixes) in &self.draft.lists {
+        for (name, prefixes) in self.draft.lists.iter() {
             sum.add(name, *prefixes);
         }
         self.under("data", |c| {

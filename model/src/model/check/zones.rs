@@ -8,7 +8,11 @@ use crate::{DnsName, Name, RecordType, RrSet, Zone, budget};
 /// Nobody reads more about one zone.
 const TOLD: usize = 1_000;
 
+/// So many changes are looked at one by one in any zone.
+const FEW: usize = 16;
+
 /// Names of a zone below which it has nothing to say, in wire form.
+#[derive(Default)]
 struct Ends<'z> {
     /// Delegations: owners of NS below the apex.
     cuts: HashSet<&'z [u8]>,
@@ -17,11 +21,9 @@ struct Ends<'z> {
 }
 
 impl<'z> Ends<'z> {
+    /// All of them.
     fn of(apex: &DnsName, zone: &'z Zone) -> Self {
-        let mut ends = Self {
-            cuts: HashSet::new(),
-            dnames: HashSet::new(),
-        };
+        let mut ends = Self::default();
         for (owner, set) in zone.records.iter() {
             match set.record_type() {
                 RecordType::NS if owner != apex => drop(ends.cuts.insert(owner.wire())),
@@ -30,6 +32,40 @@ impl<'z> Ends<'z> {
             }
         }
         ends
+    }
+
+    /// Adds those at a name, and the DNAMEs above it.
+    fn around(&mut self, apex: &DnsName, zone: &Zone, owner: &'z DnsName) {
+        let has = |name: &DnsName, rtype| zone.records.get(name, rtype).is_some();
+        if owner != apex && has(owner, RecordType::NS) {
+            self.cuts.insert(owner.wire());
+        }
+        let names = std::iter::successors(Some(owner.clone()), DnsName::parent);
+        let names = names.take_while(|name| name.is_within(apex));
+        for (name, wire) in names.zip(std::iter::once(owner.wire()).chain(above(owner))) {
+            if has(&name, RecordType::DNAME) {
+                self.dnames.insert(wire);
+            }
+        }
+    }
+}
+
+/// Names that hosts have to be held against again.
+#[derive(Default)]
+struct Touched<'a> {
+    /// Something came to stand here.
+    names: HashSet<&'a DnsName>,
+    /// Here and below, another zone or nobody has the word.
+    trees: Vec<&'a DnsName>,
+}
+
+impl Touched<'_> {
+    fn holds(&self, host: &DnsName) -> bool {
+        self.names.contains(host) || self.trees.iter().any(|tree| host.is_within(tree))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.trees.is_empty()
     }
 }
 
@@ -43,32 +79,46 @@ fn above(name: &DnsName) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     pub(super) fn zones(&mut self) {
         let draft = self.draft;
         self.under("zones", |c| {
             let mut records = Sum::default();
             let mut aliases = Sum::default();
-            for (apex, zone) in &draft.zones {
-                records.add(apex, zone.records.iter().map(|(_, set)| set.len()).sum());
-                let is_alias = |set: &RrSet| set.record_type() == RecordType::ALIAS;
-                let count = zone.records.iter().filter(|(_, set)| is_alias(set)).count();
+            for ((apex, zone), count) in draft.zones.iter().zip(draft.aliases.counts()) {
+                records.add(apex, zone.records.records());
                 aliases.add(apex, count);
             }
             c.within_in_all("records in all zones", &records, budget::RECORDS);
             c.within_in_all("ALIAS records in all zones", &aliases, budget::ALIASES);
+            let mut touched = Touched::default();
             for (apex, zone) in &draft.zones {
-                c.under(apex.to_string().as_str(), |c| c.zone(apex, zone));
+                c.under(apex.to_string().as_str(), |c| {
+                    c.zone(apex, zone, &mut touched);
+                });
             }
-            for (app_name, app) in &draft.apps {
-                for host in &app.hosts {
-                    c.host_in_zone(app_name, host);
-                }
-            }
+            let gone = c.since.map_or(&[][..], |since| since.previous.zones());
+            let gone = gone.iter().map(|(apex, _)| apex);
+            touched
+                .trees
+                .extend(gone.filter(|apex| draft.zone(apex).is_none()));
+            c.hosts_in_zones(&touched);
         });
     }
 
-    fn zone(&mut self, apex: &DnsName, zone: &Zone) {
+    fn hosts_in_zones(&mut self, touched: &Touched<'_>) {
+        if touched.is_empty() && self.since.is_some_and(|since| since.apps) {
+            return;
+        }
+        for (name, app) in &self.draft.apps {
+            let kept = self.since.is_some_and(|since| since.keeps(name, app));
+            for host in app.hosts.iter().filter(|h| !kept || touched.holds(h)) {
+                self.host_in_zone(name, host);
+            }
+        }
+    }
+
+    fn zone(&mut self, apex: &'a DnsName, zone: &'a Zone, touched: &mut Touched<'a>) {
         if zone.records.get(apex, RecordType::NS).is_none() {
             self.refuse(
                 "zone-without-ns",
@@ -76,9 +126,14 @@ impl Checker<'_> {
                 Some("add a record {name: \"@\", type: NS, value: ns1.example.net.}".to_owned()),
             );
         }
-        let ends = Ends::of(apex, zone);
-        let before = self.wrong.len();
+        let old = self.since.and_then(|since| since.previous.zone(apex));
         self.under("records", |c| {
+            if old.is_some_and(|old| c.changes(apex, zone, old, touched)) {
+                return;
+            }
+            touched.trees.push(apex);
+            let ends = Ends::of(apex, zone);
+            let before = c.wrong.len();
             for (owner, set) in zone.records.iter() {
                 if c.wrong.len() - before >= TOLD {
                     return;
@@ -86,6 +141,52 @@ impl Checker<'_> {
                 c.record(apex, zone, &ends, owner, set);
             }
         });
+    }
+
+    /// Looks at what differs from a zone that was found right, and at what depends on it; false, and
+    /// nothing looked at, when that is much of it.
+    fn changes(
+        &mut self,
+        apex: &DnsName,
+        zone: &'a Zone,
+        old: &'a Zone,
+        touched: &mut Touched<'a>,
+    ) -> bool {
+        let limit = (zone.records.len() / 8).max(FEW);
+        let changes = old.records.diff(&zone.records);
+        let changes: Vec<_> = changes.take(limit + 1).collect();
+        if changes.len() > limit {
+            return false;
+        }
+        let mut ends = Ends::default();
+        let mut owners = Vec::new();
+        for change in changes {
+            let comes = change.old.is_none() && change.new.is_some();
+            if owners.last() != Some(&change.owner) {
+                owners.push(change.owner);
+                ends.around(apex, zone, change.owner);
+            }
+            if change.new.is_some() {
+                touched.names.insert(change.owner);
+            }
+            if comes && matches!(change.rtype, RecordType::NS | RecordType::DNAME) {
+                touched.trees.push(change.owner);
+            }
+            // One that is wrong is enough: then everything is looked at.
+            let mut below = zone.records.below(change.owner);
+            if comes
+                && change.rtype == RecordType::DNAME
+                && let Some((owner, set)) = below.next()
+            {
+                self.record(apex, zone, &ends, owner, set);
+            }
+        }
+        for owner in owners {
+            for set in zone.records.at(owner) {
+                self.record(apex, zone, &ends, owner, set);
+            }
+        }
+        true
     }
 
     fn record(
@@ -96,6 +197,7 @@ impl Checker<'_> {
         owner: &DnsName,
         set: &RrSet,
     ) {
+        self.checked.sets += 1;
         let rtype = set.record_type();
         let mut refuse = |code, message| self.refuse_record(owner, rtype, code, message);
         if !owner.is_within(apex) {
@@ -211,7 +313,7 @@ impl Checker<'_> {
     fn host_in_zone(&mut self, app: &Name, host: &DnsName) {
         let draft = self.draft;
         let zones = std::iter::successors(Some(host.clone()), DnsName::parent)
-            .filter_map(|apex| draft.zones.get_key_value(&apex));
+            .filter_map(|apex| draft.zone(&apex));
         for (at, (apex, zone)) in zones.enumerate() {
             let has = |name: &DnsName, rtype| zone.records.get(name, rtype).is_some();
             for rtype in [
