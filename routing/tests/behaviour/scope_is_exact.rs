@@ -10,7 +10,7 @@ use crate::support::{self, CLUSTERS, Dice, app, draft, name, prefer, table};
 use ipnet::IpNet;
 use windrose_model::{
     City, Coordinates, Country, GeoRules, LatencyBand, LatencyMatrix, Preference, PrefixList, Rtt,
-    RttFrom, Step, Subdivision,
+    RttFrom, Step, Subdivision, inner_ipv4,
 };
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Lists};
@@ -288,7 +288,17 @@ fn random_matrix(dice: &mut Dice, nets: &mut Vec<IpNet>) -> LatencyMatrix {
     LatencyMatrix::new(pairs)
 }
 
+/// A prefix that rules may name: not IPv4 written as IPv6.
 fn random_net(dice: &mut Dice, nets: &[IpNet]) -> IpNet {
+    loop {
+        let net = any_net(dice, nets);
+        if inner_ipv4(&net).is_none() {
+            return net;
+        }
+    }
+}
+
+fn any_net(dice: &mut Dice, nets: &[IpNet]) -> IpNet {
     // Half of them nested in an earlier one.
     if !nets.is_empty() && dice.below(2) == 0 {
         let outer = nets[dice.below(nets.len())];
