@@ -4,90 +4,36 @@
 //! server that sends the answer, and how often it happens depends on the server's
 //! speed. The windows hold enough work to keep the server busy through a nap.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::arguments::{Arguments, Refusal};
+use crate::arguments::Refusal;
 use crate::batch::{BATCH, Lane};
-use crate::flight::{Flight, LARGEST_WINDOW};
-use crate::queries::{Edns, Judgement, Pool, labels_of};
+use crate::flight::Flight;
+use crate::load::{Load, NAP, SWEEP_EVERY, land};
+use crate::queries::Pool;
 use crate::tally::Tally;
-
-const NAP: Duration = Duration::from_micros(30);
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// What to send, and for how long.
-pub(crate) struct Load {
-    server: SocketAddr,
-    name: String,
-    edns: Edns,
-    expected: Vec<Ipv4Addr>,
-    queries: u64,
-    duration: Duration,
-    sockets: usize,
-    window: usize,
-    pool: usize,
-    seed: u64,
-    timeout: Duration,
-}
-
-impl Load {
-    pub(crate) fn from_arguments(arguments: &mut Arguments) -> Result<Self, Refusal> {
-        let load = Self {
-            server: arguments.required("server")?,
-            name: arguments.required("name")?,
-            edns: Edns::from_arguments(arguments),
-            expected: arguments.list("expect")?,
-            queries: arguments.optional("queries")?.unwrap_or(u64::MAX),
-            duration: Duration::from_secs_f64(arguments.optional("seconds")?.unwrap_or(10.0)),
-            sockets: arguments.optional("sockets")?.unwrap_or(4),
-            window: arguments.optional("window")?.unwrap_or(48),
-            pool: arguments.optional("pool")?.unwrap_or(65_536),
-            seed: arguments.optional("seed")?.unwrap_or(1),
-            timeout: Duration::from_millis(arguments.optional("timeout-ms")?.unwrap_or(1000)),
-        };
-        arguments.finish()?;
-        if !(1..=LARGEST_WINDOW).contains(&load.window) {
-            return Err(Refusal::Usage(format!(
-                "--window is {}, must be 1 to {LARGEST_WINDOW}",
-                load.window
-            )));
-        }
-        if load.sockets == 0 || load.pool < LARGEST_WINDOW * load.sockets {
-            return Err(Refusal::Usage(format!(
-                "--pool must hold {LARGEST_WINDOW} packets for each of 1 or more sockets"
-            )));
-        }
-        labels_of(&load.name)?;
-        Ok(load)
-    }
-}
 
 /// Runs the load; returns its JSON line.
 pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
-    let mut pool = Pool::new(&load.name, load.edns, load.pool, load.seed);
-    let mut lanes = Vec::with_capacity(load.sockets);
-    for _ in 0..load.sockets {
+    let mut pool = load.pool();
+    let mut lanes = Vec::with_capacity(load.lanes);
+    for _ in 0..load.lanes {
         lanes.push((Lane::connect(load.server)?, Flight::new(load.window)));
     }
-    let mut tally = Tally::new(load.expected.clone());
+    let mut tally = load.tally();
     let start = Instant::now();
-    let mut now = start;
-    let mut swept = start;
+    let (mut now, mut swept) = (start, start);
     loop {
-        let sending = tally.sent < load.queries && now.duration_since(start) < load.duration;
-        if !sending && lanes.iter().all(|(_, flight)| flight.in_air() == 0) {
+        let elapsed = now.duration_since(start);
+        if load.left(&tally, elapsed) == 0 && lanes.iter().all(|(_, flight)| flight.in_air() == 0) {
             break;
         }
         let mut moved = 0;
         for (lane, flight) in &mut lanes {
-            if sending {
-                let left = usize::try_from(load.queries - tally.sent).unwrap_or(usize::MAX);
-                let sent = send(lane, flight, &mut pool, left, now)?;
-                tally.sent += sent as u64;
-                moved += sent;
-            }
-            moved += receive(lane, flight, &pool, &mut tally)?;
+            let left = load.left(&tally, elapsed);
+            let sent = send(lane, flight, &mut pool, left, now)?;
+            tally.sent += sent as u64;
+            moved += sent + receive(lane, flight, &pool, &mut tally)?;
         }
         if moved == 0 {
             std::thread::sleep(NAP);
@@ -95,10 +41,9 @@ pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
         now = Instant::now();
         if now.duration_since(swept) > SWEEP_EVERY {
             swept = now;
-            tally.lost += lanes
-                .iter_mut()
-                .map(|(_, flight)| flight.sweep(now, load.timeout))
-                .sum::<u64>();
+            for (_, flight) in &mut lanes {
+                tally.lost += flight.sweep(now, load.timeout);
+            }
         }
     }
     Ok(tally.json(start.elapsed()))
@@ -146,26 +91,7 @@ fn receive(
     let received = lane.receive()?;
     let now = Instant::now();
     for index in 0..received {
-        let datagram = lane.datagram(index);
-        let id = datagram
-            .first_chunk()
-            .map(|bytes| u16::from_be_bytes(*bytes));
-        let Some((id, landed)) = id.and_then(|id| Some((id, flight.find(id)?))) else {
-            tally.unexpected += 1;
-            continue;
-        };
-        match pool.query(landed.query).judge(datagram) {
-            Judgement::Foreign => tally.unexpected += 1,
-            Judgement::Answer {
-                rcode,
-                empty,
-                address,
-            } => {
-                flight.release(id);
-                tally.count(rcode, empty, address);
-                tally.latency.record(now.duration_since(landed.sent));
-            }
-        }
+        land(lane.datagram(index), now, flight, pool, tally);
     }
     Ok(received)
 }

@@ -5,84 +5,37 @@
 //! one query at a time. A connection that the server closes is opened again and counted.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Instant;
 
-use crate::arguments::{Arguments, Refusal};
-use crate::flight::{Flight, LARGEST_WINDOW};
-use crate::queries::{Edns, Judgement, Pool, labels_of};
+use crate::arguments::Refusal;
+use crate::flight::Flight;
+use crate::load::{Load, NAP, SWEEP_EVERY, land};
+use crate::queries::Pool;
 use crate::tally::Tally;
 
-const NAP: Duration = Duration::from_micros(30);
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// Octets before each message (RFC 1035 section 4.2.2).
 const PREFIX: usize = 2;
 
-/// What to send, and for how long.
-pub(crate) struct Load {
-    server: SocketAddr,
-    name: String,
-    edns: Edns,
-    expected: Vec<Ipv4Addr>,
-    duration: Duration,
-    connections: usize,
-    window: usize,
-    pool: usize,
-    seed: u64,
-    timeout: Duration,
-}
-
-impl Load {
-    pub(crate) fn from_arguments(arguments: &mut Arguments) -> Result<Self, Refusal> {
-        let load = Self {
-            server: arguments.required("server")?,
-            name: arguments.required("name")?,
-            edns: Edns::from_arguments(arguments),
-            expected: arguments.list("expect")?,
-            duration: Duration::from_secs_f64(arguments.optional("seconds")?.unwrap_or(10.0)),
-            connections: arguments.optional("connections")?.unwrap_or(32),
-            window: arguments.optional("window")?.unwrap_or(1),
-            pool: arguments.optional("pool")?.unwrap_or(65_536),
-            seed: arguments.optional("seed")?.unwrap_or(1),
-            timeout: Duration::from_millis(arguments.optional("timeout-ms")?.unwrap_or(1000)),
-        };
-        arguments.finish()?;
-        labels_of(&load.name)?;
-        if !(1..=LARGEST_WINDOW).contains(&load.window) {
-            return Err(Refusal::Usage(format!(
-                "--window is {}, must be 1 to {LARGEST_WINDOW}",
-                load.window
-            )));
-        }
-        if load.connections == 0 || load.pool < LARGEST_WINDOW * load.connections {
-            return Err(Refusal::Usage(format!(
-                "--pool must hold {LARGEST_WINDOW} queries for each of 1 or more connections"
-            )));
-        }
-        Ok(load)
-    }
-}
-
 /// Runs the load; returns its JSON line.
 pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
-    let mut pool = Pool::new(&load.name, load.edns, load.pool, load.seed);
-    let mut connections = Vec::with_capacity(load.connections);
-    for _ in 0..load.connections {
+    let mut pool = load.pool();
+    let mut connections = Vec::with_capacity(load.lanes);
+    for _ in 0..load.lanes {
         connections.push(Connection::open(load)?);
     }
-    let mut tally = Tally::new(load.expected.clone());
+    let mut tally = load.tally();
     let start = Instant::now();
     let (mut now, mut swept) = (start, start);
     loop {
-        let sending = now.duration_since(start) < load.duration;
-        if !sending && connections.iter().all(|one| one.flight.in_air() == 0) {
+        let elapsed = now.duration_since(start);
+        if load.left(&tally, elapsed) == 0 && connections.iter().all(|c| c.flight.in_air() == 0) {
             break;
         }
         let mut moved = 0;
         for connection in &mut connections {
-            if sending {
-                tally.sent += connection.fill(&mut pool, now) as u64;
-            }
+            let left = load.left(&tally, elapsed);
+            tally.sent += connection.fill(&mut pool, left, now) as u64;
             match connection.exchange(&pool, &mut tally) {
                 Ok(answers) => moved += answers,
                 Err(_) => {
@@ -126,15 +79,15 @@ impl Connection {
         })
     }
 
-    /// Queues as many queries as the window has room for; returns how many.
-    fn fill(&mut self, pool: &mut Pool, now: Instant) -> usize {
-        let count = self.flight.room();
+    /// Queues as many queries as the window has room for, and `left` at most; returns how many.
+    fn fill(&mut self, pool: &mut Pool, left: usize, now: Instant) -> usize {
+        let count = self.flight.room().min(left);
         for _ in 0..count {
             let query = pool.turn();
             let id = self
                 .flight
                 .take_off(query, now)
-                .expect("count is the room in the window");
+                .expect("count is at most the room in the window");
             pool.stamp(query, id);
             let bytes = &pool.query(query).bytes;
             let len = u16::try_from(bytes.len()).expect("a query is short");
@@ -165,7 +118,7 @@ impl Connection {
         while let Some(answer) = message(&self.incoming[at..]) {
             at += PREFIX + answer.len();
             answers += 1;
-            land(&mut self.flight, answer, pool, tally);
+            land(answer, Instant::now(), &mut self.flight, pool, tally);
         }
         self.incoming.drain(..at);
         Ok(answers)
@@ -176,26 +129,6 @@ impl Connection {
 fn message(stream: &[u8]) -> Option<&[u8]> {
     let (len, rest) = stream.split_first_chunk::<PREFIX>()?;
     rest.get(..usize::from(u16::from_be_bytes(*len)))
-}
-
-fn land(flight: &mut Flight, answer: &[u8], pool: &Pool, tally: &mut Tally) {
-    let id = answer.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
-    let Some((id, landed)) = id.and_then(|id| Some((id, flight.find(id)?))) else {
-        tally.unexpected += 1;
-        return;
-    };
-    match pool.query(landed.query).judge(answer) {
-        Judgement::Foreign => tally.unexpected += 1,
-        Judgement::Answer {
-            rcode,
-            empty,
-            address,
-        } => {
-            flight.release(id);
-            tally.count(rcode, empty, address);
-            tally.latency.record(landed.sent.elapsed());
-        }
-    }
 }
 
 /// A full buffer and an empty queue are no work done, not failures.

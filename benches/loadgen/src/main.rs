@@ -13,18 +13,20 @@ mod echo;
 mod flight;
 mod http;
 mod latency;
+mod load;
 mod queries;
 mod tally;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Refusal};
+use load::Load;
 
 const USAGE: &str = "\
 usage: loadgen dns     --server IP:PORT --name TEMPLATE [--ecs | --edns] [--queries N] [--seconds S]
                        [--sockets N] [--window N] [--pool N] [--seed N] [--timeout-ms N]
                        [--expect IP,IP]
-       loadgen dns-tcp --server IP:PORT --name TEMPLATE [--ecs | --edns] [--seconds S]
+       loadgen dns-tcp --server IP:PORT --name TEMPLATE [--ecs | --edns] [--queries N] [--seconds S]
                        [--connections N] [--window N] [--pool N] [--seed N] [--timeout-ms N]
                        [--expect IP,IP]
        loadgen echo    --listen IP:PORT
@@ -33,7 +35,7 @@ usage: loadgen dns     --server IP:PORT --name TEMPLATE [--ecs | --edns] [--quer
        loadgen backend --listen IP:PORT [--body-bytes N]
 
 In a TEMPLATE each # becomes a random digit: host0###.example.com.
-dns ends after N queries or S seconds, whichever comes first. With --expect every answer must be
+DNS ends after N queries or S seconds, whichever comes first. With --expect every answer must be
 NOERROR with one of these addresses; what is not counts as wrong.";
 
 fn main() -> ExitCode {
@@ -55,8 +57,8 @@ fn main() -> ExitCode {
 fn run(command: &str, words: impl Iterator<Item = String>) -> Result<(), Refusal> {
     let mut arguments = Arguments::parse(words)?;
     let line = match command {
-        "dns" => dns::run(&dns::Load::from_arguments(&mut arguments)?)?,
-        "dns-tcp" => dns_tcp::run(&dns_tcp::Load::from_arguments(&mut arguments)?)?,
+        "dns" => dns::run(&Load::over_udp(&mut arguments)?)?,
+        "dns-tcp" => dns_tcp::run(&Load::over_tcp(&mut arguments)?)?,
         "http" => http::run(&http::Load::from_arguments(&mut arguments)?)?,
         "echo" => return Ok(echo::run(&echo::Echo::from_arguments(&mut arguments)?)?),
         "backend" => {
