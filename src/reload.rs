@@ -107,6 +107,10 @@ impl Reloader {
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
         self.dns_manners.tell(manners, &loaded.node);
+        if loaded.node.resolvers != self.node.resolvers {
+            self.handle.resolve_by(loaded.node.resolvers.clone());
+        }
+        self.node = loaded.node;
         self.model = (self.serials).give(loaded.model, &loaded.counted, Some(&self.model));
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windrose_model::{
-    Aliases, AppId, EndpointId, EndpointState, Fact, Model, Now, PassiveKind, ProbeFailure, Report,
-    Stamp, Status, WallTime,
+    Aliases, AppId, EndpointId, EndpointState, Fact, MeasuredRtts, Model, Now, PassiveKind,
+    ProbeFailure, Report, Stamp, Status, WallTime,
 };
 use windrose_routing::Data;
 
@@ -88,13 +88,18 @@ impl Controller {
                     term: options.term,
                     ..Stamp::default()
                 },
+                latency: Arc::clone(&options.remembered.latency),
                 ..Status::default()
             },
             ledgers: Vec::new(),
             prober,
-            resolver: Resolver::new(options.seed, options.jitter),
+            resolver: Resolver::new(
+                options.seed,
+                options.jitter,
+                Arc::clone(&options.remembered.aliases),
+            ),
             meter: Meter::new(now.mono, options),
-            trips: measure::trips(options),
+            trips: measure::trips(now.mono, options),
             deadlines: BTreeSet::new(),
             deadline_of: Vec::new(),
             pending: None,
@@ -130,6 +135,10 @@ impl Controller {
             Event::Connected(id, after) => self.connected(id, after),
             Event::Probed(id, outcome) => self.probed(now, id, outcome, out),
             Event::Resolved(id, found) => self.resolved(now, id, found, out),
+            Event::ResolversChanged => {
+                self.resolver.begin_anew(now.mono);
+                self.ask(now, out);
+            }
             Event::Report(report) => self.reported(now, report, out),
             Event::ApplyModel(model, data) => self.apply(now, model, data, out),
             Event::ReloadFailed(error) => self.refuse(now.wall, error, out),
@@ -182,6 +191,11 @@ impl Controller {
     /// What is known of the names that aliases lead to, as of the latest answer.
     pub fn aliases(&self) -> &Arc<Aliases> {
         self.resolver.known()
+    }
+
+    /// Measured round trips that are in force.
+    pub fn latency(&self) -> &MeasuredRtts {
+        &self.status.latency
     }
 
     /// How the latest change of the Model went.

@@ -21,15 +21,17 @@ use windrose_telemetry::Metrics;
 
 use self::journal::Journal;
 use self::measuring::Measuring;
+use self::memory::Memory;
 use self::publish::{Finished, Publishing};
 use self::resolving::Resolving;
 use crate::event::{Effect, Event, JobId, Level};
 use crate::handle::Command;
 use crate::resolve::Found;
-use crate::{Controller, Handle, Options, Snapshot};
+use crate::{Controller, Handle, Options, Remembered, Snapshot};
 
 mod journal;
 mod measuring;
+mod memory;
 mod probing;
 mod publish;
 mod resolving;
@@ -61,6 +63,14 @@ pub fn start(
         .build()?;
     let journal = options.data_dir.as_deref().map(Journal::open).transpose()?;
     let now = read_clocks();
+    let mut options = options;
+    let mut memory = None;
+    if let Some(dir) = &options.data_dir {
+        let (remembered, opened) = Memory::open(dir)?;
+        let keep = options.steering.keep;
+        options.remembered = remembered.fresh(now.wall, options.region.as_ref(), keep);
+        memory = Some(opened);
+    }
     let controller = Controller::new(now, model, data, &options);
     let measures = options.region.is_some();
     let first = controller.inputs();
@@ -90,6 +100,7 @@ pub fn start(
         measuring,
         resolving: Resolving::new(options.resolvers),
         journal,
+        memory,
         snapshots,
         started: now.wall,
         probed,
@@ -140,6 +151,7 @@ struct Driver {
     measuring: Measuring,
     resolving: Resolving,
     journal: Option<Journal>,
+    memory: Option<Memory>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     started: WallTime,
     probed: mpsc::UnboundedSender<Event>,
@@ -152,6 +164,10 @@ struct Driver {
 
 fn run(runtime: Runtime, mut driver: Driver, mut inbox: Inbox) {
     runtime.block_on(driver.serve(&mut inbox));
+    let known = driver.known(read_clocks());
+    if let Some(memory) = &mut driver.memory {
+        memory.end(&known);
+    }
     // A compile under way is of no use to anyone any more.
     runtime.shutdown_background();
 }
@@ -190,6 +206,10 @@ impl Driver {
             self.perform(now);
             if is_due(Some(self.measuring.next()), now) {
                 self.measuring.sweep(now, self.publishing.metrics());
+                let known = self.known(now);
+                if let Some(memory) = &mut self.memory {
+                    memory.keep(now, known);
+                }
             }
             if is_due(sweep, now) {
                 self.publishing.sweep();
@@ -198,11 +218,24 @@ impl Driver {
         }
     }
 
+    /// What is worth to be remembered: two counts of references.
+    fn known(&self, now: Now) -> Remembered {
+        Remembered {
+            aliases: Arc::clone(self.controller.aliases()),
+            latency: Arc::clone(self.controller.latency()),
+            at: now.wall,
+        }
+    }
+
     fn take(&mut self, arrival: Arrival) -> Flow {
         let event = match arrival {
             Arrival::Command(Command::Stop) => return Flow::Stop,
             Arrival::Command(Command::Apply(model, data)) => Event::ApplyModel(model, data),
             Arrival::Command(Command::ReloadFailed(error)) => Event::ReloadFailed(error),
+            Arrival::Command(Command::ResolveBy(servers)) => {
+                self.resolving = Resolving::new(servers);
+                Event::ResolversChanged
+            }
             Arrival::Event(event) => event,
             Arrival::Finished(job, finished) => {
                 if let Some((job, inputs)) = self.publishing.keep(*finished) {

@@ -24,6 +24,8 @@ pub enum Event {
     ApplyModel(Arc<Model>, Arc<Data>),
     /// A new configuration was refused, for this reason.
     ReloadFailed(String),
+    /// Questions go to other resolvers from now on.
+    ResolversChanged,
     /// A question was answered, or was not: what came of one [`Effect::Resolve`].
     Resolved(u64, Found),
     /// A full compile is done: the answer to one [`Effect::Compute`].

@@ -1,5 +1,6 @@
 //! How the rest of the node talks to the control thread.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,6 +14,7 @@ use crate::{Convergence, Snapshot};
 pub(crate) enum Command {
     Apply(Arc<Model>, Arc<Data>),
     ReloadFailed(String),
+    ResolveBy(Vec<SocketAddr>),
     Stop,
 }
 
@@ -56,6 +58,12 @@ impl Handle {
     /// Tells that a new configuration was refused; the Model in force stays.
     pub fn reload_failed(&self, error: String) {
         let _ = self.commands.send(Command::ReloadFailed(error));
+    }
+
+    /// Asks these resolvers about the names that aliases lead to from now on, about all of them at
+    /// once; the system's if there are none. What is known stays until they answer.
+    pub fn resolve_by(&self, resolvers: Vec<SocketAddr>) {
+        let _ = self.commands.send(Command::ResolveBy(resolvers));
     }
 
     /// Returns when the first round of probes is over or its grace is, or when control has ended.

@@ -15,6 +15,7 @@ pub mod fold;
 mod handle;
 mod options;
 pub mod probe;
+mod remembered;
 pub mod resolve;
 mod snapshot;
 
@@ -24,4 +25,5 @@ pub use decision::Decision;
 pub use driver::start;
 pub use handle::Handle;
 pub use options::{Budget, ForgetEndpoint, Options, SteeringPace};
+pub use remembered::Remembered;
 pub use snapshot::{Readiness, Reload, Snapshot};

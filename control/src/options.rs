@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use windrose_model::Name;
 
+use crate::Remembered;
+
 /// Settings of one node's control.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -31,6 +33,8 @@ pub struct Options {
     pub region: Option<Name>,
     /// How fast steering follows what is measured.
     pub steering: SteeringPace,
+    /// What this node knew before it was started again.
+    pub remembered: Remembered,
     /// Told which endpoint slots no Table names any more, before they are given out again.
     pub forget_endpoint: Option<ForgetEndpoint>,
 }
@@ -109,6 +113,7 @@ impl Default for Options {
             resolvers: Vec::new(),
             region: None,
             steering: SteeringPace::default(),
+            remembered: Remembered::default(),
             forget_endpoint: None,
         }
     }

@@ -41,6 +41,8 @@ impl AliasStatus {
 pub enum AliasCause {
     /// Nobody has answered yet.
     Starting,
+    /// Kept over a restart of the node; nobody has answered since.
+    Remembered,
     /// As the resolver said.
     Resolved,
     /// The last good answer is kept, or there is none, because of this.
@@ -66,6 +68,7 @@ impl fmt::Display for AliasCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting => f.write_str("starting: not resolved yet"),
+            Self::Remembered => f.write_str("kept over a restart: not resolved since"),
             Self::Resolved => f.write_str("resolved"),
             Self::Failing(failure) => write!(f, "the last good answer is kept: {failure}"),
         }

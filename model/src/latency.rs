@@ -192,6 +192,8 @@ pub enum RttCause {
         /// The value before.
         from: Rtt,
     },
+    /// It was in force before the node was started again.
+    Remembered,
 }
 
 impl fmt::Display for RttCause {
@@ -199,6 +201,7 @@ impl fmt::Display for RttCause {
         match self {
             Self::WarmedUp { seconds } => write!(f, "measured for {seconds} s"),
             Self::Moved { from } => write!(f, "measured, moved from {from}"),
+            Self::Remembered => f.write_str("measured before the node was restarted"),
         }
     }
 }

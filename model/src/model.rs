@@ -149,7 +149,7 @@ impl Model {
             clusters,
             apps,
             clusters_of,
-            aliases: whole.aliases.follow(&whole.zones),
+            aliases: whole.aliases.follow(&whole.zones, &whole.steered),
             zones: whole.zones,
             lists: whole.lists,
             latency: whole.latency,

@@ -49,7 +49,10 @@ impl AliasIndex {
                     aaaa: AnswerSet::addresses(&addresses, true),
                     ttl: status.ttl.seconds(),
                     known: status.is_known(),
-                    stale: matches!(status.cause, AliasCause::Failing(_)),
+                    stale: matches!(
+                        status.cause,
+                        AliasCause::Failing(_) | AliasCause::Remembered
+                    ),
                     cause: status.cause.to_string(),
                 }
             })

@@ -2,12 +2,14 @@
 //! answer is kept, and a resolver that hangs delays nobody.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::{Backend, Node, ask, eventually};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType, rdata};
+use nix::sys::signal::Signal;
 
 /// What the stub resolver says.
 #[derive(Clone, Copy, PartialEq)]
@@ -70,7 +72,13 @@ fn answer(query: &Message, says: Says) -> Option<Message> {
 
 fn node(stub: &Stub, backend: &Backend) -> (tempfile::TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("windrose.yaml");
+    let config = configure(folder.path(), stub, backend);
+    let node = Node::start(&config);
+    (folder, node)
+}
+
+fn configure(folder: &Path, stub: &Stub, backend: &Backend) -> PathBuf {
+    let config = folder.join("windrose.yaml");
     let text = format!(
         "schema: 1
 node: {{name: test, threads: 1, data_dir: {data}, resolvers: [\"{stub}\"]}}
@@ -90,17 +98,19 @@ zones:
       - {{name: \"@\", type: NS, value: ns1}}
       - {{name: ns1, type: A, value: 127.0.0.1}}
       - {{name: \"@\", type: ALIAS, value: cdn.example.net.}}
-      - {{name: inside, type: ALIAS, value: shop}}
+      - {{name: \"*.wild\", type: CNAME, value: cdn.example.net.}}
+      - {{name: behind, type: ALIAS, value: any.wild}}
+      - {{name: to-shop, type: CNAME, value: shop}}
+      - {{name: inside, type: ALIAS, value: to-shop}}
       - {{name: round, type: ALIAS, value: about}}
       - {{name: about, type: ALIAS, value: round}}
 ",
-        data = folder.path().join("data").display(),
+        data = folder.join("data").display(),
         stub = stub.address,
         backend = backend.address,
     );
     std::fs::write(&config, text).unwrap();
-    let node = Node::start(&config);
-    (folder, node)
+    config
 }
 
 const NOERROR: u8 = 0;
@@ -125,6 +135,9 @@ fn an_apex_follows_a_foreign_name_and_keeps_the_last_good_answer() {
     let (stub, backend) = (Stub::start(Says::Address(one)), Backend::start("a"));
     let (_folder, node) = node(&stub, &backend);
     await_address(&node, one);
+    // A second alias to the same name, through a wildcard of ours.
+    let there = (NOERROR, vec![one.to_string()]);
+    assert_eq!(addresses(&node, "behind.example.com."), there);
     // It is asked again after 5 s at the soonest.
     stub.say(Says::Address(two));
     await_address(&node, two);
@@ -173,4 +186,42 @@ fn an_alias_inside_our_zones_needs_no_resolver_and_a_circle_is_a_failure() {
     let steered = (NOERROR, vec!["192.0.2.1".to_owned()]);
     assert_eq!(addresses(&node, "inside.example.com."), steered);
     assert_eq!(addresses(&node, "round.example.com."), (SERVFAIL, vec![]));
+}
+
+#[test]
+fn a_restart_with_dead_resolvers_answers_what_was_good_last() {
+    let one = Ipv4Addr::new(198, 51, 100, 1);
+    let (stub, backend) = (Stub::start(Says::Address(one)), Backend::start("a"));
+    let (folder, mut node) = node(&stub, &backend);
+    await_address(&node, one);
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.end(), 0);
+    stub.say(Says::Nothing);
+    let node = Node::start(&folder.path().join("windrose.yaml"));
+    let there = (NOERROR, vec![one.to_string()]);
+    assert_eq!(addresses(&node, "example.com."), there);
+    let (_, status) = node.get("/status");
+    assert!(status.contains("kept over a restart"), "{status}");
+    let two = Ipv4Addr::new(198, 51, 100, 2);
+    stub.say(Says::Address(two));
+    await_address(&node, two);
+}
+
+#[test]
+fn other_resolvers_are_asked_after_a_reload() {
+    let (one, two) = (
+        Ipv4Addr::new(198, 51, 100, 1),
+        Ipv4Addr::new(198, 51, 100, 2),
+    );
+    let (dead, backend) = (Stub::start(Says::Nothing), Backend::start("a"));
+    let (folder, node) = node(&dead, &backend);
+    assert_eq!(addresses(&node, "example.com."), (SERVFAIL, vec![]));
+    let live = Stub::start(Says::Address(one));
+    configure(folder.path(), &live, &backend);
+    node.signal(Signal::SIGHUP);
+    await_address(&node, one);
+    let third = Stub::start(Says::Address(two));
+    configure(folder.path(), &third, &backend);
+    node.signal(Signal::SIGHUP);
+    await_address(&node, two);
 }

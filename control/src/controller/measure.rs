@@ -122,6 +122,6 @@ impl Controller {
     }
 }
 
-pub(super) fn trips(options: &Options) -> Trips {
-    Trips::new(options.steering)
+pub(super) fn trips(now: Instant, options: &Options) -> Trips {
+    Trips::new(now, options.steering, &options.remembered.latency)
 }

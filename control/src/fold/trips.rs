@@ -56,12 +56,19 @@ impl RoundTrip {
 }
 
 impl Trips {
-    /// Nothing was seen yet.
-    pub fn new(pace: SteeringPace) -> Self {
-        Self {
+    /// Nothing was seen yet but what is remembered: each as if it was seen just now, so that it
+    /// stands until it is seen again, or is forgotten.
+    pub fn new(now: Instant, pace: SteeringPace, remembered: &MeasuredRtts) -> Self {
+        let mut trips = Self {
             pace,
             pairs: BTreeMap::new(),
+        };
+        for (region, to) in remembered.iter() {
+            for (cluster, entry) in to {
+                trips.see(now, region, cluster, entry.rtt);
+            }
         }
+        trips
     }
 
     /// Takes in one round trip.

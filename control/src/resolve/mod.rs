@@ -73,6 +73,8 @@ pub struct Resolver {
     jitter: bool,
     dice: u64,
     known: Arc<Aliases>,
+    /// From before a restart, until the first Model takes of it what it wants.
+    remembered: Arc<Aliases>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +85,8 @@ struct Target {
 }
 
 impl Resolver {
-    /// A resolver without targets.
-    pub fn new(seed: u64, jitter: bool) -> Self {
+    /// A resolver without targets, that knows of some from before a restart.
+    pub fn new(seed: u64, jitter: bool, remembered: Arc<Aliases>) -> Self {
         Self {
             targets: BTreeMap::new(),
             owners: BTreeSet::new(),
@@ -94,6 +96,7 @@ impl Resolver {
             jitter,
             dice: seed | 1,
             known: Arc::default(),
+            remembered,
         }
     }
 
@@ -128,6 +131,10 @@ impl Resolver {
             let known = Arc::make_mut(&mut self.known);
             known.retain(|name, _| wanted.contains(name));
             for name in wanted {
+                if let Some(before) = self.remembered.get(&name) {
+                    known.entry(name).or_insert_with(|| remembered(before));
+                    continue;
+                }
                 let nothing = || {
                     Arc::new(AliasStatus {
                         v4: Vec::new(),
@@ -140,7 +147,23 @@ impl Resolver {
                 known.entry(name).or_insert_with(nothing);
             }
         }
+        self.remembered = Arc::default();
         changed
+    }
+
+    /// Asks about every target anew, because somebody else is asked from now on; answers that are
+    /// under way do not count any more. What is known is kept.
+    pub fn begin_anew(&mut self, now: Instant) {
+        self.due.clear();
+        self.under_way.clear();
+        for (name, target) in &mut self.targets {
+            *target = Target {
+                due: now,
+                asking: None,
+                failures: 0,
+            };
+            self.due.insert((now, name.clone()));
+        }
     }
 
     /// What is known, for the Status.
@@ -197,7 +220,11 @@ impl Resolver {
         } else {
             again
         };
-        let answers = |status: &AliasStatus| (status.v4.clone(), status.v6.clone(), status.ttl);
+        // That it is stale is told with the answer.
+        let answers = |status: &AliasStatus| {
+            let is_fresh = status.cause == AliasCause::Resolved;
+            (status.v4.clone(), status.v6.clone(), status.ttl, is_fresh)
+        };
         let changed = answers(before) != answers(&after);
         Arc::make_mut(&mut self.known).insert(name.clone(), Arc::new(after));
         let due = now.mono + self.spread(wait);
@@ -222,6 +249,21 @@ impl Resolver {
         let share = u32::try_from(self.dice >> 40).unwrap_or(0);
         wait - tenth.mul_f64(f64::from(share) / f64::from(1u32 << 24))
     }
+}
+
+/// What was good before a restart, as an answer that is kept.
+fn remembered(before: &AliasStatus) -> Arc<AliasStatus> {
+    Arc::new(AliasStatus {
+        ttl: stale(before.ttl),
+        cause: AliasCause::Remembered,
+        ..before.clone()
+    })
+}
+
+/// The TTL of what is kept.
+fn stale(ttl: Ttl) -> Ttl {
+    let most = Duration::from_secs(STALE.into());
+    Ttl::from_duration(Duration::from_secs(ttl.seconds().into()).min(most))
 }
 
 /// What to think of a target now, and how long it holds.
@@ -261,8 +303,7 @@ fn concluded(
         }
         Some(failure) => {
             after.cause = AliasCause::Failing(failure);
-            let stale = Duration::from_secs(STALE.into());
-            after.ttl = ttl(Duration::from_secs(before.ttl.seconds().into()).min(stale));
+            after.ttl = stale(before.ttl);
         }
     }
     (after, holds)

@@ -46,7 +46,7 @@ impl World {
             wall: WallTime(1_000_000),
         };
         let mut world = Self {
-            resolver: Resolver::new(7, false),
+            resolver: Resolver::new(7, false, Arc::default()),
             start,
             passed: Duration::ZERO,
             asked: Vec::new(),
@@ -243,11 +243,73 @@ fn a_new_model_keeps_what_is_known_and_late_answers_find_nobody() {
 
 #[test]
 fn refreshes_of_one_ttl_spread_over_a_tenth_of_it() {
-    let mut resolver = Resolver::new(3, true);
+    let mut resolver = Resolver::new(3, true, Arc::default());
     let waits: Vec<Duration> = (0..100)
         .map(|_| resolver.spread(Duration::from_secs(100)))
         .collect();
     let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
     assert!(*least >= Duration::from_secs(90) && *most <= Duration::from_secs(100));
     assert!(*most - *least > Duration::from_secs(8));
+}
+
+#[test]
+fn other_resolvers_are_asked_at_once_and_answers_of_the_old_ones_do_not_count() {
+    let mut world = World::new(&["cdn.test"]);
+    assert!(world.answer(failed(AliasFailure::Timeout)) || !world.known("cdn.test").is_known());
+    world.wait();
+    let old = world.asked.remove(0);
+    let now = world.now().mono;
+    world.resolver.begin_anew(now);
+    world.poll();
+    assert_eq!(world.asked.len(), 1, "asked anew, at once");
+    let late = found(&[[192, 0, 2, 9]], 0, 60);
+    assert!(!world.resolver.finish(world.now(), old.id, late));
+    assert!(world.answer(found(&[[192, 0, 2, 1]], 0, 60)));
+    assert_eq!(world.known("cdn.test").v4, [Ipv4Addr::new(192, 0, 2, 1)]);
+}
+
+#[test]
+fn what_is_remembered_is_answered_until_somebody_says_more() {
+    let mut world = World::new(&[]);
+    let before = AliasStatus {
+        v4: vec![Ipv4Addr::new(192, 0, 2, 7)],
+        v6: Vec::new(),
+        ttl: Ttl::new(600).unwrap(),
+        cause: AliasCause::Resolved,
+        confirmed: WallTime(3),
+    };
+    let memory = Aliases::from([(name("cdn.test"), Arc::new(before))]);
+    world.resolver = Resolver::new(7, false, Arc::new(memory));
+    world.retarget(&["cdn.test", "new.test"]);
+    let known = world.known("cdn.test");
+    assert_eq!(
+        (known.cause, known.ttl.seconds()),
+        (AliasCause::Remembered, 30)
+    );
+    assert!(!world.known("new.test").is_known());
+    // A failure keeps it, an answer takes its place, and it is not remembered twice.
+    let question = world.asked.remove(0);
+    assert_eq!(question.target, name("cdn.test"));
+    let now = world.now();
+    let failure = failed(AliasFailure::Timeout);
+    world.resolver.finish(now, question.id, failure);
+    assert_eq!(world.known("cdn.test").v4, [Ipv4Addr::new(192, 0, 2, 7)]);
+    world.retarget(&["new.test"]);
+    world.retarget(&["new.test", "cdn.test"]);
+    assert!(!world.known("cdn.test").is_known());
+}
+
+#[test]
+fn that_an_answer_got_stale_is_published_whatever_its_ttl() {
+    let mut world = World::new(&["cdn.test"]);
+    assert!(world.answer(found(&[[192, 0, 2, 1]], 0, 30)));
+    world.wait();
+    assert!(world.answer(failed(AliasFailure::Timeout)));
+    world.wait();
+    assert!(
+        !world.answer(failed(AliasFailure::Unreachable)),
+        "stale as before"
+    );
+    world.wait();
+    assert!(world.answer(found(&[[192, 0, 2, 1]], 0, 30)));
 }

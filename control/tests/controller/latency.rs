@@ -161,6 +161,46 @@ fn a_node_that_starts_again_measures_anew_and_leaves_it_to_the_matrix_until_then
 }
 
 #[test]
+fn what_is_remembered_counts_at_once_is_measured_on_and_forgotten_when_not_seen() {
+    let remembered = |rtt: f64| {
+        let entry = MeasuredRtt {
+            rtt: windrose_model::Rtt::from_millis(rtt).unwrap(),
+            cause: RttCause::Remembered,
+            since: windrose_model::WallTime(3),
+        };
+        let to = [(name("a"), entry), (name("gone"), entry)].into();
+        let options = Options {
+            region: Some(name("r")),
+            remembered: windrose_control::Remembered {
+                latency: std::sync::Arc::new([(name("r"), to)].into()),
+                ..windrose_control::Remembered::default()
+            },
+            ..options()
+        };
+        let mut world = World::with(draft(&[("a", 1)]), options);
+        world.rtt = Box::new(|_, _, _| 50.0);
+        world
+    };
+    let world = remembered(48.0);
+    let latency = &world.status().latency["r"];
+    assert_eq!(latency.len(), 1, "clusters that are gone are forgotten");
+    assert_eq!(latency["a"].cause, RttCause::Remembered);
+    assert_eq!(latency["a"].since, windrose_model::WallTime(3));
+    // Still good: nothing is published for it. Wrong: it moves without another warm-up.
+    for (rtt, expected) in [(48.0, 48.0), (20.0, 50.0)] {
+        let mut world = remembered(rtt);
+        world.run(500.0);
+        assert_eq!(in_force(&world), Some(expected));
+    }
+    let mut unseen = remembered(48.0);
+    unseen.cluster(0, &Backend::BlackHole);
+    unseen.run(3_000.0);
+    assert_eq!(in_force(&unseen), Some(48.0));
+    unseen.run(4_000.0);
+    assert_eq!(in_force(&unseen), None);
+}
+
+#[test]
 fn a_new_configuration_keeps_what_is_measured() {
     let mut world = world(|cluster, _, _| [50.0, 7.0][cluster]);
     world.run(1_000.0);

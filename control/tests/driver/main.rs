@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod backend;
+mod measuring;
 mod node;
 mod probes;
 mod publishing;

@@ -88,12 +88,16 @@ pub(crate) fn model(draft: Draft, revision: u64, previous: Option<&Model>) -> Ar
 
 impl Node {
     pub(crate) fn start(model: Arc<Model>, dir: Option<&Path>) -> Self {
-        let metrics = Metrics::new();
         let options = Options {
             data_dir: dir.map(Path::to_path_buf),
             ..Options::default()
         };
-        let (handle, source) = start(model, data(), options, Arc::clone(&metrics)).unwrap();
+        Self::with(model, data(), options)
+    }
+
+    pub(crate) fn with(model: Arc<Model>, data: Arc<Data>, options: Options) -> Self {
+        let metrics = Metrics::new();
+        let (handle, source) = start(model, data, options, Arc::clone(&metrics)).unwrap();
         Self {
             handle,
             source,

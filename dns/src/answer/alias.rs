@@ -38,18 +38,24 @@ impl<'t> Resolution<'t, '_, '_> {
             if let Some(app) = node.app {
                 return self.steer(app, zone, owner, verdict);
             }
-            if let Some(set) = node.set(self.query.qtype) {
+            let next = [self.query.qtype, rtype::CNAME, rtype::ALIAS];
+            let Some(mut set) = next.iter().find_map(|rtype| node.set(*rtype)) else {
+                return self.negative_within(zone, owner, most);
+            };
+            if let Some(number) = set.steered() {
+                let Some((chosen, ttl)) = self.chosen(number, zone, owner, verdict) else {
+                    return;
+                };
+                (set.wire, set.count, set.ttl) = (chosen.wire, chosen.count, ttl);
+            }
+            if set.rtype == self.query.qtype {
                 if self.message.fits(set.wire.len()) {
                     let ttl = set.ttl.min(most);
                     self.message.answer(set, owner.pointer(), ttl);
                 }
                 return;
             }
-            let next = node.set(rtype::CNAME).or_else(|| node.set(rtype::ALIAS));
-            match next {
-                Some(next) => alias = next,
-                None => return self.negative_within(zone, owner, most),
-            }
+            alias = set;
         }
         fail(verdict, ExtendedError::AliasCircle);
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use windrose_model::AppId;
 use windrose_routing::{
-    AppEntry, DnsChoice, Leaf, Picked, Steering, ZoneEntry, embedded_ipv4, prefix_key,
+    AnswerRef, AppEntry, DnsChoice, Leaf, Picked, Steering, ZoneEntry, embedded_ipv4, prefix_key,
 };
 use windrose_telemetry::Prefix;
 
@@ -15,7 +15,7 @@ use crate::query::rtype;
 use crate::reply::{Steered, Verdict};
 use crate::subnet::Subnet;
 
-impl Resolution<'_, '_, '_> {
+impl<'t> Resolution<'t, '_, '_> {
     /// Answers with the addresses of the chosen clusters.
     #[inline]
     pub(super) fn steer(
@@ -94,6 +94,30 @@ impl Resolution<'_, '_, '_> {
         owner: Owner,
         verdict: &mut Verdict,
     ) -> Option<Owner> {
+        let (set, ttl) = self.chosen(number, zone, owner, verdict)?;
+        if !self.message.fits(set.wire.len()) {
+            verdict.steered = None;
+            return None;
+        }
+        let target = Owner {
+            at: self.message.position() + FIXED,
+            len: set.target().map_or(0, <[u8]>::len),
+        };
+        self.message.answer(set, owner.pointer(), ttl);
+        let wanted = self.query.qtype;
+        let is_alias = target.len > 0 && wanted != rtype::CNAME && wanted != rtype::ANY;
+        is_alias.then_some(target)
+    }
+
+    /// What the chosen cluster has of a record that differs by cluster, and its TTL; `None` if
+    /// something else is answered.
+    pub(super) fn chosen(
+        &mut self,
+        number: u16,
+        zone: &ZoneEntry,
+        owner: Owner,
+        verdict: &mut Verdict,
+    ) -> Option<(AnswerRef<'t>, u32)> {
         let record = self.table.steered(number)?;
         let app = self.table.app(record.app);
         let client = self.client(app, record.steering());
@@ -107,14 +131,6 @@ impl Resolution<'_, '_, '_> {
         match choice {
             DnsChoice::Clusters(picked) => {
                 let (at, set) = picked.first().and_then(|at| Some((*at, record.of(*at)?)))?;
-                if !self.message.fits(set.wire.len()) {
-                    return None;
-                }
-                let target = Owner {
-                    at: self.message.position() + FIXED,
-                    len: set.view().target().map_or(0, <[u8]>::len),
-                };
-                self.message.answer(set.view(), owner.pointer(), app.ttl());
                 let cluster = app.plan.clusters.get(usize::from(at))?;
                 verdict.steered = Some(Steered {
                     app: record.app,
@@ -122,9 +138,7 @@ impl Resolution<'_, '_, '_> {
                     slot: cluster.slot,
                     client: Prefix::of(client.address),
                 });
-                let wanted = self.query.qtype;
-                let is_alias = target.len > 0 && wanted != rtype::CNAME && wanted != rtype::ANY;
-                is_alias.then_some(target)
+                Some((set.view(), app.ttl()))
             }
             DnsChoice::Nodata => {
                 self.negative_within(zone, owner, app.ttl());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{DnsName, RecordType, Zone};
+use crate::{DnsName, RecordType, RrSet, SteeredData, SteeredRecord, Zone};
 
 /// Names followed inside our zones, as answers do.
 const HOPS: usize = 8;
@@ -18,6 +18,8 @@ pub(super) struct AliasNames {
 }
 
 type Zones = [(DnsName, Arc<Zone>)];
+/// By number.
+type Steered = [((DnsName, RecordType), SteeredRecord)];
 
 impl AliasNames {
     /// Looks at every record of zones that are new, at what is different in those that were there
@@ -40,9 +42,12 @@ impl AliasNames {
     }
 
     /// Finds the foreign names behind them.
-    pub(super) fn follow(mut self, zones: &Zones) -> Self {
-        let targets = self.all().filter_map(|(_, target)| foreign(zones, target));
-        self.foreign = targets.collect();
+    pub(super) fn follow(mut self, zones: &Zones, steered: &Steered) -> Self {
+        let mut foreign = BTreeSet::new();
+        for (_, target) in self.all() {
+            follow(zones, steered, target, &mut foreign);
+        }
+        self.foreign = foreign;
         self
     }
 
@@ -68,21 +73,66 @@ fn aliases_in(zone: &Zone) -> Arc<[(DnsName, DnsName)]> {
         .collect()
 }
 
-/// Where a target leads outside our zones, through aliases of ours; none when it stays inside.
-fn foreign(zones: &Zones, target: &DnsName) -> Option<DnsName> {
-    let mut target = target.clone();
+/// Adds the names outside our zones that a target leads to, through aliases of ours; none when it
+/// stays inside. One that differs by cluster leads to several. Hosts of apps are not known here: what
+/// a wildcard around one leads to may be added too, and is never answered with.
+fn follow(zones: &Zones, steered: &Steered, target: &DnsName, foreign: &mut BTreeSet<DnsName>) {
+    let mut names = BTreeSet::from([target.clone()]);
     for _ in 0..HOPS {
-        let Some((apex, zone)) = zone_of(zones, &target) else {
-            return Some(target);
-        };
-        if is_given_away(apex, zone, &target) {
-            return Some(target);
+        let mut further = BTreeSet::new();
+        for name in names {
+            match zone_of(zones, &name) {
+                Some((apex, zone)) if !is_given_away(apex, zone, &name) => {
+                    further.extend(aliases_at(steered, apex, zone, &name));
+                }
+                _ => {
+                    foreign.insert(name);
+                }
+            }
         }
-        let alias = [RecordType::CNAME, RecordType::ALIAS];
-        let set = alias.iter().find_map(|t| zone.records.get(&target, *t))?;
-        target = DnsName::from_wire(set.data().next()?.wire())?;
+        names = further;
     }
-    None
+}
+
+/// Where an alias at a name of ours leads.
+fn aliases_at(steered: &Steered, apex: &DnsName, zone: &Zone, name: &DnsName) -> Vec<DnsName> {
+    let targets = |set: &RrSet| -> Vec<DnsName> {
+        let data = set.data();
+        data.filter_map(|data| DnsName::from_wire(data.wire()))
+            .collect()
+    };
+    let Some(owner) = answering(apex, zone, name) else {
+        return Vec::new();
+    };
+    let alias = [RecordType::CNAME, RecordType::ALIAS];
+    let Some(set) = (alias.iter()).find_map(|rtype| zone.records.get(&owner, *rtype)) else {
+        return Vec::new();
+    };
+    let Some(number) = set.steered() else {
+        return targets(set);
+    };
+    match steered
+        .get(usize::from(number))
+        .map(|(_, record)| &record.data)
+    {
+        Some(SteeredData::ByCluster(sets)) => sets.values().flat_map(targets).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The name whose records answer for a name: itself, or the wildcard at its closest encloser (RFC
+/// 4592 section 3.3.1).
+fn answering(apex: &DnsName, zone: &Zone, name: &DnsName) -> Option<DnsName> {
+    let exists = |at: &DnsName| {
+        zone.records.at(at).next().is_some() || zone.records.below(at).next().is_some()
+    };
+    if exists(name) {
+        return Some(name.clone());
+    }
+    let encloser = std::iter::successors(name.parent(), DnsName::parent)
+        .take_while(|at| at.is_within(apex))
+        .find(exists)?;
+    DnsName::from_wire(&[b"\x01*", encloser.wire()].concat())
 }
 
 /// Whether a zone has nothing to say about a name in it: it is delegated, or lies below a DNAME.
@@ -139,9 +189,31 @@ mod tests {
 
     fn check(records: &[(&str, RData)], expected: &[&str]) {
         let zones = zones(records);
-        let names = AliasNames::of(&zones, None).follow(&zones);
+        let names = AliasNames::of(&zones, None).follow(&zones, &[]);
         let found: Vec<_> = names.foreign.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_alias_that_differs_by_cluster_leads_to_all_of_its_targets() {
+        let cname =
+            |target: &str| RrSet::single(Ttl::new(60).unwrap(), &RData::cname(&name(target)));
+        let mut zones = zones(&[("example.com", RData::alias(&name("by.example.com")))]);
+        let zone = Arc::make_mut(&mut zones[0].1);
+        let numbered = cname("one.test").numbered(0);
+        zone.records.insert(name("by.example.com"), numbered);
+        let sets = [("a", "one.test"), ("b", "two.test")];
+        let sets =
+            sets.map(|(cluster, target)| (crate::Name::new(cluster).unwrap(), cname(target)));
+        let record = SteeredRecord {
+            app: crate::Name::new("shop").unwrap(),
+            steering: None,
+            data: SteeredData::ByCluster(sets.into()),
+        };
+        let steered = [((name("by.example.com"), RecordType::CNAME), record)];
+        let names = AliasNames::of(&zones, None).follow(&zones, &steered);
+        let expected = BTreeSet::from([name("one.test"), name("two.test")]);
+        assert_eq!(names.foreign, expected);
     }
 
     #[test]
@@ -166,6 +238,19 @@ mod tests {
             &[("example.com", to("www.old.example.com")), renamed],
             &["www.old.example.com"],
         );
+        // By a wildcard, but not at a name that is there, or between names.
+        let any = ("*.wild.example.com", RData::cname(&name("cdn.test")));
+        let deep = ("a.b.wild.example.com", RData::cname(&name("other.test")));
+        for (target, leads) in [
+            ("x.y.wild.example.com", &["cdn.test"][..]),
+            ("a.b.wild.example.com", &["other.test"]),
+            ("b.wild.example.com", &[]),
+            ("c.b.wild.example.com", &[]),
+            ("wild.example.com", &[]),
+        ] {
+            let records = [("example.com", to(target)), any.clone(), deep.clone()];
+            check(&records, leads);
+        }
         // A circle leads nowhere.
         check(
             &[

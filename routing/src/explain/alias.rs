@@ -2,7 +2,7 @@
 
 use windrose_model::{DnsName, RecordType};
 
-use super::dns::{DnsTrace, HOPS, steered};
+use super::dns::{DnsTrace, HOPS, chosen, steered};
 use super::{existence, records};
 use crate::answers::AnswerRef;
 use crate::names::{Lookup, ZoneEntry};
@@ -40,18 +40,23 @@ pub(super) fn alias(
         if let Some(app) = node.app {
             return steered(trace, table, zone, table.app(app), owner, rtype, draw);
         }
-        if let Some(found) = node.set(rtype.code()) {
-            let ttl = found.ttl.min(most);
-            return trace.records.extend(records::lines(owner, ttl, found));
+        let wanted = [rtype, RecordType::CNAME, RecordType::ALIAS];
+        let Some(mut next) = wanted.iter().find_map(|rtype| node.set(rtype.code())) else {
+            let empty = existence::empty(zone, most);
+            return trace.steps.push(format!("no {rtype} there: {empty}"));
+        };
+        if let Some(record) = next.steered().and_then(|number| table.steered(number)) {
+            let differs = RecordType::new(next.rtype);
+            let Some((set, ttl)) = chosen(trace, table, zone, record, differs, draw) else {
+                return;
+            };
+            next = AnswerRef { ttl, ..set };
         }
-        let next = [RecordType::CNAME, RecordType::ALIAS];
-        match next.iter().find_map(|rtype| node.set(rtype.code())) {
-            Some(next) => set = next,
-            None => {
-                let empty = existence::empty(zone, most);
-                return trace.steps.push(format!("no {rtype} there: {empty}"));
-            }
+        if next.rtype == rtype.code() {
+            let ttl = next.ttl.min(most);
+            return trace.records.extend(records::lines(owner, ttl, next));
         }
+        set = next;
     }
     let why = "the aliases lead in a circle, or further than 8: a failure";
     trace.steps.push(why.to_owned());

@@ -305,6 +305,21 @@ fn by_cluster(
     rtype: RecordType,
     draw: u64,
 ) -> Option<DnsName> {
+    let (set, ttl) = chosen(trace, table, zone, record, rtype, draw)?;
+    trace.records.extend(records::lines(owner, ttl, set));
+    records::target(set)
+}
+
+/// What the chosen cluster has of a record that differs by cluster, and its TTL; `None` if something
+/// else is answered.
+pub(super) fn chosen<'t>(
+    trace: &mut DnsTrace,
+    table: &Table,
+    zone: &ZoneEntry,
+    record: &'t SteeredSet,
+    rtype: RecordType,
+    draw: u64,
+) -> Option<(AnswerRef<'t>, u32)> {
     let (entry, steering) = (table.app(record.app), record.steering());
     trace.steps.push(format!(
         "{rtype} differs by cluster: the one that app {} chooses",
@@ -315,7 +330,7 @@ fn by_cluster(
     let mut steps = Vec::new();
     let choice = entry.choose_record(record, view, key, &mut |seen| steps.push(say(entry, seen)));
     trace.steps.append(&mut steps);
-    let mut target = None;
+    let mut found = None;
     match choice {
         DnsChoice::Servfail => trace.rcode = "SERVFAIL",
         DnsChoice::Nodata => trace.steps.push(existence::empty(zone, entry.ttl())),
@@ -324,14 +339,12 @@ fn by_cluster(
             if let Some((lead, set)) = lead.and_then(|lead| Some((lead, record.of(lead)?))) {
                 let cluster = &entry.plan.clusters[usize::from(lead)];
                 trace.clusters.push(cluster.name.to_string());
-                let lines = records::lines(owner, entry.ttl(), set.view());
-                trace.records.extend(lines);
-                target = records::target(set.view());
+                found = Some((set.view(), entry.ttl()));
             }
         }
     }
     promise(trace, table, entry, steering);
-    target
+    found
 }
 
 /// How long, and for whom else, a steered answer holds.

@@ -57,12 +57,52 @@ fn world() -> Draft {
         }))]
     });
     add("hop.example.com", RecordType::CNAME, "shop", None, alias);
+    let addresses = by_cluster(|c| {
+        let last = c.as_bytes()[0];
+        vec![RData::a([198, 51, 100, last].into())]
+    });
+    add("at.example.com", RecordType::A, "shop", None, addresses);
     // 1 . alpn=h2 port=8443
     let service = [0, 1, 0, 0, 1, 0, 3, 2, b'h', b'2', 0, 3, 0, 2, 0x20, 0xfb];
     let service = RData::from_wire(RecordType::HTTPS, &service).unwrap();
     let hints = SteeredData::Hints(set(&[service]));
     add("shop.example.com", RecordType::HTTPS, "shop", None, hints);
+    let records = &mut draft.zones.get_mut(&host("example.com")).unwrap().records;
+    let mut alias = |owner: &str, target: &str| {
+        let set = RrSet::single(Ttl::new(20).unwrap(), &RData::alias(&dns(target)));
+        records.insert(host(owner), set);
+    };
+    alias("over.example.com", "hop.example.com");
+    alias("onto.example.com", "at.example.com");
     draft
+}
+
+#[test]
+fn an_alias_goes_on_from_what_differs_by_cluster() {
+    play(
+        &table_of(world(), &[]),
+        "
+        # The owner may be an apex: no CNAME is shown, and the TTL is the least on the way.
+        ? over.example.com A from=10.9.9.9
+        NOERROR aa rd over.example.com. A
+        over.example.com. 20 A 192.0.2.80
+        over.example.com. 20 A 192.0.2.81
+        ? over.example.com A from=10.1.2.3
+        NOERROR aa rd over.example.com. A
+        over.example.com. 30 A 192.0.2.2
+        over.example.com. 30 A 192.0.2.3
+        # Foreign, and never resolved.
+        ? over.example.com A from=172.16.0.1
+        SERVFAIL rd over.example.com. A
+        ? onto.example.com A edns=1232 subnet=10.1.2.0/24
+        NOERROR aa rd onto.example.com. A
+        onto.example.com. 20 A 198.51.100.98
+        opt 1232 version 0 subnet 10.1.2.0/24 scope 24
+        ? onto.example.com AAAA
+        NOERROR aa rd onto.example.com. AAAA
+        authority example.com. 20 SOA ns1.example.net. hostmaster.example.net. 7 3600 600 604800 300
+        ",
+    );
 }
 
 #[test]
