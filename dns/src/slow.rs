@@ -79,6 +79,14 @@ fn read<'b>(
         return Err(tell(verdict, &[]));
     }
     let malformed = Verdict::plain(Rcode::FormErr);
+    // Behind a question that cannot be read nothing is believed, and no OPT record asks for one back.
+    if packet.get(4..6) == Some(&[0, 1]) && query::question(body).is_none() {
+        return Err(Other::Verdict {
+            verdict: malformed,
+            question: &[],
+            edns: None,
+        });
+    }
     let Some((message, is_whole)) = message else {
         return Err(tell(malformed, &[]));
     };

@@ -33,6 +33,15 @@ fn a_response_is_never_answered_and_a_broken_query_is_told_so() {
     let formerr = [0x12, 0x34, 0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(reply_to(&good[..20]).unwrap(), formerr);
     assert_eq!(reply_to(&with(12, 0xc0)).unwrap(), formerr);
+    // What seems to stand behind such a name is not believed, whoever reads it: here an OPT record of
+    // version 16.
+    let mut behind = with(12, 0xc0);
+    behind.splice(14..behind.len() - 4, []);
+    behind[11] = 1;
+    behind.extend([0, 0, 41, 4, 208, 0, 16, 0, 0, 0, 0]);
+    assert_eq!(reply_to(&behind).unwrap(), formerr);
+    behind[7] = 1;
+    assert_eq!(reply_to(&behind).unwrap(), formerr);
     // Trailing octets belong to nothing: the question was read, and is echoed.
     let trailing = [good.clone(), vec![0]].concat();
     assert_eq!(
