@@ -14,7 +14,7 @@ use windrose_telemetry::{GroupEvent, HttpEvent};
 fn a_request_reaches_a_backend_and_its_answer_comes_back() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         for _ in 0..3 {
             let response = client.get("/x?y=1").await;
@@ -177,7 +177,7 @@ fn a_reset_and_a_timeout_are_told_as_what_they_are() {
             (Backend::resets().await, PassiveKind::Reset),
             (Backend::stalls().await, PassiveKind::Timeout),
         ] {
-            let mut node = Node::start(app(&[("c1", &[backend.address])]));
+            let mut node = Node::before(&backend);
             assert!(node.get("/").await.status >= 502);
             let report = node.reports.recv().await.unwrap();
             assert!(
@@ -194,7 +194,7 @@ fn a_reset_and_a_timeout_are_told_as_what_they_are() {
 fn five_errors_in_a_row_are_told_and_passed_through() {
     run(async {
         let backend = Backend::answers_with("a", "500 Oops").await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         let mut client = node.client().await;
         for _ in 0..7 {
             assert_eq!(client.get("/").await.status, 500);
@@ -240,10 +240,9 @@ fn idle_connections_are_closed_after_a_while() {
         };
         let node = Node::with(app(&[("c1", &[backend.address])]), settings);
         assert_eq!(node.get("/").await.status, 200);
-        let open = HttpEvent::UpstreamsOpen as u32;
-        assert_eq!(node.metrics.http_events.sum(0, open), 1);
+        assert_eq!(node.counted(HttpEvent::UpstreamsOpen), 1);
         eventually("it is closed", || {
-            node.metrics.http_events.sum(0, open) == 0
+            node.counted(HttpEvent::UpstreamsOpen) == 0
         })
         .await;
         node.stop().await;
@@ -282,7 +281,7 @@ fn half_a_body_never_ends_cleanly() {
         for half in halves {
             for version in ["1.1", "1.0"] {
                 let backend = Backend::says(half).await;
-                let node = Node::start(app(&[("c1", &[backend.address])]));
+                let node = Node::before(&backend);
                 let mut client = node.client().await;
                 client
                     .send(format!("GET / HTTP/{version}\r\nHost: app.test\r\n\r\n"))
@@ -295,8 +294,7 @@ fn half_a_body_never_ends_cleanly() {
                     "a reset, not an end"
                 );
                 assert!(end.is_err(), "HTTP/{version}: {text}");
-                let broken = HttpEvent::BrokenResponse as u32;
-                assert_eq!(node.metrics.http_events.sum(0, broken), 1);
+                assert_eq!(node.counted(HttpEvent::BrokenResponse), 1);
                 node.stop().await;
             }
         }
@@ -322,9 +320,7 @@ fn a_response_that_stops_moving_is_broken_off() {
         };
         let node = Node::with(app(&[("c1", &[backend.address])]), settings);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         let (octets, end) = client.end().await;
         assert!(octets.ends_with(b"half") && end.is_err());
         node.stop().await;
@@ -344,16 +340,15 @@ fn an_idle_connection_that_the_backend_closed_costs_nothing() {
                 .await;
         })
         .await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         let mut client = node.client().await;
         for n in 1..20 {
             client
                 .send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi")
                 .await;
             assert_eq!(client.response().await.status, 200);
-            let open = HttpEvent::UpstreamsOpen as u32;
             eventually("the close is seen", || {
-                node.metrics.http_events.sum(0, open) == 0
+                node.counted(HttpEvent::UpstreamsOpen) == 0
             })
             .await;
             assert_eq!(backend.connections.get(), n);
@@ -379,7 +374,7 @@ fn a_stale_connection_under_a_request_is_replaced_for_idempotent_methods() {
             }
         })
         .await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         let mut client = node.client().await;
         for _ in 0..3 {
             assert_eq!(client.get("/").await.status, 200);
@@ -401,7 +396,7 @@ fn a_connection_that_a_response_closes_is_not_used_again() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         for n in 1..5 {
             let response = client.get("/").await;
@@ -423,7 +418,7 @@ fn an_answer_is_heard_even_if_the_backend_hears_no_more() {
             let _ = peer.stream.write_all(no).await;
         })
         .await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         for _ in 0..20 {
             let mut client = node.client().await;
             let length = 1 << 20;
@@ -463,9 +458,7 @@ fn killing_a_backend_loses_no_idempotent_request() {
                 other.kill();
             }
             for client in &mut clients {
-                client
-                    .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-                    .await;
+                client.begin("/").await;
             }
             for client in &mut clients {
                 assert_eq!(client.response().await.status, 200, "round {round}");

@@ -27,7 +27,7 @@ async fn status_of(node: &Node, octets: &str) -> (u16, bool) {
 fn what_is_not_plain_http_is_refused_before_any_backend_sees_it() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let host = "Host: app.test\r\n";
         let long = "x".repeat(20_000);
         for (octets, status) in [
@@ -107,7 +107,7 @@ fn what_is_not_plain_http_is_refused_before_any_backend_sees_it() {
 fn an_unknown_host_has_a_flag_and_keeps_the_connection() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send("GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n")
@@ -115,7 +115,7 @@ fn an_unknown_host_has_a_flag_and_keeps_the_connection() {
         let response = client.response().await;
         assert_eq!((response.status, response.flags()), (404, "NR"));
         assert_eq!(client.get("/").await.status, 200);
-        assert_eq!(node.metrics.http_events.sum(0, HttpEvent::NoApp as u32), 1);
+        assert_eq!(node.counted(HttpEvent::NoApp), 1);
         node.stop().await;
     });
 }
@@ -124,7 +124,7 @@ fn an_unknown_host_has_a_flag_and_keeps_the_connection() {
 fn the_second_of_two_smuggled_requests_never_arrives() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send(
@@ -144,7 +144,7 @@ fn the_second_of_two_smuggled_requests_never_arrives() {
 fn pipelined_requests_are_answered_in_order() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         let requests: String = (0..20)
             .map(|n| format!("GET /{n} HTTP/1.1\r\nHost: app.test\r\n\r\n"))
@@ -181,12 +181,7 @@ fn a_head_has_a_deadline_that_dripping_does_not_move() {
             }
         }
         assert!(closed && began.elapsed() >= Duration::from_millis(140));
-        assert_eq!(
-            node.metrics
-                .http_events
-                .sum(0, HttpEvent::HeadTimeout as u32),
-            1
-        );
+        assert_eq!(node.counted(HttpEvent::HeadTimeout), 1);
         node.stop().await;
     });
 }
@@ -214,11 +209,9 @@ fn an_idle_connection_is_closed_quietly() {
 fn a_client_may_close_its_half_and_still_gets_its_answer() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         client.stream.shutdown().await.unwrap();
         assert_eq!(client.response().await.status, 200);
         assert!(client.end().await.1.is_ok());
@@ -230,7 +223,7 @@ fn a_client_may_close_its_half_and_still_gets_its_answer() {
 fn a_client_that_vanishes_in_its_body_is_no_fault_of_the_backend() {
     run(async {
         let backend = Backend::answers("a").await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         for part in [
             "Content-Length: 100\r\n\r\nabc",
             "Transfer-Encoding: chunked\r\n\r\n3\r\nab",
@@ -241,11 +234,7 @@ fn a_client_that_vanishes_in_its_body_is_no_fault_of_the_backend() {
                 .await;
             eventually("the backend was reached", || backend.connections.get() > 0).await;
             drop(client);
-            let gone = HttpEvent::ClientGone as u32;
-            eventually("it was noticed", || {
-                node.metrics.http_events.sum(0, gone) > 0
-            })
-            .await;
+            eventually("it was noticed", || node.counted(HttpEvent::ClientGone) > 0).await;
         }
         assert!(node.reports.try_recv().is_err());
         assert!(
@@ -270,25 +259,17 @@ fn a_client_that_vanishes_in_a_response_frees_its_backend_connection() {
             }
         })
         .await;
-        let mut node = Node::start(app(&[("c1", &[backend.address])]));
+        let mut node = Node::before(&backend);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         assert_eq!(client.head().await.status, 200);
         client.stream.set_zero_linger().unwrap();
         drop(client);
-        let open = HttpEvent::UpstreamsOpen as u32;
         eventually("the backend is left", || {
-            node.metrics.http_events.sum(0, open) == 0
+            node.counted(HttpEvent::UpstreamsOpen) == 0
         })
         .await;
-        assert_eq!(
-            node.metrics
-                .http_events
-                .sum(0, HttpEvent::ClientGone as u32),
-            1
-        );
+        assert_eq!(node.counted(HttpEvent::ClientGone), 1);
         assert!(node.reports.try_recv().is_err());
         node.stop().await;
     });
@@ -331,13 +312,10 @@ fn a_client_that_does_not_read_is_cut_off() {
         };
         let mut node = Node::with(app(&[("c1", &[backend.address])]), settings);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         assert_eq!(client.head().await.status, 200);
-        let open = HttpEvent::UpstreamsOpen as u32;
         eventually("the backend is left", || {
-            node.metrics.http_events.sum(0, open) == 0
+            node.counted(HttpEvent::UpstreamsOpen) == 0
         })
         .await;
         assert!(node.reports.try_recv().is_err());
@@ -372,7 +350,7 @@ fn old_clients_get_old_answers() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[chunked.address])]));
+        let node = Node::before(&chunked);
         let mut client = node.client().await;
         client
             .send("GET / HTTP/1.0\r\nHost: app.test\r\n\r\n")
@@ -403,7 +381,7 @@ fn a_stop_finishes_what_is_under_way_and_says_so() {
         app.timeouts.first_byte = Duration::from_secs(10);
         let mut node = Node::start(app);
         let (mut busy, mut idle) = (node.client().await, node.client().await);
-        busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        busy.begin("/").await;
         eventually("it is under way", || backend.connections.get() == 1).await;
         node.begin_stop();
         assert!(idle.end().await.1.is_ok(), "idle connections go at once");
@@ -432,9 +410,7 @@ fn a_stop_does_not_wait_beyond_its_grace() {
         };
         let node = Node::with(app, settings);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         eventually("it is under way", || backend.connections.get() == 1).await;
         node.stop().await;
     });
@@ -455,9 +431,7 @@ fn connections_beyond_the_limit_wait_for_a_place() {
             (200, 200)
         );
         let mut three = node.client().await;
-        three
-            .send("GET /three HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        three.begin("/three").await;
         assert_eq!(one.get("/one").await.status, 200);
         assert!(
             backend
@@ -483,7 +457,7 @@ fn when_all_places_are_taken_those_idle_longest_are_closed() {
         let node = Node::with(app(&[("c1", &[backend.address])]), settings);
         let (mut silent, mut busy) = (node.client().await, node.client().await);
         let mut late = node.client().await;
-        late.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        late.begin("/").await;
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let answer = async {
             loop {
@@ -514,7 +488,7 @@ fn an_upload_that_is_refused_can_be_finished_and_its_answer_read() {
             peer.head().await;
         })
         .await;
-        let node = Node::start(app(&[("c1", &[early.address])]));
+        let node = Node::before(&early);
         let length = 24 << 20;
         for (host, status) in [("nobody.test", 404), ("app.test", 413)] {
             let mut client = node.client().await;

@@ -17,7 +17,7 @@ fn the_version_of_a_backend_is_not_that_of_the_answer() {
         ];
         for old in olds {
             let backend = Backend::says(old).await;
-            let node = Node::start(app(&[("c1", &[backend.address])]));
+            let node = Node::before(&backend);
             let mut client = node.client().await;
             for _ in 0..3 {
                 let response = client.get("/").await;
@@ -48,7 +48,7 @@ fn a_backend_that_speaks_an_old_version_is_still_asked_in_ours() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         for _ in 0..3 {
             assert_eq!(client.get("/").await.status, 200);
@@ -80,7 +80,7 @@ fn a_chunked_body_arrives_with_any_method() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         for method in ["POST", "GET", "DELETE", "GET"] {
             client
@@ -100,7 +100,7 @@ fn a_chunked_body_arrives_with_any_method() {
 /// What a client gets when a backend answers with these fields and this body.
 async fn passed_on(answer: &'static [u8]) -> support::client::Response {
     let backend = Backend::says(answer).await;
-    let node = Node::start(app(&[("c1", &[backend.address])]));
+    let node = Node::before(&backend);
     let response = node.get("/").await;
     node.stop().await;
     response

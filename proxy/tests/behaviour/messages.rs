@@ -24,7 +24,7 @@ fn hop_by_hop_fields_stay_behind_both_ways() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send(
@@ -122,7 +122,7 @@ fn head_and_bodiless_answers_keep_their_fields_and_the_connection() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         for _ in 0..2 {
             client
@@ -155,7 +155,7 @@ fn bodies_arrive_as_they_were_framed() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         let post = "POST / HTTP/1.1\r\nHost: app.test\r\n";
         client
@@ -194,7 +194,7 @@ fn trailers_pass_both_ways() {
             peer.head().await;
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send(
@@ -213,7 +213,7 @@ fn trailers_pass_both_ways() {
 fn a_client_that_expects_100_gets_it_once() {
     run(async {
         let backend = Backend::answers("a").await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send("PUT / HTTP/1.1\r\nHost: app.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
@@ -281,11 +281,9 @@ fn a_long_download_streams_and_waits_for_its_reader() {
             }
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
-        client
-            .send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await;
+        client.begin("/").await;
         assert_eq!(client.head().await.status, 200);
         // Nobody reads: what is under way settles far below the whole.
         let mut last = usize::MAX;
@@ -382,15 +380,14 @@ fn an_early_answer_ends_the_upload() {
             peer.head().await;
         })
         .await;
-        let node = Node::start(app(&[("c1", &[backend.address])]));
+        let node = Node::before(&backend);
         let mut client = node.client().await;
         client
             .send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100000\r\n\r\nabc")
             .await;
         assert_eq!(client.response().await.status, 413);
-        let open = windrose_telemetry::HttpEvent::UpstreamsOpen as u32;
         support::eventually("the connection is not kept", || {
-            node.metrics.http_events.sum(0, open) == 0
+            node.counted(windrose_telemetry::HttpEvent::UpstreamsOpen) == 0
         })
         .await;
         node.stop().await;

@@ -156,7 +156,7 @@ fn a_fence_that_leaves_no_endpoint_fails_closed() {
 fn a_new_table_holds_from_the_next_request_on_and_the_old_one_is_let_go() {
     run(async {
         let (one, two) = (Backend::answers("one").await, Backend::answers("two").await);
-        let mut node = Node::start(app(&[("c1", &[one.address])]));
+        let mut node = Node::before(&one);
         let mut client = node.client().await;
         assert_eq!(client.get("/").await.field("x-backend"), "one");
         node.publish(app(&[("c1", &[two.address])]), 2, |_| {});
@@ -178,7 +178,7 @@ fn who_waits_for_an_endpoint_that_is_called_down_goes_elsewhere() {
         };
         let mut node = Node::start(build());
         let (mut get, mut post) = (node.client().await, node.client().await);
-        get.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+        get.begin("/").await;
         post.send("POST / HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
         support::eventually("both wait", || stopped.connections.get() == 2).await;
         node.publish(build(), 2, |status| {

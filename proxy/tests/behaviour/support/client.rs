@@ -50,9 +50,14 @@ impl Client {
         self.stream.write_all(octets.as_ref()).await.unwrap();
     }
 
-    pub async fn get(&mut self, path: &str) -> Response {
+    /// Sends a GET and waits for nothing.
+    pub async fn begin(&mut self, path: &str) {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: app.test\r\n\r\n"))
             .await;
+    }
+
+    pub async fn get(&mut self, path: &str) -> Response {
+        self.begin(path).await;
         self.response().await
     }
 

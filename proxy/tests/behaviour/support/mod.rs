@@ -20,7 +20,7 @@ use windrose_model::{
 };
 use windrose_proxy::{Settings, Shared, serve};
 use windrose_routing::{Data, Publisher, SlotBook, Table, compile};
-use windrose_telemetry::Metrics;
+use windrose_telemetry::{HttpEvent, Metrics};
 
 pub const HOST: &str = "app.test";
 
@@ -138,6 +138,11 @@ impl Node {
         Self::with(app, Settings::default())
     }
 
+    /// In front of one backend.
+    pub fn before(backend: &backend::Backend) -> Self {
+        Self::start(app(&[("c1", &[backend.address])]))
+    }
+
     pub fn with(app: App, settings: Settings) -> Self {
         let table = table(app, 1, |_| {});
         let (publisher, source) = Publisher::new(table);
@@ -166,6 +171,11 @@ impl Node {
             stop: Some(stop),
             serving,
         }
+    }
+
+    /// How often it happened, of the whole node.
+    pub fn counted(&self, event: HttpEvent) -> u64 {
+        self.metrics.http_events.sum(0, event as u32)
     }
 
     /// Publishes another Table.
