@@ -75,7 +75,7 @@ static NODE: Mapping = Mapping::new(
         Field::optional(
             "data_dir",
             Scalar(S::Path),
-            "Where it keeps its journal and lock, relative to the working directory.",
+            "Where it keeps its journal, its lock and what it remembers, relative to the working directory.",
         )
         .or("\"./windrose-data\""),
         Field::optional(

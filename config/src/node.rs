@@ -25,7 +25,7 @@ pub struct NodeConfig {
     pub region: Option<Name>,
     /// The cluster it stands in, if it is an edge of one.
     pub home: Option<Name>,
-    /// Where it keeps its journal and lock, relative to the working directory; default
+    /// Where it keeps its journal, its lock and what it remembers, relative to the working directory; default
     /// `./windrose-data`.
     pub data_dir: PathBuf,
     /// Threads of the data path; default: one per core.

@@ -6,6 +6,7 @@ mod blackhole;
 mod command_line;
 mod demo;
 mod dns_defence;
+mod documented;
 mod end;
 mod failover;
 mod garbage;

@@ -253,7 +253,7 @@ pub(super) static STEP: Mapping = Mapping {
         Field::optional(
             "nearest",
             Keys(&NEAREST),
-            "By distance from the client's country to regions.",
+            "By distance from the client's city, or country, to regions.",
         ),
         Field::optional(
             "latency",
