@@ -4,9 +4,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::watch as watch_channel;
-use windrose_config::{Loaded, NodeConfig, Report};
+use windrose_config::{Loaded, NodeConfig, Reader, Report};
 use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
@@ -22,6 +23,7 @@ pub(crate) use watch::Watch;
 pub(crate) struct Reloader {
     path: PathBuf,
     node: NodeConfig,
+    reader: Reader,
     loader: Loader,
     data: Arc<Data>,
     model: Arc<Model>,
@@ -54,6 +56,7 @@ impl Reloader {
         Self {
             path,
             node: loaded.node.clone(),
+            reader: running.reader,
             loader: running.loader,
             revision: running.model.revision(),
             data: running.data,
@@ -88,7 +91,7 @@ impl Reloader {
 
     fn take(&mut self) -> Result<String, Refused> {
         let revision = Revision(self.revision.0 + 1);
-        let loaded = windrose_config::load(&self.path, revision, Some(&self.model));
+        let loaded = (self.reader).load(&self.path, revision, Some(&self.model), SystemTime::now());
         // Of a refused one too: what it lacks may come.
         let (Ok(Loaded { sources, .. }) | Err(Report { sources, .. })) = &loaded;
         self.watch_also(sources.named());
@@ -134,6 +137,7 @@ pub(crate) struct Running {
     pub(crate) model: Arc<Model>,
     pub(crate) serials: Serials,
     pub(crate) data: Arc<Data>,
+    pub(crate) reader: Reader,
     pub(crate) loader: Loader,
     pub(crate) handle: Handle,
     pub(crate) dns_manners: DnsManners,

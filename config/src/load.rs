@@ -14,6 +14,7 @@ use crate::problem::{Problem, SHOWN, diagnostics, report};
 use crate::read::{self, GeoNeed};
 use crate::source::Sources;
 use crate::warn;
+use crate::zonefile::Kept;
 
 /// A configuration without errors.
 #[derive(Debug, Clone)]
@@ -70,6 +71,15 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong.
 pub fn load(path: &Path, revision: Revision, previous: Option<&Model>) -> Result<Loaded, Report> {
+    load_all(path, revision, previous).map(|(loaded, _)| loaded)
+}
+
+/// The same, with master files of which only what is new need be read the next time.
+pub(crate) fn load_all(
+    path: &Path,
+    revision: Revision,
+    previous: Option<&Model>,
+) -> Result<(Loaded, Vec<Kept>), Report> {
     let mut sources = Sources::default();
     match files::read(path, &mut sources) {
         Ok(()) => load_sources(sources, revision, previous),
@@ -94,7 +104,7 @@ pub fn load_text(
 ) -> Result<Loaded, Report> {
     let mut sources = Sources::default();
     match files::add(&mut sources, name, Path::new(""), text.as_bytes()) {
-        Ok(()) => load_sources(sources, revision, previous),
+        Ok(()) => load_sources(sources, revision, previous).map(|(loaded, _)| loaded),
         Err(refused) => Err(Report {
             diagnostics: vec![*refused],
             more: 0,
@@ -119,7 +129,7 @@ fn load_sources(
     mut sources: Sources,
     revision: Revision,
     previous: Option<&Model>,
-) -> Result<Loaded, Report> {
+) -> Result<(Loaded, Vec<Kept>), Report> {
     let mut problems = Vec::new();
     let root = match files::parse(&sources, &mut problems) {
         Ok(root) => root,
@@ -177,7 +187,7 @@ fn load_sources(
     if warnings.is_empty() {
         sources.forget_zones();
     }
-    Ok(Loaded {
+    let loaded = Loaded {
         node: read.node,
         model,
         data: read.data,
@@ -186,5 +196,6 @@ fn load_sources(
         counted: read.found.counted,
         warnings,
         sources,
-    })
+    };
+    Ok((loaded, read.found.kept))
 }

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::scalar::{self, Bad};
 use crate::source::{Sources, Span};
 use crate::tree::Node;
-use crate::zonefile::Places;
+use crate::zonefile::{Kept, Places};
 
 mod app;
 mod data;
@@ -54,6 +54,8 @@ pub(crate) struct Found {
     steered: Vec<zone::Steered>,
     /// Where RRsets were written, by zone.
     pub(crate) records: HashMap<DnsName, Places>,
+    /// Master files of which only what is new need be read the next time.
+    pub(crate) kept: Vec<Kept>,
 }
 
 /// Reads what can be read.

@@ -4,6 +4,8 @@ use windrose_model::{App, Invalid, Model, Name, Segment};
 
 mod zones;
 
+pub(crate) use zones::{POINTERS, Pointer, is_suspicious, leads, pointers};
+
 /// Warnings, told by path as refusals are.
 pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
     let mut found = Vec::new();

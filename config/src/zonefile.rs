@@ -15,11 +15,14 @@ use crate::source::Span;
 mod alone;
 mod directive;
 mod include;
+mod kept;
 mod scan;
 mod sets;
 
 pub use alone::zone_text;
-pub(crate) use include::{Budget, Folder};
+pub(crate) use include::{Budget, Folder, octets};
+pub(crate) use kept::Kept;
+use kept::{Mark, Marks, NoIncludes, State};
 pub(crate) use scan::{Entry, Grammar, Scanner, Token};
 pub(crate) use sets::{Places, Written};
 
@@ -44,6 +47,8 @@ pub(crate) struct ZoneFile {
     /// In the order of the text; no SOA among them.
     pub(crate) records: Vec<Record>,
     pub(crate) problems: Vec<Problem>,
+    /// Where it can be taken up again; none if it includes others.
+    pub(crate) marks: Option<Marks>,
 }
 
 /// Where the texts of `$INCLUDE` come from.
@@ -62,19 +67,66 @@ pub(crate) fn read(
     ttl: Ttl,
     includes: &mut dyn Includes,
 ) -> ZoneFile {
-    let mut reader = Reader {
-        apex,
-        apex_text: apex.to_string(),
-        includes,
-        found: ZoneFile::default(),
-        ttl,
-        default_ttl: None,
-        last_owner: None,
-        types: HashMap::new(),
-        mistakes: 0,
-    };
+    let mut reader = Reader::new(apex, ttl, includes);
+    reader.marks = Some(Marks::default());
     reader.text(source, text, apex.clone());
+    reader.found.marks = reader.marks;
     reader.found
+}
+
+/// What a part of a master file says.
+struct Part {
+    file: ZoneFile,
+    marks: Marks,
+    /// Where it ends.
+    end: usize,
+}
+
+/// Reads from a mark until `ends`, which is asked before each entry and may ask in turn what holds
+/// there, or to the end of the text.
+fn part(
+    text: &[u8],
+    apex: &DnsName,
+    from: Mark,
+    mut ends: impl FnMut(usize, &dyn Fn(&State) -> bool) -> bool,
+) -> Part {
+    let mut includes = NoIncludes;
+    let mut reader = Reader::new(apex, from.state.ttl, &mut includes);
+    reader.default_ttl = from.state.default_ttl;
+    reader.last_owner.clone_from(&from.state.last_owner);
+    let mut page = Page {
+        source: 0,
+        text,
+        origin: from.state.origin.clone(),
+        owner: b"",
+    };
+    let mut scanner = Scanner::from(text, from.at);
+    let mut entry = Entry::default();
+    let mut marks = Marks::default();
+    marks.push(from);
+    loop {
+        let at = scanner.at();
+        if ends(at, &|state| reader.is_in(state, &page.origin)) {
+            break;
+        }
+        if marks.want(at) {
+            marks.push(reader.mark(at, &page.origin));
+        }
+        match scanner.next(&mut entry) {
+            Ok(false) => break,
+            Ok(true) => reader.entry(&mut page, &entry),
+            Err(torn) => {
+                let at = page.span(torn.token());
+                reader.mistake(Problem::error("zone-file-syntax", at, torn.to_string()));
+                break;
+            }
+        }
+    }
+    Part {
+        end: scanner.at(),
+        file: reader.found,
+        marks,
+    }
 }
 
 struct Reader<'a> {
@@ -90,6 +142,8 @@ struct Reader<'a> {
     /// Types by the texts that were seen, to spare the search.
     types: HashMap<Vec<u8>, RecordType>,
     mistakes: usize,
+    /// None when they are not wanted, or of no use.
+    marks: Option<Marks>,
 }
 
 /// One text while it is read.
@@ -116,7 +170,37 @@ impl Page<'_> {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(apex: &'a DnsName, ttl: Ttl, includes: &'a mut dyn Includes) -> Self {
+        Self {
+            apex,
+            apex_text: apex.to_string(),
+            includes,
+            found: ZoneFile::default(),
+            ttl,
+            default_ttl: None,
+            last_owner: None,
+            types: HashMap::new(),
+            mistakes: 0,
+            marks: None,
+        }
+    }
+
+    fn mark(&self, at: usize, origin: &DnsName) -> Mark {
+        let state = State {
+            origin: origin.clone(),
+            ttl: self.ttl,
+            default_ttl: self.default_ttl,
+            last_owner: self.last_owner.clone(),
+        };
+        Mark { at, state }
+    }
+
+    fn is_in(&self, state: &State, origin: &DnsName) -> bool {
+        let here = (self.ttl, self.default_ttl, &self.last_owner);
+        here == (state.ttl, state.default_ttl, &state.last_owner) && *origin == state.origin
+    }
+
     fn text(&mut self, source: u32, text: &[u8], origin: DnsName) {
         let mut page = Page {
             source,
@@ -127,6 +211,16 @@ impl Reader<'_> {
         let mut scanner = Scanner::new(text, Grammar::File);
         let mut entry = Entry::default();
         loop {
+            if self
+                .marks
+                .as_ref()
+                .is_some_and(|marks| marks.want(scanner.at()))
+            {
+                let mark = self.mark(scanner.at(), &page.origin);
+                self.marks
+                    .iter_mut()
+                    .for_each(|marks| marks.push(mark.clone()));
+            }
             match scanner.next(&mut entry) {
                 Ok(false) => return,
                 Ok(true) => self.entry(&mut page, &entry),

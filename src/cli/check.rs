@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::json;
-use windrose_config::{Loaded, Report};
+use windrose_config::{Loaded, Reader, Report};
 use windrose_model::Revision;
 use windrose_routing::Data;
 
@@ -45,7 +46,20 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
 /// Loads a configuration for any verb; tells everything that is wrong with it: as text now, as JSON
 /// in the failure.
 pub(super) fn load(path: &Path, output: Output) -> Result<Loaded, Failure> {
-    let loaded = windrose_config::load(path, Revision(1), None);
+    told(windrose_config::load(path, Revision(1), None), output)
+}
+
+/// The same for who will read it again.
+pub(super) fn load_to_go_on(
+    reader: &mut Reader,
+    path: &Path,
+    output: Output,
+) -> Result<Loaded, Failure> {
+    let loaded = reader.load(path, Revision(1), None, SystemTime::now());
+    told(loaded, output)
+}
+
+fn told(loaded: Result<Loaded, Report>, output: Output) -> Result<Loaded, Failure> {
     let report = match &loaded {
         Ok(loaded) => loaded.warning_report(),
         Err(report) => report.clone(),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use windrose_config::{Listeners, Loaded};
+use windrose_config::{Listeners, Loaded, Reader};
 
 use super::args::{Output, Run};
 use super::failure::{Exit, Failure};
@@ -21,12 +21,13 @@ use crate::signals::Signals;
 pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
     // Before the file is read, so that a change in between is seen.
     let watch = Watch::new(&args.config);
-    let loaded = check::load(&args.config, output)?;
+    let mut reader = Reader::default();
+    let loaded = check::load_to_go_on(&mut reader, &args.config, output)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
-    let ended = runtime.block_on(live(args, &loaded, watch, output));
+    let ended = runtime.block_on(live(args, &loaded, reader, watch, output));
     // Dropped, it would wait for the threads that a second signal gave up.
     runtime.shutdown_background();
     ended
@@ -35,6 +36,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
 async fn live(
     args: &Run,
     loaded: &Loaded,
+    reader: Reader,
     watch: notify::Result<Watch>,
     output: Output,
 ) -> Result<(), Failure> {
@@ -59,6 +61,7 @@ async fn live(
         model: Arc::clone(&node.model),
         serials: std::mem::take(&mut node.serials),
         data,
+        reader,
         loader,
         handle: node.handle.clone(),
         dns_manners: node.dns_manners.clone(),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use windrose_model::{DnsName, Model, Soa, Zone};
+use windrose_model::{DnsName, Model, RrSet, Soa, Zone};
 
 /// What is known of zones, those that are gone too: one may come back.
 #[derive(Debug, Default)]
@@ -59,8 +59,8 @@ impl Serials {
             let is_counted = counted.contains(apex);
             let before = self.known.get(apex).copied();
             let same = |model: &Model| {
-                let old = model.zones().iter().find(|(name, _)| name == apex);
-                old.is_some_and(|(_, old)| same_content(old, zone))
+                let old = model.zone(apex);
+                old.is_some_and(|old| same_content(old, zone))
             };
             let now = match before {
                 Some(before) if previous.is_some_and(same) => Known {
@@ -71,7 +71,14 @@ impl Serials {
                     },
                     ..before
                 },
-                _ => next(before, fingerprint(zone), is_counted, zone.soa.serial),
+                _ => {
+                    let old = before.and_then(|known| {
+                        let old = previous.and_then(|model| model.zone(apex))?;
+                        Some((known.fingerprint, &**old))
+                    });
+                    let now = old.map_or_else(|| fingerprint(zone), |old| moved(old, zone));
+                    next(before, now, is_counted, zone.soa.serial)
+                }
             };
             if let Some(before) = before
                 && !is_counted
@@ -142,18 +149,28 @@ fn same_content(a: &Zone, b: &Zone) -> bool {
         } == b.soa
 }
 
-/// FNV-1a over content without the serial: the same on every machine and with every compiler. It
-/// finds changes; it proves nothing against an attacker.
+/// Of content without the serial: a sum over RRsets, so that a change costs what it changes. The same
+/// on every machine and with every compiler. It finds changes; it proves nothing against an attacker.
 fn fingerprint(zone: &Zone) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mut add = |octets: &[u8]| {
-        for octet in octets {
-            hash = (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    let soa = &zone.soa;
-    add(soa.mname.wire());
-    add(soa.rname.wire());
+    let sets = zone.records.iter().map(|(owner, set)| print(owner, set));
+    sets.fold(print_of_start(&zone.soa), u64::wrapping_add)
+}
+
+/// The fingerprint of a zone that was another.
+fn moved((fingerprint, old): (u64, &Zone), new: &Zone) -> u64 {
+    let start = print_of_start(&new.soa).wrapping_sub(print_of_start(&old.soa));
+    let changes = old.records.diff(&new.records);
+    changes.fold(fingerprint.wrapping_add(start), |sum, change| {
+        let print = |set: Option<&RrSet>| set.map_or(0, |set| print(change.owner, set));
+        sum.wrapping_sub(print(change.old))
+            .wrapping_add(print(change.new))
+    })
+}
+
+fn print_of_start(soa: &Soa) -> u64 {
+    let mut hash = Fnv::new();
+    hash.add(soa.mname.wire());
+    hash.add(soa.rname.wire());
     for number in [
         soa.refresh,
         soa.retry,
@@ -161,21 +178,46 @@ fn fingerprint(zone: &Zone) -> u64 {
         soa.minimum,
         soa.ttl.seconds(),
     ] {
-        add(&number.to_be_bytes());
+        hash.add(&number.to_be_bytes());
     }
-    for (owner, set) in zone.records.iter() {
-        add(owner.wire());
-        add(&set.record_type().code().to_be_bytes());
-        add(&set.ttl().seconds().to_be_bytes());
-        for data in set.data() {
-            // Lengths keep neighbours apart.
-            add(&u16::try_from(data.wire().len())
-                .unwrap_or(u16::MAX)
-                .to_be_bytes());
-            add(data.wire());
+    hash.mixed()
+}
+
+fn print(owner: &DnsName, set: &RrSet) -> u64 {
+    let mut hash = Fnv::new();
+    hash.add(owner.wire());
+    hash.add(&set.record_type().code().to_be_bytes());
+    hash.add(&set.ttl().seconds().to_be_bytes());
+    for data in set.data() {
+        // Lengths keep neighbours apart.
+        let len = u16::try_from(data.wire().len()).unwrap_or(u16::MAX);
+        hash.add(&len.to_be_bytes());
+        hash.add(data.wire());
+    }
+    hash.mixed()
+}
+
+/// FNV-1a.
+struct Fnv(u64);
+
+impl Fnv {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = (self.0 ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
-    hash
+
+    /// Its bits in disorder, so that sums of them do not meet (the finaliser of splitmix64).
+    const fn mixed(&self) -> u64 {
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
 }
 
 #[cfg(test)]

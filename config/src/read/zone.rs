@@ -10,7 +10,7 @@ use crate::rdata::{self, Words};
 use crate::scalar;
 use crate::source::{Sources, Span};
 use crate::tree::Node;
-use crate::zonefile::{self, Budget, Folder, Record, Written};
+use crate::zonefile::{self, Budget, Folder, Kept, Record, Written};
 
 mod steered;
 
@@ -83,6 +83,15 @@ impl Reader<'_> {
                 let read = zonefile::read(source, &octets, self.apex, ttl, &mut folder);
                 if read.problems.iter().any(Problem::is_error) {
                     self.taint();
+                }
+                if let Some(marks) = read.marks.filter(|_| read.problems.is_empty()) {
+                    let apex = self.apex.clone();
+                    self.found.kept.push(Kept {
+                        apex,
+                        path,
+                        text: octets,
+                        marks,
+                    });
                 }
                 self.found.problems.extend(read.problems);
                 self.written.in_file(read.records);

@@ -14,18 +14,73 @@ pub(super) fn warnings(model: &Model, found: &mut Vec<Invalid>) {
         .flat_map(|(_, app)| &app.hosts)
         .collect();
     for (apex, zone) in model.zones() {
-        let mut survey = Survey {
-            model,
-            hosts: &hosts,
-            apex,
-            zone,
-            cuts: HashSet::new(),
-            targets: HashSet::new(),
-            found: Vec::new(),
-        };
+        let mut survey = Survey::new(model, &hosts, apex, zone);
         survey.run();
         found.append(&mut survey.found);
     }
+}
+
+/// Sets that lead to names: what else may look wrong when a record comes or goes.
+pub(crate) fn pointers(model: &Model) -> Vec<Pointer> {
+    let zones = model.zones().iter();
+    let sets = zones.flat_map(|(apex, zone)| {
+        let sets = zone
+            .records
+            .iter()
+            .filter(|(_, set)| leads(set.record_type()));
+        sets.map(move |(owner, set)| (apex.clone(), owner.clone(), set.record_type()))
+    });
+    sets.take(POINTERS + 1).collect()
+}
+
+/// Zone, owner and type.
+pub(crate) type Pointer = (DnsName, DnsName, RecordType);
+
+/// More than these are not gone through at each change.
+pub(crate) const POINTERS: usize = 4_096;
+
+/// Whether something looks wrong since these sets of a zone came or went, in a Model in which nothing
+/// did before. No delegation and no DNAME is among them.
+pub(crate) fn is_suspicious(
+    model: &Model,
+    apex: &DnsName,
+    changed: &[(DnsName, RecordType)],
+    pointers: &[Pointer],
+) -> bool {
+    let Some(zone) = model.zone(apex) else {
+        return true;
+    };
+    let pointers = || pointers.iter().filter(|(of, ..)| of == apex);
+    let hosts = if pointers().next().is_some() {
+        model
+            .apps()
+            .iter()
+            .flat_map(|(_, app)| &app.hosts)
+            .collect()
+    } else {
+        HashSet::new()
+    };
+    let mut survey = Survey::new(model, &hosts, apex, zone);
+    let pointing = pointers().map(|(_, owner, rtype)| (owner, *rtype));
+    for (owner, rtype) in pointing
+        .clone()
+        .filter(|(_, rtype)| *rtype == RecordType::NS)
+    {
+        if let Some(set) = zone.records.get(owner, rtype) {
+            survey.delegation(owner, set);
+        }
+    }
+    for (owner, rtype) in changed.iter().map(|(o, t)| (o, *t)).chain(pointing) {
+        if let Some(set) = zone.records.get(owner, rtype) {
+            survey.look(owner, set);
+        }
+    }
+    !survey.found.is_empty()
+}
+
+/// Whether records of a type lead to names that should be there.
+pub(crate) const fn leads(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::NS | RecordType::MX | RecordType::SRV)
 }
 
 struct Survey<'m> {
@@ -41,28 +96,55 @@ struct Survey<'m> {
 }
 
 impl<'m> Survey<'m> {
+    fn new(
+        model: &'m Model,
+        hosts: &'m HashSet<&'m DnsName>,
+        apex: &'m DnsName,
+        zone: &'m Zone,
+    ) -> Self {
+        Self {
+            model,
+            hosts,
+            apex,
+            zone,
+            cuts: HashSet::new(),
+            targets: HashSet::new(),
+            found: Vec::new(),
+        }
+    }
+
     fn run(&mut self) {
         let zone = self.zone;
         for (owner, set) in zone.records.iter() {
-            if set.record_type() == RecordType::NS && owner != self.apex {
-                self.cuts.insert(owner.wire());
-                self.targets.extend(set.data().filter_map(RDataRef::target));
+            if set.record_type() == RecordType::NS {
+                self.delegation(owner, set);
             }
         }
         for (owner, set) in zone.records.iter() {
             if self.found.len() >= TOLD {
                 return;
             }
-            self.occluded(owner, set);
-            match set.record_type() {
-                RecordType::NS | RecordType::MX | RecordType::SRV => self.targets_of(owner, set),
-                RecordType::DS if zone.records.get(owner, RecordType::NS).is_none() => {
-                    let message =
-                        format!("{owner} has DS records and is not delegated by NS records");
-                    self.tell("ds-without-delegation", owner, set, message, None);
-                }
-                _ => {}
+            self.look(owner, set);
+        }
+    }
+
+    fn delegation(&mut self, owner: &'m DnsName, servers: &'m RrSet) {
+        if owner != self.apex {
+            self.cuts.insert(owner.wire());
+            let targets = servers.data().filter_map(RDataRef::target);
+            self.targets.extend(targets);
+        }
+    }
+
+    fn look(&mut self, owner: &DnsName, set: &RrSet) {
+        self.occluded(owner, set);
+        match set.record_type() {
+            rtype if leads(rtype) => self.targets_of(owner, set),
+            RecordType::DS if self.zone.records.get(owner, RecordType::NS).is_none() => {
+                let message = format!("{owner} has DS records and is not delegated by NS records");
+                self.tell("ds-without-delegation", owner, set, message, None);
             }
+            _ => {}
         }
     }
 

@@ -59,6 +59,7 @@ impl Reader<'_> {
 
     /// The owner and the origin are afterwards what they were before (RFC 1035 section 5.1).
     fn include(&mut self, page: &Page<'_>, path: Token, origin: DnsName) {
+        self.marks = None;
         match self.includes.open(page.source, &page.show(path)) {
             Ok((source, text)) => {
                 let owner = self.last_owner.take();

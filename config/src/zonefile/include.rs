@@ -130,6 +130,18 @@ impl Budget {
     }
 }
 
+/// A file that was read before within the budget, and has not grown beyond it alone. `None` when it
+/// cannot be read.
+pub(crate) fn octets(path: &Path) -> Option<Arc<[u8]>> {
+    let known = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let len = usize::try_from(known.len().min(OCTETS)).ok()?;
+    // Read in place: the file may be large, and is kept.
+    let mut octets: Arc<[u8]> = std::iter::repeat_n(0, len).collect();
+    let mut file = File::open(path).ok()?;
+    file.read_exact(Arc::get_mut(&mut octets)?).ok()?;
+    (file.read(&mut [0]).ok()? == 0).then_some(octets)
+}
+
 fn plain(error: &io::Error) -> String {
     error.to_string()
 }

@@ -87,6 +87,17 @@ impl<'t> Scanner<'t> {
         Self { text, at, grammar }
     }
 
+    /// A master file from an entry on.
+    pub(crate) const fn from(text: &'t [u8], at: usize) -> Self {
+        let grammar = Grammar::File;
+        Self { text, at, grammar }
+    }
+
+    /// Where the scan is: behind an entry, or at the beginning.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
     /// The next entry that has tokens; false at the end. After an error the scan goes on behind the
     /// line on which it was seen.
     pub(crate) fn next(&mut self, entry: &mut Entry) -> Result<bool, Torn> {

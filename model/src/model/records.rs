@@ -2,15 +2,17 @@
 
 use super::Model;
 use super::whole::Whole;
-use crate::{DnsName, Invalid, RecordType, Revision, RrSet, Segment, Zone};
+use crate::{DnsName, Invalid, RecordType, Revision, RrSet, Segment, Soa, Zone};
 
-/// What becomes of the RRset of one owner and type.
+/// What becomes of the RRset of one owner and type, or of the start of authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordEdit {
     /// This one stands there, in place of any other.
     Put(DnsName, RrSet),
     /// None does.
     Remove(DnsName, RecordType),
+    /// The zone's start of authority is this one.
+    Start(Soa),
 }
 
 impl Model {
@@ -38,10 +40,15 @@ impl Model {
             let (owner, rtype) = match &edit {
                 RecordEdit::Put(owner, set) => (owner, set.record_type()),
                 RecordEdit::Remove(owner, rtype) => (owner, *rtype),
+                RecordEdit::Start(soa) => {
+                    zone.soa.clone_from(soa);
+                    continue;
+                }
             };
             let there = zone.records.get(owner, rtype);
             let is_steered = there.is_some_and(|set| set.steered().is_some());
             match edit {
+                RecordEdit::Start(_) => {}
                 RecordEdit::Put(owner, _) if is_steered => {
                     let (apex, of) = (apex.to_string(), owner.to_string());
                     let message = format!("{owner} {rtype} is written with and without clusters");
