@@ -62,10 +62,11 @@ class DnsSwaps(DnsStatic):
     """At least 20 tables a second published under full load, because clusters come and go; against none published."""
 
     name, peers, variants = "dns-swaps", {}, ("still",)
-    _apps, _flips_per_s = 100, 30
+    # Each is down and up for 25 s in turn: a target that flaps returns after up to 8 successes.
+    _apps, _flips_per_s = 1_000, 40
     # Whatever is up at the moment, an answer names one of these two.
     _load = ("dns", "--expect", ",".join(scene.CLUSTERS[cluster][1] for cluster in ("virginia", "frankfurt")))
-    _probe = f"flip00.{scene.ZONE}"
+    _probe = f"flip000.{scene.ZONE}"
 
     def __init__(self, tools):
         super().__init__(tools)
@@ -99,7 +100,7 @@ class DnsSwaps(DnsStatic):
             return int(re.search(r"^windrose_table_publishes_total (\d+)", page.read().decode(), re.MULTILINE)[1])
 
     def _template(self, contender):
-        return f"flip##.{scene.ZONE}"
+        return f"flip###.{scene.ZONE}"
 
     def _windrose(self, contender, binary, folder, port):
         return windrose.dns_swaps(binary, folder, port, self._admin[contender], self._flips[contender].ports)

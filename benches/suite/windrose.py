@@ -51,10 +51,12 @@ def all_steps() -> list:
 
 
 def dns_million(binary: Path, folder: Path, port: int, endpoint_port: int, names: int, apps: int) -> list:
+    clusters = ("virginia", "frankfurt", "singapore")
+    weights = {cluster: scene.CLUSTERS[cluster][2] for cluster in clusters}
     steered = {
         f"app{number:05}": {
-            "hosts": [f"app{number:05}.{scene.ZONE}"], "health": _RARELY, "steering": [weighted_step()],
-            "versions": {"v1": {"endpoints": {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in ("virginia", "frankfurt", "singapore")}}},
+            "hosts": [f"app{number:05}.{scene.ZONE}"], "health": _RARELY, "steering": [{"weighted": weights}],
+            "versions": {"v1": {"endpoints": {cluster: [f"127.0.0.1:{endpoint_port}"] for cluster in clusters}}},
         } for number in range(apps)
     }
     write_zone(folder, scene.zone_file(count=names))
@@ -71,10 +73,10 @@ def write_zone(folder: Path, text: str):
 def dns_swaps(binary: Path, folder: Path, port: int, admin_port: int, endpoint_ports: list) -> list:
     """One app for each endpoint that comes and goes; `frankfurt` always stands behind it."""
     apps = {
-        f"flip{number:02}": {
-            "hosts": [f"flip{number:02}.{scene.ZONE}"], "steering": [{"failover": ["virginia", "frankfurt"]}],
+        f"flip{number:03}": {
+            "hosts": [f"flip{number:03}.{scene.ZONE}"], "steering": [{"failover": ["virginia", "frankfurt"]}],
             "versions": {"v1": {"endpoints": {"virginia": [f"127.0.0.1:{flipping}"], "frankfurt": [f"127.0.0.1:{endpoint_ports[-1]}"]}}},
-            "health": {"interval": "500ms", "timeout": "400ms", "fall": 1, "rise": 1},
+            "health": {"interval": "2s", "timeout": "400ms", "fall": 1, "rise": 1},
             "failback": {"hold_down": "0s", "ramp_step": 100, "ramp_every": "1s"},
         } for number, flipping in enumerate(endpoint_ports[:-1])
     }
