@@ -185,7 +185,7 @@ fn decision(decision: &windrose_control::Decision) -> Decision {
         to: decision.to.to_string(),
         usable: decision.usable,
         share_percent: percent(decision.share),
-        cause: decision.cause.clone(),
+        cause: decision.cause.to_string(),
     }
 }
 

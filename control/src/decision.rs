@@ -1,6 +1,8 @@
 //! One change of mind, with its reason: what the journal holds and `/status` shows.
 
-use windrose_model::{Name, Percent, Stamp, Verdict, WallTime};
+use std::fmt;
+
+use windrose_model::{Cause, Name, Percent, Stamp, Verdict, WallTime, WhenAllDown};
 
 /// A change of a verdict, of `usable`, or of a share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,5 +24,40 @@ pub struct Decision {
     /// The share of its traffic it may take now.
     pub share: Percent,
     /// Why.
-    pub cause: String,
+    pub cause: Why,
+}
+
+/// Why a decision was made. Shows itself in words: a site's failure makes thousands of decisions, and
+/// nobody should wait for their texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// What is so of one cluster.
+    Cluster(Cause),
+    /// No cluster of an app is usable, and what holds then.
+    NoneUsable(WhenAllDown),
+    /// So many clusters of an app are usable again.
+    Usable {
+        /// Usable.
+        usable: usize,
+        /// Of so many.
+        of: usize,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let then = match self {
+            Self::Cluster(cause) => return cause.fmt(f),
+            Self::Usable { usable, of } => return write!(f, "{usable} of {of} clusters usable"),
+            Self::NoneUsable(then) => then,
+        };
+        f.write_str("no cluster is usable: ")?;
+        match then {
+            WhenAllDown::LastKnown => f.write_str("last_known holds"),
+            WhenAllDown::All => f.write_str("all are answered"),
+            WhenAllDown::Fallback(name) => write!(f, "fallback to {name}"),
+            WhenAllDown::Servfail => f.write_str("servfail"),
+            WhenAllDown::Nodata => f.write_str("nodata"),
+        }
+    }
 }

@@ -253,7 +253,8 @@ impl Driver {
         let mut published = None;
         let mut changed = false;
         let mut decisions = 0;
-        for effect in std::mem::take(&mut self.effects) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Probe(order) => {
                     let (metrics, probed) = (self.publishing.metrics(), self.probed.clone());
@@ -292,6 +293,7 @@ impl Driver {
                 Effect::Inform => changed = true,
             }
         }
+        self.effects = effects;
         if decisions > LOGGED {
             tracing::info!("{} more decisions are in the journal", decisions - LOGGED);
         }
@@ -386,7 +388,7 @@ fn log_decision(decision: &crate::Decision) {
         cluster = decision.cluster.as_ref().map_or("*", |name| name.as_str()),
         usable = decision.usable,
         share = %decision.share,
-        cause = decision.cause,
+        cause = %decision.cause,
         "{} -> {}",
         decision.from,
         decision.to,

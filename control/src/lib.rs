@@ -21,7 +21,7 @@ mod snapshot;
 
 pub use controller::Controller;
 pub use convergence::Convergence;
-pub use decision::Decision;
+pub use decision::{Decision, Why};
 pub use driver::start;
 pub use handle::Handle;
 pub use options::{Budget, ForgetEndpoint, Options, SteeringPace};

@@ -18,10 +18,11 @@ pub struct AppState {
     pub shares: [u16; 16],
     /// TTL of steered answers in seconds.
     pub ttl: u32,
-    /// By version: clusters with an endpoint that is not down.
-    pub(crate) version_up: Box<[u16]>,
-    /// Bit per endpoint index: down.
-    pub(crate) endpoints_down: Box<[u64]>,
+    /// Words of `masks` that tell of endpoints.
+    endpoints: u32,
+    /// Bit per endpoint index: down. Then by version, four to a word: clusters with an endpoint that is
+    /// not down. In one piece, as a flip makes one for each app.
+    masks: Box<[u64]>,
 }
 
 impl AppState {
@@ -48,16 +49,18 @@ impl AppState {
             WhenAllDown::Servfail => AllDown::Servfail,
             WhenAllDown::Nodata => AllDown::Nodata,
         };
-        let mut endpoints_down = vec![0u64; status.endpoints.len().div_ceil(64)];
+        let endpoints = status.endpoints.len().div_ceil(64);
+        let mut masks = vec![0u64; endpoints + plan.versions.len().div_ceil(4)];
+        let (down, up_by_version) = masks.split_at_mut(endpoints);
         for (index, state) in status.endpoints.iter().enumerate() {
             if *state == EndpointState::Down {
-                endpoints_down[index / 64] |= 1 << (index % 64);
+                down[index / 64] |= 1 << (index % 64);
             }
         }
-        let mut version_up = vec![0u16; plan.versions.len()];
         for (state, &(version, cluster)) in status.endpoints.iter().zip(&plan.placement) {
             if *state != EndpointState::Down {
-                version_up[usize::from(version)] |= 1 << cluster;
+                let (word, shift) = place(usize::from(version));
+                up_by_version[word] |= 1 << (shift + usize::from(cluster));
             }
         }
         Self {
@@ -66,16 +69,32 @@ impl AppState {
             all_down,
             shares,
             ttl: status.ttl.seconds(),
-            version_up: version_up.into(),
-            endpoints_down: endpoints_down.into(),
+            // At most 16,384 endpoints (budget::ENDPOINTS_PER_APP).
+            endpoints: u32::try_from(endpoints).unwrap_or(u32::MAX),
+            masks: masks.into(),
         }
     }
 
     /// Whether control says an endpoint is down.
     #[inline]
     pub(crate) fn is_down(&self, index: u16) -> bool {
-        down(&self.endpoints_down, index)
+        down(&self.masks[..self.endpoints as usize], index)
     }
+
+    /// Clusters in which a version has an endpoint that is not down.
+    #[inline]
+    pub(crate) fn version_up(&self, version: u8) -> u16 {
+        let (word, shift) = place(usize::from(version));
+        let masks = &self.masks[self.endpoints as usize..];
+        #[allow(clippy::cast_possible_truncation, reason = "a quarter of it")]
+        masks.get(word).map_or(0, |word| (word >> shift) as u16)
+    }
+}
+
+/// Of a version's mask: the word and the bits below it.
+#[inline]
+const fn place(version: usize) -> (usize, usize) {
+    (version / 4, version % 4 * 16)
 }
 
 #[inline]

@@ -310,9 +310,12 @@ impl AppEntry {
         excluded: u16,
         see: &mut impl FnMut(Seen),
     ) -> Option<u8> {
-        let at = usize::from(version);
-        let usable = self.state.version_up.get(at).copied().unwrap_or(0);
-        let runs = self.plan.versions.get(at).map_or(0, |v| v.runs);
+        let usable = self.state.version_up(version);
+        let runs = self
+            .plan
+            .versions
+            .get(usize::from(version))
+            .map_or(0, |v| v.runs);
         self.chooser(view, key).http(usable, runs, excluded, see)
     }
 
@@ -321,12 +324,7 @@ impl AppEntry {
     #[inline]
     pub fn stays_home(&self, view: View, version: u8, home: &Name, excluded: u16) -> Option<u8> {
         let local = self.plan.clusters.iter().position(|c| c.name == *home)?;
-        let usable = self
-            .state
-            .version_up
-            .get(usize::from(version))
-            .copied()
-            .unwrap_or(0);
+        let usable = self.state.version_up(version);
         let mask = self.steering.row(view).members & self.state.up & usable & !excluded;
         (mask >> local & 1 == 1)
             .then(|| u8::try_from(local).ok())

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 use windrose_admin::{Identity, State};
-use windrose_control::{Decision, Readiness, Reload, Snapshot};
+use windrose_control::{Decision, Readiness, Reload, Snapshot, Why};
 use windrose_model::{
     App, AppStatus, Cause, Cluster, ClusterStatus, Coordinates, DnsName, Draft, EndpointState,
     Model, Name, Percent, ProbeFailure, RData, Region, Revision, RrSet, Soa, Split, Stamp, Status,
@@ -292,7 +292,10 @@ fn snapshot() -> Snapshot {
             to: Verdict::Down,
             usable: false,
             share: Percent::ZERO,
-            cause: "0 of 2 endpoints up, last failure: connection refused".to_owned(),
+            cause: Why::Cluster(Cause::EndpointsDown {
+                of: 2,
+                last: ProbeFailure::Refused,
+            }),
         }],
         round_trips: round_trips(),
         journal_lost: 0,

@@ -190,7 +190,7 @@ struct Line<'a> {
     to: &'a str,
     usable: bool,
     share_percent: f64,
-    cause: &'a str,
+    cause: String,
 }
 
 fn put_line(batch: &mut Vec<u8>, decision: &Decision) {
@@ -203,7 +203,7 @@ fn put_line(batch: &mut Vec<u8>, decision: &Decision) {
         to: decision.to.as_str(),
         usable: decision.usable,
         share_percent: f64::from(decision.share.hundredths()) / 100.0,
-        cause: &decision.cause,
+        cause: decision.cause.to_string(),
     };
     // Writing to memory, from strings and numbers, does not fail.
     if serde_json::to_writer(&mut *batch, &line).is_ok() {
@@ -214,7 +214,8 @@ fn put_line(batch: &mut Vec<u8>, decision: &Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use windrose_model::{Name, Percent, Stamp, Verdict, WallTime};
+    use crate::Why;
+    use windrose_model::{Cause, Name, Percent, ProbeFailure, Stamp, Verdict, WallTime};
 
     fn decision() -> Decision {
         Decision {
@@ -226,7 +227,10 @@ mod tests {
             to: Verdict::Down,
             usable: false,
             share: Percent::ZERO,
-            cause: String::from("0 of 2 endpoints up, last failure: \"quoted\""),
+            cause: Why::Cluster(Cause::EndpointsDown {
+                of: 2,
+                last: ProbeFailure::Timeout,
+            }),
         }
     }
 
@@ -239,7 +243,7 @@ mod tests {
             "{\"at\":\"2023-11-14T22:13:20.250000Z\",\"stamp\":\"0.0.0\",\"app\":\"web\",\
              \"cluster\":\"eu\",\"from\":\"up\",\"to\":\"down\",\"usable\":false,\
              \"share_percent\":0.0,\
-             \"cause\":\"0 of 2 endpoints up, last failure: \\\"quoted\\\"\"}\n"
+             \"cause\":\"0 of 2 endpoints up, last failure: timeout\"}\n"
         );
     }
 

@@ -7,18 +7,18 @@
 //! A [`Ledger`] remembers what a Status does not show: tallies, and where each cluster is on its
 //! way back. Deliberately absent: probes, clocks, publication.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windrose_model::{
     App, AppId, AppStatus, Cause, Cluster, ClusterStatus, EndpointState, Failback, Model, Now,
-    Percent, ProbeFailure, Ttl, TtlCause, Verdict, WhenAllDown,
+    Percent, ProbeFailure, Ttl, TtlCause, Verdict,
 };
 
 use self::comeback::{Comeback, Phase};
 use self::tally::Tally;
 use self::ttl::Pace;
+use crate::decision::Why;
 
 mod adopt;
 mod comeback;
@@ -73,7 +73,7 @@ pub struct Change {
     /// The share it may take now.
     pub share: Percent,
     /// Why.
-    pub cause: String,
+    pub cause: Why,
 }
 
 impl Ledger {
@@ -243,7 +243,7 @@ fn conclude(
                 to: new.verdict,
                 usable: new.usable,
                 share: new.share,
-                cause: text(&new.cause),
+                cause: Why::Cluster(new.cause),
             });
         }
         Arc::make_mut(status).clusters[local] = new;
@@ -254,14 +254,6 @@ fn conclude(
         changed(together(app, &status.clusters, before, after));
     }
     written
-}
-
-/// In one allocation: a site's failure makes thousands at once.
-fn text(cause: &Cause) -> String {
-    let mut text = String::with_capacity(80);
-    // Writing to a string does not fail.
-    let _ = write!(text, "{cause}");
-    text
 }
 
 /// What one cluster is to the app now.
@@ -320,13 +312,12 @@ fn whole(clusters: &[ClusterStatus]) -> Verdict {
 
 fn together(app: &App, clusters: &[ClusterStatus], from: Verdict, to: Verdict) -> Change {
     let usable = clusters.iter().filter(|c| c.usable).count();
-    let cause = match (usable, &app.when_all_down) {
-        (0, WhenAllDown::LastKnown) => String::from("no cluster is usable: last_known holds"),
-        (0, WhenAllDown::All) => String::from("no cluster is usable: all are answered"),
-        (0, WhenAllDown::Fallback(name)) => format!("no cluster is usable: fallback to {name}"),
-        (0, WhenAllDown::Servfail) => String::from("no cluster is usable: servfail"),
-        (0, WhenAllDown::Nodata) => String::from("no cluster is usable: nodata"),
-        (usable, _) => format!("{usable} of {} clusters usable", clusters.len()),
+    let cause = match usable {
+        0 => Why::NoneUsable(app.when_all_down.clone()),
+        _ => Why::Usable {
+            usable,
+            of: clusters.len(),
+        },
     };
     Change {
         cluster: None,

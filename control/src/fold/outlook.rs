@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use windrose_model::budget::CLUSTERS_PER_APP;
 use windrose_model::{App, EndpointState, NextChange, Now, Verdict};
 
 use super::comeback::Phase;
@@ -86,12 +87,12 @@ impl Soonest {
         ledger: &Ledger,
         states: &[EndpointState],
         soonest: impl Fn(u16) -> Duration,
-    ) -> Vec<Self> {
+    ) -> [Self; CLUSTERS_PER_APP] {
         let nobody = Self {
             fall: Duration::ZERO,
             rise: Duration::MAX,
         };
-        let mut all = vec![nobody; ledger.clusters.len()];
+        let mut all = [nobody; CLUSTERS_PER_APP];
         for ((index, seat), state) in (0..).zip(ledger.seats.iter()).zip(states) {
             if !seat.counts {
                 continue;

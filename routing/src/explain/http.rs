@@ -154,8 +154,7 @@ fn lacking(entry: &AppEntry, view: View, version: u8, steps: &mut Vec<String>) {
         return;
     };
     let members = entry.steering.row(view).members;
-    let live = entry.state.version_up.get(usize::from(version));
-    let dead = entry.state.up & wanted.runs & !live.copied().unwrap_or(0);
+    let dead = entry.state.up & wanted.runs & !entry.state.version_up(version);
     for (mask, why) in [(!wanted.runs, "does not run in"), (dead, "is down in")] {
         let names = clusters(entry, members & mask);
         if !names.is_empty() {
