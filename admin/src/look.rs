@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use windrose_control::convergence::{self, Kind, ShiftView, Side};
 use windrose_control::{Convergence, Snapshot};
-use windrose_model::{AliasStatus, DnsName, EndpointState, Percent, Verdict, WallTime};
-use windrose_routing::AppEntry;
+use windrose_model::{
+    AliasStatus, DnsName, EndpointState, Percent, Verdict, WallTime, WhenAllDown,
+};
+use windrose_routing::{AppEntry, Standing};
 
 use crate::Identity;
 use crate::status::{
@@ -81,6 +83,7 @@ fn app(entry: &AppEntry, convergence: &Convergence) -> AppStatus {
         name: entry.plan.name.to_string(),
         ttl_s: entry.ttl(),
         ttl_cause: entry.why_ttl(),
+        exception: exception(entry),
         clusters: clusters
             .zip(endpoints(entry))
             .map(|((cluster, status), endpoints)| ClusterStatus {
@@ -95,6 +98,32 @@ fn app(entry: &AppEntry, convergence: &Convergence) -> AppStatus {
                     .then(|| drain(convergence.drains.get(&cluster.slot))),
             })
             .collect(),
+    }
+}
+
+fn exception(entry: &AppEntry) -> Option<String> {
+    let app = &entry.plan.app;
+    match entry.standing() {
+        Standing::Steered => None,
+        Standing::HalfAlive => Some(format!(
+            "half_alive: less than {} of a tier is up, so DNS answers all of its members",
+            app.min_up_fraction
+        )),
+        Standing::AllDown => Some(match &app.when_all_down {
+            WhenAllDown::LastKnown => {
+                let clusters = entry.plan.clusters.iter().enumerate();
+                let known = clusters.filter(|(at, _)| entry.status.last_known >> at & 1 == 1);
+                let known: Vec<_> = known.map(|(_, cluster)| cluster.name.as_str()).collect();
+                match known.as_slice() {
+                    [] => "all down: none is known, all are answered".to_owned(),
+                    known => format!("all down: last_known answers {}", known.join(", ")),
+                }
+            }
+            WhenAllDown::All => "all down: all are answered".to_owned(),
+            WhenAllDown::Fallback(name) => format!("all down: fallback to {name}"),
+            WhenAllDown::Servfail => "all down: servfail".to_owned(),
+            WhenAllDown::Nodata => "all down: nodata".to_owned(),
+        }),
     }
 }
 

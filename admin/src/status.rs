@@ -102,6 +102,10 @@ pub struct AppStatus {
     /// Why.
     #[serde(default)]
     pub ttl_cause: String,
+    /// What DNS answers where health leaves too little, for some client at least: `half_alive` (all
+    /// members of a tier, those that are down too), or the rule for all-down. None: what is usable.
+    #[serde(default)]
+    pub exception: Option<String>,
     /// By name.
     pub clusters: Vec<ClusterStatus>,
 }

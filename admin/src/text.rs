@@ -17,6 +17,7 @@ pub fn render(status: &NodeStatus) -> String {
     // Writing to a String cannot fail.
     let _ = head(&mut text, status);
     clusters(&mut text, status);
+    exceptions(&mut text, status);
     lifetimes(&mut text, status);
     aliases(&mut text, status);
     round_trips(&mut text, status);
@@ -175,6 +176,19 @@ fn shift_row(now: Timestamp, shift: &Shift, side: &str, moved: &Moved) -> [Strin
 }
 
 /// Why answers live as long as they do.
+/// Apps of which DNS answers more, or less, than what is usable.
+fn exceptions(text: &mut String, status: &NodeStatus) {
+    let rows = status.apps.iter().filter_map(|app| {
+        let exception = app.exception.clone()?;
+        Some([app.name.clone(), exception])
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        text.push_str("\nanswered otherwise\n");
+        table(text, &rows);
+    }
+}
+
 fn lifetimes(text: &mut String, status: &NodeStatus) {
     let known = status.apps.iter().filter(|app| !app.ttl_cause.is_empty());
     let rows: Vec<_> = known
@@ -315,6 +329,7 @@ mod tests {
                 name: "shop".to_owned(),
                 ttl_s: 5,
                 ttl_cause: "singapore takes its next ramp step".to_owned(),
+                exception: None,
                 clusters: vec![
                     cluster("frankfurt", "up", true, 100.0, "2 of 2 endpoints up"),
                     cluster("singapore", "up", false, 12.5, "ramping up, at 12.5 %"),
@@ -363,7 +378,9 @@ mod tests {
         status.journal_lines_lost = 2;
         status.reload.ok = false;
         status.reload.error = Some("unknown key hostz".to_owned());
+        status.apps[0].exception = Some("all down: servfail".to_owned());
         let text = render(&status);
+        assert!(text.contains("answered otherwise\nshop  all down: servfail\n"));
         assert!(text.contains("journal: 2 lines could not be written\n"));
         assert!(text.contains("not ready, waiting for the first probe of: shop/frankfurt\n"));
         assert!(

@@ -9,7 +9,7 @@ use crate::message::{Message, Opt, Rcode};
 use crate::options::Extras;
 use crate::query::{Edns, Head, Malformed, Query, rtype};
 use crate::reply::{Reply, Verdict};
-use resolve::Resolution;
+use resolve::{HOPS, Resolution};
 
 mod alias;
 mod below;
@@ -54,7 +54,7 @@ pub fn answer(table: &Table, query: &Query<'_>, asked: &Asked<'_>, out: &mut [u8
         draw: asked.draw,
         any: asked.manners.any,
         message: &mut message,
-        dname: None,
+        dnames: [0; HOPS],
     };
     let verdict = resolution.run();
     resolution.message.reply(query.head, &verdict)

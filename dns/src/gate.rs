@@ -74,18 +74,27 @@ impl<C: Borrow<Counters>> Gate<C> {
         {
             self.counters.borrow().limited(reply.class, &judgement);
         }
-        if let Some(log) = &asked.manners.log
-            && self.sampler.due(log.settings().sample)
-        {
-            offer(log, passing, message, judgement, now);
-        }
+        let made = reply.map_or(0, |reply| reply.len);
         let sent = match (reply, judgement.action) {
-            (Some(reply), Action::Answer) => reply.len,
+            (Some(_), Action::Answer) => made,
             // It is as small, and says how to come back too.
-            (Some(reply), Action::Slip) if reply.rcode == Rcode::BadCookie => reply.len,
+            (Some(reply), Action::Slip) if reply.rcode == Rcode::BadCookie => made,
             (Some(reply), Action::Slip) => reply.cut(message),
             _ => 0,
         };
+        if let Some(log) = &asked.manners.log
+            && self.sampler.due(log.settings().sample)
+        {
+            // What goes out, or would have.
+            let shown = if sent > 0 { sent } else { made };
+            offer(
+                log,
+                passing,
+                message.get(..shown).unwrap_or_default(),
+                judgement,
+                now,
+            );
+        }
         let way = way(asked.transport, asked.source);
         self.counters.borrow().count(way, reply.as_ref(), sent);
         sent
@@ -93,11 +102,8 @@ impl<C: Borrow<Counters>> Gate<C> {
 }
 
 #[cold]
-fn offer(log: &QueryLog, passing: &Passing<'_>, message: &[u8], judgement: Judgement, now: Ticks) {
-    let made = passing.reply.map_or(0, |reply| reply.len);
-    log.offer(now, || {
-        Record::new(passing, message.get(..made).unwrap_or_default(), judgement)
-    });
+fn offer(log: &QueryLog, passing: &Passing<'_>, answer: &[u8], judgement: Judgement, now: Ticks) {
+    log.offer(now, || Record::new(passing, answer, judgement));
 }
 
 /// The time for limits and log, read once a batch; `None` when nobody wants it.

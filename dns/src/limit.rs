@@ -225,7 +225,7 @@ impl Limiter {
         match reply.class {
             AnswerClass::Positive => {
                 let kind = self.keys.kind(client, class);
-                self.keys.question(kind, reply.question(message))
+                self.keys.question(kind, reply.kept_apart_by(message))
             }
             AnswerClass::Error => self.keys.kind(client, class),
             _ => self.keys.kind(client, class << 32 | zone),

@@ -12,7 +12,7 @@ use crate::query::{AA, Edns, HEADER, Head, OPCODE, QR, RD, TC, rtype};
 use crate::subnet::Subnet;
 
 /// Octets of an OPT record without options.
-const OPT: usize = 11;
+pub(crate) const OPT: usize = 11;
 /// Octets of a record before its data, its owner being a pointer.
 pub(crate) const FIXED: usize = 12;
 /// Where the owner of the question begins, as a compression pointer (RFC 1035 section 4.1.4).

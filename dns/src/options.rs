@@ -120,11 +120,14 @@ impl<'m> Extras<'m> {
         let malformed_cookie = cookies.is_some() && asks.has(Asks::WRONG_COOKIE);
         let malformed = malformed_cookie.then_some(CookieSeen::Malformed);
         let idle = manners.tcp.idle.as_millis() / 100;
+        let is_proven = checked.as_ref().is_some_and(|(checked, _)| checked.valid());
+        let is_watched = manners.unproven_size.is_some() && !tcp && !is_proven;
         let keepalive = tcp && asks.has(Asks::KEEPALIVE);
         Self {
             cookie: checked.map(|(checked, _)| checked),
             seen: checked.map_or(malformed, |(checked, _)| Some(checked.seen)),
-            nsid: match asks.has(Asks::NSID) {
+            // Not where the answer must stay small until the client has proved its address.
+            nsid: match asks.has(Asks::NSID) && !is_watched {
                 true => &manners.nsid,
                 false => &[],
             },

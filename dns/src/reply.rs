@@ -5,7 +5,8 @@ use windrose_telemetry::Prefix;
 
 use crate::cookie::CookieSeen;
 use crate::extended_error::ExtendedError;
-use crate::message::{Message, Rcode};
+use crate::message::{Message, OPT, Rcode};
+use crate::options::{OPTION, code};
 use crate::query::{HEADER, Head, TC};
 
 /// A response in the caller's buffer, and what to count it as.
@@ -156,8 +157,29 @@ impl Reply {
         message.get(HEADER..end).unwrap_or_default()
     }
 
+    /// What keeps answers with records apart in limits: the question, without its type where the
+    /// answer begins with a record of another one. An alias answers every type, and types can be made
+    /// up as names can.
+    #[inline]
+    pub(crate) fn kept_apart_by<'m>(&self, message: &'m [u8]) -> &'m [u8] {
+        /// Type and class.
+        const TAIL: usize = 4;
+        let question = self.question(message);
+        // The first record's owner is a pointer to the question or a part of it.
+        let rtype = message.get(HEADER + question.len() + 2..);
+        match rtype.and_then(|octets| octets.first_chunk::<2>()) {
+            Some(rtype) if u16::from_be_bytes(*rtype) != self.qtype => question
+                .get(..question.len().saturating_sub(TAIL))
+                .unwrap_or_default(),
+            _ => question,
+        }
+    }
+
     /// Cuts the message down to header, question and OPT record, marked as truncated; gives its new
-    /// length. Without a question there is nothing to ask again by TCP: then it is gone.
+    /// length. Of the options those stay that came as long: the client subnet (RFC 7871 section
+    /// 7.2.1), and a cookie that renews one of ours. So the message is no longer than the query was.
+    /// Without a question there is nothing to
+    /// ask again by TCP: then it is gone.
     pub fn cut(&self, message: &mut [u8]) -> usize {
         let (question, opt) = (usize::from(self.question), usize::from(self.opt));
         let end = HEADER + question;
@@ -168,8 +190,30 @@ impl Reply {
         message[2] |= (TC >> 8) as u8;
         message[6..11].fill(0);
         message[11] = u8::from(opt > 0);
-        end + opt
+        let kept: &[u16] = match self.cookie {
+            Some(CookieSeen::Valid | CookieSeen::Expired) => &[code::CLIENT_SUBNET, code::COOKIE],
+            _ => &[code::CLIENT_SUBNET],
+        };
+        end + keep(&mut message[end..end + opt], kept)
     }
+}
+
+/// Leaves of an OPT record the options that are kept, which are written first; gives its new length.
+fn keep(opt: &mut [u8], kept: &[u16]) -> usize {
+    let Some((fixed, options)) = opt.split_first_chunk_mut::<OPT>() else {
+        return opt.len();
+    };
+    let mut end = 0;
+    while let Some([c0, c1, l0, l1]) = options[end..].first_chunk::<OPTION>()
+        && kept.contains(&u16::from_be_bytes([*c0, *c1]))
+    {
+        end += OPTION + usize::from(u16::from_be_bytes([*l0, *l1]));
+        end = end.min(options.len());
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "part of a message")]
+    let len = end as u16;
+    [fixed[OPT - 2], fixed[OPT - 1]] = len.to_be_bytes();
+    OPT + end
 }
 
 impl Message<'_> {

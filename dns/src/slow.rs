@@ -1,8 +1,11 @@
-//! Queries of rare form, read with hickory-proto: other opcodes, several questions, other classes,
-//! records besides OPT. What is a plain question after all is answered by the same
+//! Queries of rare form: other opcodes, several questions, other classes, records besides OPT. The
+//! question is read by hickory-proto. What is a plain one after all is answered by the same
 //! [`answer`](crate::answer()).
+//!
+//! Records besides OPT are walked over in one pass and not read: what a query may hold of them means
+//! nothing here, and who follows the pointers in their names can be kept busy with them.
 
-use hickory_proto::op::{Message, OpCode};
+use hickory_proto::op::{self, OpCode};
 use hickory_proto::rr::DNSClass;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use windrose_routing::Table;
@@ -13,11 +16,11 @@ use crate::cookie::SentCookie;
 use crate::extended_error::ExtendedError;
 use crate::manners::Asked;
 use crate::message::Rcode;
-use crate::query::{self, Edns, HEADER, Head, OptError, Query, Scratch};
+use crate::query::{self, Edns, HEADER, Head, OptError, Query, Scratch, rtype};
 use crate::reply::{Reply, Verdict};
 
-/// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by way of
-/// hickory-proto: the second opinion in tests. `None` if it gets no answer.
+/// Answers one message, as [`respond`](crate::respond()) does, but whatever its form by the way of
+/// rare ones: the second opinion in tests. `None` if it gets no answer.
 pub fn respond(table: &Table, packet: &[u8], asked: &Asked<'_>, out: &mut [u8]) -> Option<Reply> {
     let (header, body) = packet.split_first_chunk::<HEADER>()?;
     let head = Head {
@@ -59,14 +62,9 @@ fn read<'b>(
     asked: &Asked<'_>,
     scratch: &'b mut Scratch,
 ) -> Result<Query<'b>, Other<'b>> {
-    let parts = without_options(packet);
-    let opt = parts.as_ref().and_then(|(_, opt)| *opt);
+    let records = records(packet);
+    let opt = records.as_ref().and_then(|records| records.opt);
     let (edns, broken) = opt.map_or((None, false), edns);
-    let message = parts.and_then(|(rest, _)| {
-        let mut decoder = BinDecoder::new(&rest);
-        let message = Message::read(&mut decoder).ok()?;
-        Some((message, decoder.is_empty()))
-    });
     let tell = |verdict, question| Other::Verdict {
         verdict,
         question,
@@ -87,28 +85,31 @@ fn read<'b>(
             edns: None,
         });
     }
-    let Some((message, is_whole)) = message else {
+    let Some(records) = records else {
         return Err(tell(malformed, &[]));
     };
-    if let ([], Some(sent)) = (
-        &*message.queries,
+    if let (0, Some(sent)) = (
+        records.questions,
         edns.and_then(|edns| SentCookie::read(edns.cookie)),
     ) && asked.manners.cookies.is_some()
         && !broken
-        && is_whole
+        && records.is_all
     {
         return Err(tell(bare_cookie(&sent, asked), &[]));
     }
     // QDCOUNT above 1 is an error (RFC 9619 section 4); so is 0 without a cookie.
-    let ([question], Some((name, ..))) = (&*message.queries, query::question(body)) else {
+    let (1, Some((name, ..))) = (records.questions, query::question(body)) else {
         return Err(tell(malformed, &[]));
     };
-    let class = question.query_class();
-    let qtype = u16::from(question.query_type());
     let question = &body[..name.len() + 4];
-    if broken || !is_whole {
+    let Ok(read) = op::Query::read(&mut BinDecoder::new(question)) else {
+        return Err(tell(malformed, &[]));
+    };
+    if broken || !records.is_all {
         return Err(tell(malformed, question));
     }
+    let class = read.query_class();
+    let qtype = u16::from(read.query_type());
     let query = Query {
         head,
         question,
@@ -145,37 +146,47 @@ fn edns(record: &[u8]) -> (Option<Edns<'_>>, bool) {
     }
 }
 
-/// A message without the options of its OPT record, and that record: hickory-proto reads options
-/// too kindly (a client subnet of too many octets, options cut short) and knows no subnet of family
-/// 0. `None` unless all records are whole and at most one is an OPT, of the root (RFC 6891 sections
-/// 6.1.1 and 6.1.2).
-fn without_options(packet: &[u8]) -> Option<(Vec<u8>, Option<&[u8]>)> {
-    /// Owner, type, class and TTL of an OPT record.
-    const FIXED: usize = 9;
+/// What a message holds besides its questions.
+struct Records<'b> {
+    questions: u16,
+    opt: Option<&'b [u8]>,
+    /// Whether nothing stands behind the last of them.
+    is_all: bool,
+}
+
+/// Walks over a message: one step for each label and record. `None` unless all records are whole, at
+/// most one is an OPT, of the root (RFC 6891 sections 6.1.1 and 6.1.2), and neither that nor TSIG (RFC
+/// 8945 section 5.1) stands outside the additional section.
+fn records(packet: &[u8]) -> Option<Records<'_>> {
     let (header, mut rest) = packet.split_first_chunk::<HEADER>()?;
-    let count = |at: usize| usize::from(u16::from_be_bytes([header[at], header[at + 1]]));
-    for _ in 0..count(4) {
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let questions = count(4);
+    for _ in 0..questions {
         rest = after_name(rest)?.get(4..)?;
     }
     let mut opt = None;
-    for _ in 0..count(6) + count(8) + count(10) {
-        let ([t0, t1, .., l0, l1], data) = after_name(rest)?.split_first_chunk::<10>()?;
-        let behind = data.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
-        if u16::from_be_bytes([*t0, *t1]) == query::rtype::OPT {
-            if opt.is_some() || rest.first() != Some(&0) {
+    for (section, count) in [(6, count(6)), (8, count(8)), (10, count(10))] {
+        for _ in 0..count {
+            let ([t0, t1, .., l0, l1], data) = after_name(rest)?.split_first_chunk::<10>()?;
+            let behind = data.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
+            let rtype = u16::from_be_bytes([*t0, *t1]);
+            if matches!(rtype, rtype::OPT | rtype::TSIG) && section != 10 {
                 return None;
             }
-            let record = rest.get(..rest.len() - behind.len())?;
-            opt = Some((packet.len() - rest.len(), record));
+            if rtype == rtype::OPT {
+                if opt.is_some() || rest.first() != Some(&0) {
+                    return None;
+                }
+                opt = rest.get(..rest.len() - behind.len());
+            }
+            rest = behind;
         }
-        rest = behind;
     }
-    let mut short = packet.to_vec();
-    let Some((at, record)) = opt else {
-        return Some((short, None));
-    };
-    short.splice(at + FIXED..at + record.len(), [0, 0]);
-    Some((short, Some(record)))
+    Some(Records {
+        questions,
+        opt,
+        is_all: rest.is_empty(),
+    })
 }
 
 /// What stands behind a name, which ends with the root or a pointer.
@@ -184,8 +195,10 @@ fn after_name(mut rest: &[u8]) -> Option<&[u8]> {
         let (&len, behind) = rest.split_first()?;
         match len {
             0 => return Some(behind),
+            1..64 => rest = behind.get(usize::from(len)..)?,
+            // RFC 6891 section 5: the label types in between are not in use.
+            64..0xc0 => return None,
             0xc0.. => return behind.get(1..),
-            _ => rest = behind.get(usize::from(len)..)?,
         }
     }
 }

@@ -71,6 +71,7 @@ pub async fn serve_tcp(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
+    let mut told = manners.clone();
     let desk = Arc::new(Desk {
         source,
         state: Mutex::new(State {
@@ -89,6 +90,10 @@ pub async fn serve_tcp(
     loop {
         tokio::select! {
             () = &mut stop => break,
+            // Looked at although nobody asks anything: what the old ones hold has to go.
+            Ok(()) = told.changed() => {
+                desk.limits();
+            }
             Some(ended) = tasks.join_next_with_id() => {
                 let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
                 open.remove(id);
@@ -150,8 +155,9 @@ impl Desk {
         self.state().gate.event(DnsEvent::TcpConnection);
     }
 
-    /// Answers the whole messages that a stream begins with; see one Table.
-    fn answer(&self, stream: &[u8], peer: SocketAddr, outgoing: &mut Vec<u8>) -> Taken {
+    /// Answers the whole messages that a stream begins with, by one Table; and how long the stream
+    /// may be silent from now on.
+    fn answer(&self, stream: &[u8], peer: SocketAddr, outgoing: &mut Vec<u8>) -> (Taken, Duration) {
         let table = self.source.load();
         let mut state = self.state();
         let State {
@@ -163,7 +169,7 @@ impl Desk {
         } = &mut *state;
         let manners = manners.load();
         let (now, ticks) = (clock(), ticks(manners));
-        each_message(stream, outgoing, |message, outgoing| {
+        let taken = each_message(stream, outgoing, |message, outgoing| {
             let asked = Asked {
                 source: peer.ip(),
                 transport: Transport::Tcp,
@@ -183,7 +189,8 @@ impl Desk {
             let sent = gate.pass(&passing, out);
             let answer = passing.reply.and_then(|_| out.get(..sent));
             answer.and_then(|answer| append(outgoing, answer)).is_some()
-        })
+        });
+        (taken, manners.tcp.idle)
     }
 
     /// Nothing is left half done in it: a panic elsewhere does not matter.

@@ -9,7 +9,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use windrose_routing::Reader;
@@ -21,8 +21,10 @@ use crate::manners::{Manners, MannersReader};
 
 /// Longest time without a look at the stop flag, and without letting go of an old Table.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
+/// Least time between two log lines about a socket that receives nothing.
+const AGAIN: Duration = Duration::from_secs(60);
 
-/// Room for one query. What is longer is cut, and then malformed.
+/// Least room for one query; more where more is announced. What is longer is cut, and then malformed.
 const QUERY_ROOM: usize = 1_280;
 
 /// Answers on `socket` until `stop` is set: the body of one thread. A socket that is bound to the
@@ -71,10 +73,23 @@ impl Worker<'_> {
     }
 }
 
-/// After an error that is no timeout and no echo of an earlier datagram (out of memory, say), the
-/// next attempt waits, so that a lasting error does not burn the core.
-#[cold]
-fn pause(error: &io::Error) {
-    tracing::warn!(%error, "receiving DNS queries failed, trying again");
-    std::thread::sleep(LOOK_AROUND);
+/// What to do after errors that are no timeout and no echo of an earlier datagram (out of memory,
+/// say): the next attempt waits, so that a lasting error does not burn the core.
+#[derive(Default)]
+struct Pauses {
+    told: Option<Instant>,
+}
+
+impl Pauses {
+    /// Waits; says so once in a while.
+    #[cold]
+    fn pause(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        let is_due = |told: Instant| now.duration_since(told) >= AGAIN;
+        if self.told.is_none_or(is_due) {
+            self.told = Some(now);
+            tracing::warn!(%error, "receiving DNS queries failed, trying again");
+        }
+        std::thread::sleep(LOOK_AROUND);
+    }
 }

@@ -27,7 +27,8 @@ pub struct AppStatus {
     pub clusters: Vec<ClusterStatus>,
     /// Parallel to [`Model::endpoints`](crate::Model::endpoints).
     pub endpoints: Vec<EndpointState>,
-    /// The clusters that were usable when one last was: bit by position in `clusters`.
+    /// The clusters that were usable when one last was, and those that went down together with the
+    /// last one: bit by position in `clusters`.
     pub last_known: u16,
     /// TTL of steered answers, derived from how soon a verdict could change.
     pub ttl: Ttl,

@@ -32,7 +32,7 @@ mod unroutable;
 pub use self::embedded::embedded_ipv4;
 pub(crate) use self::places::{Cidr, Place};
 pub(crate) use self::spots::Spot;
-pub(crate) use self::unroutable::{is_unroutable, unspecified};
+pub(crate) use self::unroutable::{unroutable, unspecified};
 
 /// A leaf of the atlas of one Table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -331,6 +331,8 @@ impl Chooser<'_> {
         let (at, tier, up) = (self.row.tiers.iter().enumerate().skip(used + 1))
             .map(|(at, tier)| (at, tier, tier.mask & up))
             .find(|(_, tier, up)| *up != 0 && enough(tier, *up, self.state.allowed, self.min_up))?;
+        // Told only if a share there admits the key: else the tier in use has it after all.
+        self.admitted(at, tier, up, &mut |_| {})?;
         see(Seen::Trickled { tier: used });
         let lead = self.admitted(at, tier, up, see)?;
         Some((lead, tier, up))
@@ -395,6 +397,33 @@ fn enough(tier: &Tier, up: u16, allowed: u16, min_up: u64) -> bool {
         (_, 0) => heads(up) * 10_000 >= heads(allowed | up) * min_up,
         (0, _) => true,
         (usable, whole) => usable * 10_000 >= whole * min_up,
+    }
+}
+
+/// What DNS makes of a row, apart from shares and chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// A tier has enough usable members.
+    Steered,
+    /// In some tiers members are usable, in none enough of them: DNS answers all members of the first.
+    HalfAlive,
+    /// Nothing is usable: the rule for all-down holds.
+    AllDown,
+}
+
+impl Standing {
+    pub(crate) fn of(row: &Row, state: &AppState, min_up: u64) -> Self {
+        let mut standing = Self::AllDown;
+        for tier in &row.tiers {
+            match tier.mask & state.up {
+                0 => {}
+                up if up == tier.mask || enough(tier, up, state.allowed, min_up) => {
+                    return Self::Steered;
+                }
+                _ => standing = Self::HalfAlive,
+            }
+        }
+        standing
     }
 }
 

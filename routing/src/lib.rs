@@ -31,7 +31,7 @@ mod table;
 pub use aliases::AliasAnswer;
 pub use answers::{AnswerRef, AnswerSet};
 pub use atlas::{Leaf, embedded_ipv4};
-pub use choose::{AllDown, DnsChoice, Picked, Seen, prefix_key};
+pub use choose::{AllDown, DnsChoice, Picked, Seen, Standing, prefix_key};
 pub use compile::compile;
 pub use data::{Data, Lists};
 pub use names::{Lookup, Node, ZoneEntry};

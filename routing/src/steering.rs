@@ -10,7 +10,7 @@ use windrose_model::{ClusterId, MeasuredRtts, Model, Rtt, Step};
 
 use self::outline::{Outline, Trips};
 use self::rules::{Class, Rules, stands, weights};
-use crate::atlas::{Atlas, Leaf, is_unroutable, unspecified};
+use crate::atlas::{Atlas, Leaf, unroutable, unspecified};
 use crate::digest::Digester;
 use crate::latency::{Latency, Reach};
 use crate::table::Table;
@@ -112,11 +112,13 @@ impl Steering<'_> {
         self.0.scope(leaf)
     }
 
-    /// Whether an address says nothing about its client: it is unroutable, and steering treats it as
-    /// it treats one that no rule names. The resolver says more then (RFC 7871 section 10).
-    pub fn is_nowhere(self, table: &Table, leaf: Leaf, address: IpAddr) -> bool {
-        is_unroutable(address)
-            && self.view(table, leaf) == self.view(table, table.leaf(unspecified(address)))
+    /// Length of the unroutable block around an address that says nothing about its client: steering
+    /// treats it as it treats one that no rule names. The resolver says more then (RFC 7871 section
+    /// 10), for a subnet that lies in the block as a whole.
+    pub fn nowhere(self, table: &Table, leaf: Leaf, address: IpAddr) -> Option<u8> {
+        let block = unroutable(address)?;
+        let unspecified = table.leaf(unspecified(address));
+        (self.view(table, leaf) == self.view(table, unspecified)).then_some(block)
     }
 }
 
@@ -253,6 +255,10 @@ impl CompiledSteering {
     #[inline]
     pub(crate) fn row(&self, view: View) -> &Row {
         &self.rows[view.0 as usize]
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter()
     }
 
     /// How many classes of places it tells apart.

@@ -8,7 +8,7 @@ use windrose_model::{App, AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, 
 
 use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
-use crate::choose::{Chooser, DnsChoice, Seen};
+use crate::choose::{Chooser, DnsChoice, Seen, Standing};
 use crate::latency::Latency;
 use crate::names::{Lookup, NameIndex, Node, ZoneEntry};
 use crate::paths::{HostIndex, RouteId};
@@ -226,6 +226,15 @@ impl AppEntry {
     #[inline]
     pub fn steering(&self) -> Steering<'_> {
         Steering(&self.steering)
+    }
+
+    /// The worst that DNS makes of the app for some client, apart from fences.
+    pub fn standing(&self) -> Standing {
+        let min_up = u64::from(self.plan.app.min_up_fraction.hundredths());
+        let rows = self.steering.rows().filter(|row| !row.tiers.is_empty());
+        rows.map(|row| Standing::of(row, &self.state, min_up))
+            .max()
+            .unwrap_or(Standing::Steered)
     }
 
     /// The view of a client.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use windrose_config::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, NodeConfig};
+use windrose_config::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsTcpLimits, NodeConfig};
 use windrose_dns::{
     AnyAnswer, BadCookie, Cookies, ExtendedErrors, Manners, QueryLog, Secret, SecretsError,
     TcpLimits, Writing,
@@ -146,14 +146,22 @@ fn manners(
         chaos_id: wanted.chaos_id.as_slice().into(),
         chaos_version: wanted.chaos_version.as_slice().into(),
         zone_version: wanted.zone_version,
-        tcp: TcpLimits {
-            connections: (wanted.tcp.connections / listeners.max(1)).max(1),
-            per_client: wanted.tcp.per_client,
-            idle: wanted.tcp.idle_timeout,
-        },
+        tcp: tcp(&wanted.tcp, listeners),
         limiter: None,
         log: None,
     })
+}
+
+/// A listener's share of what the node allows. One client never has more than half of a share, so
+/// that it cannot push out everybody else.
+fn tcp(wanted: &DnsTcpLimits, listeners: usize) -> TcpLimits {
+    let share = |limit: usize| (limit / listeners.max(1)).max(1);
+    let connections = share(wanted.connections);
+    TcpLimits {
+        connections,
+        per_client: share(wanted.per_client).min((connections / 2).max(1)),
+        idle: wanted.idle_timeout,
+    }
 }
 
 fn cookies(wanted: &DnsCookies, by_chance: &Secret) -> Result<Option<Cookies>, SecretsLoadError> {

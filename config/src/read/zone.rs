@@ -223,7 +223,13 @@ impl Reader<'_> {
     fn data(&mut self, node: &Node, text: &str, rtype: RecordType) -> Option<RData> {
         // A text is what is written, unless it is put in quotes as a master file has it.
         if rtype == RecordType::TXT && !text.starts_with('"') {
-            return RData::txt(&strings(text)).ok();
+            return match RData::txt(&strings(text)) {
+                Ok(data) => Some(data),
+                Err(error) => {
+                    self.refuse(node.span, "bad-record-value", error.to_string());
+                    None
+                }
+            };
         }
         let read = rdata::tokens(text).and_then(|tokens| {
             let mut words = Words::new(rtype, text.as_bytes(), &tokens, self.apex);

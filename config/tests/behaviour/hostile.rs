@@ -168,3 +168,25 @@ fn control_characters_do_not_reach_the_terminal() {
         .to_string();
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
+
+/// Whatever cannot be kept is refused; nothing is left out in silence.
+#[test]
+fn a_text_that_no_record_holds_is_refused_where_it_stands() {
+    let soa = "soa: {mname: ns1, rname: hostmaster@example.com}";
+    let long = "x".repeat(65_300);
+    for value in [format!("value: {long}"), format!("values: [{long}, small]")] {
+        let text = format!(
+            "schema: 1\nzones:\n  example.com:\n    {soa}\n    records:\n      - {{name: t, type: TXT, {value}}}\n"
+        );
+        let report = load_text("text", &text, Revision(1), None).unwrap_err();
+        let told = report.to_string();
+        assert!(
+            told.contains(
+                "error[bad-record-value]: the data has 65557 octets, at most 65535 are allowed"
+            ),
+            "{}",
+            &told[..told.len().min(2_000)]
+        );
+        assert_eq!(report.diagnostics[0].line, 6);
+    }
+}

@@ -227,7 +227,7 @@ impl Tracker {
             now,
             (app, cluster, slot),
             kind,
-            waiting,
+            (waiting, ttl),
             (self.dns.rate(slot), self.http.rate(slot)),
         ));
     }
@@ -272,6 +272,13 @@ impl Tracker {
             self.holders.note(*footprint, slots, now);
             for at in open_of.get(app).into_iter().flatten() {
                 self.open[*at].asked(footprint);
+            }
+        }
+        // Behind all of that: who is answered with both has not moved.
+        for footprint in &observed.dns.footprints {
+            let app = self.place.get(&footprint.slot);
+            for at in app.and_then(|app| open_of.get(app)).into_iter().flatten() {
+                self.open[*at].answered(footprint, now, passed);
             }
         }
         for footprint in &observed.http.footprints {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use windrose_model::{Name, Now};
 use windrose_telemetry::{Footprint, Prefix};
 
+use super::HOLDERS;
 use super::holders::Waiting;
 use super::view::{Kind, ShiftView, Side};
 
@@ -29,6 +30,8 @@ pub(super) struct Shift {
     at: Now,
     app: Name,
     cluster: Name,
+    /// How long an answer lived when it was published.
+    ttl: Duration,
     dns: Askers,
     http: Arrivals,
     open: bool,
@@ -71,7 +74,7 @@ impl Shift {
         at: Now,
         (app, cluster, slot): (Name, Name, u32),
         kind: Kind,
-        waiting: HashMap<Prefix, Waiting>,
+        (waiting, ttl): (HashMap<Prefix, Waiting>, Duration),
         (dns_per_s, http_per_s): (f64, f64),
     ) -> Self {
         let left = waiting.values().map(|w| f64::from(w.rate)).sum();
@@ -81,6 +84,7 @@ impl Shift {
             at,
             app,
             cluster,
+            ttl,
             dns: Askers {
                 waiting,
                 former_per_s: if kind == Kind::Out { dns_per_s } else { left },
@@ -101,16 +105,41 @@ impl Shift {
         }
     }
 
-    /// A prefix was answered again. Where the old cluster is answered after all (nothing else is
-    /// left), nothing has moved.
+    /// A prefix was answered again, with another cluster than the one that left.
     pub(super) fn asked(&mut self, footprint: &Footprint) {
-        if self.kind == Kind::Out && footprint.slot == self.slot {
+        if self.is_answered_with(footprint) {
             return;
         }
         if let Some(waiting) = self.dns.waiting.remove(&footprint.prefix) {
             self.dns.left -= f64::from(waiting.rate);
             self.dns.moved += f64::from(waiting.rate);
         }
+    }
+
+    /// A prefix was answered with the cluster that left after all: too little else is up, or nothing.
+    /// What so leads there counts as not moved, whatever else the prefix is answered with.
+    pub(super) fn answered(&mut self, footprint: &Footprint, now: Instant, passed: Duration) {
+        if !self.is_answered_with(footprint) {
+            return;
+        }
+        let waiting = &mut self.dns.waiting;
+        let is_known = waiting.contains_key(&footprint.prefix);
+        if waiting.len() >= HOLDERS && !is_known {
+            return;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
+        let rate = footprint.count as f32 / passed.as_secs_f32();
+        let until = now + self.ttl;
+        let before = waiting.insert(footprint.prefix, Waiting { rate, until });
+        let before = before.map_or(0.0, |before| f64::from(before.rate));
+        self.dns.left += f64::from(rate) - before;
+        if !is_known {
+            self.dns.moved = (self.dns.moved - f64::from(rate)).max(0.0);
+        }
+    }
+
+    fn is_answered_with(&self, footprint: &Footprint) -> bool {
+        self.kind == Kind::Out && footprint.slot == self.slot
     }
 
     /// Requests of a prefix came in at the edge of some cluster of the app.

@@ -124,6 +124,33 @@ fn dns_has_moved_when_those_who_were_answered_have_asked_again() {
 }
 
 #[test]
+fn what_still_leads_to_a_cluster_that_left_has_not_moved() {
+    let mut world = World::new();
+    for _ in 0..60 {
+        world.second(&[(0, 1, 6), (1, 1, 3)], &[]);
+    }
+    // Half alive: it is down, and answered as before, beside the other one.
+    world.leaves(0, 5);
+    for _ in 0..30 {
+        world.second(&[(0, 1, 6), (1, 1, 3)], &[]);
+    }
+    let dns = world.last().dns;
+    assert!((5.0..7.0).contains(&dns.now_per_s), "{dns:?}");
+    assert!(dns.remaining > 0.6, "{dns:?}");
+    assert_eq!((dns.moved_95_s, dns.moved_99_s), (None, None));
+    // Then it is answered no more.
+    for _ in 0..10 {
+        world.second(&[(1, 1, 9)], &[]);
+    }
+    let dns = world.last().dns;
+    assert_eq!((dns.now_per_s, dns.remaining), (0.0, 0.0));
+    assert!(
+        dns.moved_99_s.is_some_and(|s| (30.0..=32.0).contains(&s)),
+        "{dns:?}"
+    );
+}
+
+#[test]
 fn a_prefix_that_falls_silent_counts_for_neither_side() {
     let mut world = busy();
     world.leaves(0, 10);

@@ -82,6 +82,7 @@ impl Account {
             health: Verdict::Unknown,
             last: ProbeFailure::Passive(PassiveKind::Connect),
             comeback: Comeback::NONE,
+            fell: None,
         }
     }
 

@@ -57,6 +57,8 @@ struct Account {
     health: Verdict,
     last: ProbeFailure,
     comeback: Comeback,
+    /// When it went down last.
+    fell: Option<Instant>,
 }
 
 /// A change that operators want to know of.
@@ -150,7 +152,10 @@ pub fn settle(
     let concluded = conclude(ledger, members, wanted, status, now, &mut changed);
     let outlook = outlook::outlook(ledger, members, wanted, &status.endpoints, now, soonest);
     let (ttl, cause) = ledger.pace.settle(&outlook, wanted.ttl, now.mono);
-    remember(members, status, ttl, cause) || concluded
+    let lately = |fell: Instant| now.mono.saturating_duration_since(fell) <= at_once(wanted);
+    let fallen = ledger.clusters.iter().enumerate();
+    let fallen = mask(fallen.filter(|(_, account)| account.fell.is_some_and(lately)));
+    remember(members, status, fallen, (ttl, cause)) || concluded
 }
 
 /// The clusters of an app by local number.
@@ -184,6 +189,9 @@ fn walk(ledger: &mut Ledger, members: Members<'_>, rules: Failback, now: Now) {
             (Verdict::Down, Verdict::Unknown) => account.comeback.release(),
             (Verdict::Down, _) => account.comeback.rise(now, rules, ready),
             _ => account.comeback.advance(now, rules, ready),
+        }
+        if health == Verdict::Down && account.health != Verdict::Down {
+            account.fell = Some(now.mono);
         }
         account.health = health;
     }
@@ -333,21 +341,28 @@ fn together(app: &App, clusters: &[ClusterStatus], from: Verdict, to: Verdict) -
     }
 }
 
-/// Keeps `last_known` and the TTL; whether they change. A cause that changes alone is written, and
+/// One outage is not found in all clusters at the same moment, but within the time that finding one
+/// takes: those that fall within it fall together.
+fn at_once(app: &App) -> Duration {
+    app.health.interval * u32::from(app.health.fall) + app.health.timeout
+}
+
+/// Local numbers as bits.
+fn mask<T>(clusters: impl Iterator<Item = (usize, T)>) -> u16 {
+    clusters.fold(0, |mask, (local, _)| mask | 1 << local)
+}
+
+/// Keeps `last_known`, with what fell together with the last one, and the TTL; whether they change. A cause that changes alone is written, and
 /// goes out with whatever is published next.
 fn remember(
     members: Members<'_>,
     status: &mut Arc<AppStatus>,
-    ttl: Ttl,
-    ttl_cause: TtlCause,
+    fallen: u16,
+    (ttl, ttl_cause): (Ttl, TtlCause),
 ) -> bool {
-    let mask = |wanted: &dyn Fn(usize) -> bool| -> u16 {
-        (0..status.clusters.len())
-            .filter(|local| wanted(*local))
-            .fold(0, |mask, local| mask | 1 << local)
-    };
-    let last_known = match mask(&|local| status.clusters[local].usable) {
-        0 => status.last_known & mask(&|local| members.admits(local)),
+    let clusters = || status.clusters.iter().enumerate();
+    let last_known = match mask(clusters().filter(|(_, cluster)| cluster.usable)) {
+        0 => (status.last_known | fallen) & mask(clusters().filter(|(at, _)| members.admits(*at))),
         usable => usable,
     };
     let changes = (last_known, ttl) != (status.last_known, status.ttl);

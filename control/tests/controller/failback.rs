@@ -144,6 +144,28 @@ fn when_everything_was_down_the_first_to_recover_is_used_at_once() {
 }
 
 #[test]
+fn clusters_that_go_down_together_are_known_together() {
+    let three = [("a", 1), ("b", 1), ("c", 1)];
+    let all_down = |world: &mut World| {
+        for cluster in 0..3 {
+            world.cluster(cluster, &Backend::Refused);
+        }
+        world.run(60.0);
+        assert!((0..3).all(|cluster| world.entry(cluster).verdict == Down));
+        world.app().last_known
+    };
+    // One after the other, as their probes come round: the last one found is no better known.
+    assert_eq!(all_down(&mut World::settled(quick(&three))), 0b111);
+    // The same before anything was seen up.
+    assert_eq!(all_down(&mut World::new(quick(&three))), 0b111);
+    // One that was down long before is not among them.
+    let mut world = World::settled(quick(&three));
+    world.cluster(1, &Backend::Refused);
+    world.run(40.0);
+    assert_eq!(all_down(&mut world), 0b101);
+}
+
+#[test]
 fn a_cluster_held_down_is_used_at_once_when_the_last_other_goes_down() {
     let mut world = World::settled(quick(&[("a", 1), ("b", 1)]));
     world.cluster(0, &Backend::Refused);

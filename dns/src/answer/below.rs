@@ -71,6 +71,18 @@ impl<'t> Resolution<'t, '_, '_> {
         }
     }
 
+    /// Whether the DNAME record of this name was written already. There is one at a name (RFC 6672
+    /// section 2.4).
+    fn has_dname(&self, of: &[u8]) -> bool {
+        let written = self.dnames.iter().take_while(|at| **at > 0);
+        written.into_iter().any(|at| {
+            let owner = self.message.octets(usize::from(*at), 2).first_chunk();
+            let owner = owner.map_or(0, |octets| u16::from_be_bytes(*octets) & 0x3fff);
+            let name = self.message.octets(owner.into(), of.len());
+            name.eq_ignore_ascii_case(of)
+        })
+    }
+
     /// The DNAME record, and the CNAME that it means for this name; returns the new name.
     #[inline(never)]
     pub(super) fn dname(
@@ -81,12 +93,15 @@ impl<'t> Resolution<'t, '_, '_> {
         verdict: &mut Verdict,
     ) -> Option<Owner> {
         let target = set.target()?;
-        if !self.dname.is_some_and(|last| std::ptr::eq(last, set.wire)) {
+        if !self.has_dname(of) {
             if !self.message.fits(set.wire.len()) {
                 return None;
             }
+            let at = u16::try_from(self.message.position()).unwrap_or(0);
+            if let Some(free) = self.dnames.iter_mut().find(|at| **at == 0) {
+                *free = at;
+            }
             self.message.answer(set, owner.pointer_to(of), set.ttl);
-            self.dname = Some(set.wire);
         }
         // The labels before the owner of the DNAME stay (RFC 6672 section 2.2).
         let kept = owner.len - of.len();

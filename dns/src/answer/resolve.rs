@@ -24,8 +24,8 @@ pub(super) struct Resolution<'t, 'q, 'o> {
     pub(super) draw: u64,
     pub(super) any: AnyAnswer,
     pub(super) message: &'q mut Message<'o>,
-    /// The DNAME record that was written last: it stands in an answer once.
-    pub(super) dname: Option<&'t [u8]>,
+    /// Where DNAME records were written, 0 for none: each stands in an answer once.
+    pub(super) dnames: [u16; HOPS],
 }
 
 /// A name, by the place in the message where its octets stand. That of the question keeps its case

@@ -32,7 +32,8 @@ impl<'t> Resolution<'t, '_, '_> {
         let view = app.view(self.table, client.leaf);
         let mut reason = Reason::default();
         let choice = app.choose_dns_seen(view, key, &mut |step| reason.see(step));
-        verdict.error = reason.told(app, &choice);
+        // Of a chain, what is told is why its first steered name is as it is.
+        verdict.error = verdict.error.or_else(|| reason.told(app, &choice));
         match choice {
             DnsChoice::Clusters(picked) => {
                 self.addresses(id, &picked, client.address, zone, owner, verdict);
@@ -127,7 +128,8 @@ impl<'t> Resolution<'t, '_, '_> {
         let view = record.steering().view(self.table, client.leaf);
         let mut reason = Reason::default();
         let choice = app.choose_record(record, view, key, &mut |step| reason.see(step));
-        verdict.error = reason.told(app, &choice);
+        // Of a chain, what is told is why its first steered name is as it is.
+        verdict.error = verdict.error.or_else(|| reason.told(app, &choice));
         match choice {
             DnsChoice::Clusters(picked) => {
                 let (at, set) = picked.first().and_then(|at| Some((*at, record.of(*at)?)))?;
@@ -197,11 +199,15 @@ impl<'t> Resolution<'t, '_, '_> {
             IpAddr::V6(ip) => embedded_ipv4(ip)
                 .map_or((address, 0), |(inner, offset)| (IpAddr::V4(inner), offset)),
         };
-        if scope > 0 && steering.is_nowhere(self.table, leaf, known) {
+        if scope > 0
+            && let Some(block) = steering.nowhere(self.table, leaf, known)
+            // All of it lies there, or nothing was told of the address inside.
+            && (subnet.source() >= offset + block || subnet.source() <= offset)
+        {
             return Client {
                 address: self.source,
                 leaf: self.table.leaf(self.source),
-                scope: subnet.source(),
+                scope: scope.max(offset + block).max(subnet.source()),
             };
         }
         let stuck = match known {

@@ -8,7 +8,7 @@ use windrose_telemetry::{rcode_cell, rcode_label};
 
 use super::record::{Record, Told};
 use crate::answer::Transport;
-use crate::limit::{Action, Limited};
+use crate::limit::{Action, Judgement, Limited};
 use crate::query::{HEADER, Parsed, Query, Scratch, parse, question};
 
 /// Appends the line with its end.
@@ -150,17 +150,19 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
         ttl: told.and_then(|told| ttl(told, record.answer.kept())),
         size: record.answer.len(),
         truncated: told.is_some_and(|told| told.truncated),
-        limited: record
-            .judgement
-            .queries
-            .or(record.judgement.responses)
-            .map(word),
+        limited: decisive(&record.judgement).map(word),
         stamp: Text::Stamp(record.stamp),
         draw: Text::Draw(record.draw),
         now: record.now,
         query: Text::Hex(record.query.kept()),
         over: record.over,
     }
+}
+
+/// What decided: the limiter of queries where it acted, else the other one, which was asked then.
+fn decisive(judgement: &Judgement) -> Option<Limited> {
+    let acted = judgement.queries.filter(|limited| !limited.dry_run);
+    acted.or(judgement.responses).or(judgement.queries)
 }
 
 const fn word(limited: Limited) -> &'static str {

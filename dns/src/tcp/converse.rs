@@ -38,10 +38,13 @@ pub(super) async fn converse(
     let _ = stream.set_nodelay(true);
     let (mut incoming, mut outgoing) = (Vec::with_capacity(ROOM), Vec::new());
     let mut silence = pin!(sleep(idle));
+    let mut idle;
     // One and the same for all rounds: a new one would queue up at the channel for each message.
     let mut ended = pin!(ending.wait_for(|ending| *ending));
     loop {
-        let taken = desk.answer(&incoming, peer, &mut outgoing);
+        // How long it may be silent now is what its answers say (RFC 7828 section 3.2.2).
+        let taken;
+        (taken, idle) = desk.answer(&incoming, peer, &mut outgoing);
         if taken.octets > 0 {
             last_turn.store(desk.turn(), Ordering::Relaxed);
             silence.as_mut().reset(Instant::now() + idle);

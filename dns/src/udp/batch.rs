@@ -7,7 +7,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use windrose_mmsg::Batch;
 use windrose_telemetry::DnsEvent;
 
-use super::{QUERY_ROOM, Worker, pause};
+use super::{Pauses, QUERY_ROOM, Worker};
 use crate::answer::Transport;
 use crate::gate::{Passing, ticks};
 use crate::manners::{Asked, clock};
@@ -28,10 +28,14 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
         }
         _ => {}
     }
-    let room = |size: u16| Batch::new(BATCH, QUERY_ROOM, usize::from(size));
+    let room = |size: u16| {
+        let size = usize::from(size);
+        Batch::new(BATCH, QUERY_ROOM.max(size), size)
+    };
     let mut size = worker.manners.load().udp_size();
     let mut batch = room(size);
     let mut scratch = Scratch::new();
+    let mut pauses = Pauses::default();
     while !worker.is_stopped() {
         let wanted = worker.manners.load().udp_size();
         if wanted != size {
@@ -46,7 +50,7 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
             match error.kind() {
                 // A timeout; a signal; an ICMP message about an earlier answer.
                 ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionRefused => {}
-                _ => pause(&error),
+                _ => pauses.pause(&error),
             }
             continue;
         }

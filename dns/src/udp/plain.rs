@@ -4,18 +4,22 @@ use std::io::{self, ErrorKind};
 
 use windrose_telemetry::DnsEvent;
 
-use super::{QUERY_ROOM, Worker, pause};
+use super::{Pauses, Worker};
 use crate::answer::Transport;
 use crate::gate::{Passing, ticks};
 use crate::manners::{Asked, clock};
 use crate::query::Scratch;
 use crate::respond::respond;
 
+/// The largest query: what a configuration may announce.
+const MOST: usize = 4_096;
+
 #[allow(clippy::unnecessary_wraps, reason = "the same shape as with batches")]
 pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
-    let mut packet = [0; QUERY_ROOM];
+    let mut packet = [0; MOST];
     let mut out = [0; u16::MAX as usize];
     let mut scratch = Scratch::new();
+    let mut pauses = Pauses::default();
     while !worker.is_stopped() {
         let received = worker.socket.recv_from(&mut packet);
         let table = worker.reader.load();
@@ -28,7 +32,7 @@ pub(super) fn run(mut worker: Worker<'_>) -> io::Result<()> {
                     | ErrorKind::Interrupted
                     | ErrorKind::ConnectionRefused
                     | ErrorKind::ConnectionReset => {}
-                    _ => pause(&error),
+                    _ => pauses.pause(&error),
                 }
                 continue;
             }

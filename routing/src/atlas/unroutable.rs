@@ -2,29 +2,33 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address says nothing about where its client is: private, link-local, loopback,
-/// shared (RFC 6598), unspecified, multicast or reserved.
+/// Length of the block around an address that says nothing about where its clients are: private,
+/// link-local, loopback, shared (RFC 6598), unspecified, multicast or reserved. `None` for any other.
 #[inline]
-pub(crate) const fn is_unroutable(address: IpAddr) -> bool {
+pub(crate) const fn unroutable(address: IpAddr) -> Option<u8> {
     match address {
         IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();
-            matches!(
-                (a, b),
-                (0 | 10 | 127 | 224.., _)
-                    | (100, 64..=127)
-                    | (169, 254)
-                    | (172, 16..=31)
-                    | (192, 168)
-            )
+            match (a, b) {
+                (224.., _) => Some(3),
+                (0 | 10 | 127, _) => Some(8),
+                (100, 64..=127) => Some(10),
+                (172, 16..=31) => Some(12),
+                (169, 254) | (192, 168) => Some(16),
+                _ => None,
+            }
         }
         // Global unicast is 2000::/3, NAT64 and 6to4 being in use beside or inside it; what is
         // left over is unassigned, so only the well-known others are named.
         IpAddr::V6(ip) => {
             let [first, ..] = ip.segments();
-            matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xffff)
-                || ip.is_loopback()
-                || ip.is_unspecified()
+            match first {
+                0xfc00..=0xfdff => Some(7),
+                0xfe80..=0xfeff => Some(9),
+                0xff00.. => Some(8),
+                _ if ip.is_loopback() || ip.is_unspecified() => Some(128),
+                _ => None,
+            }
         }
     }
 }
@@ -55,7 +59,7 @@ mod tests {
             "::",
             "255.255.255.255",
         ] {
-            assert!(is_unroutable(text.parse().unwrap()), "{text}");
+            assert!(unroutable(text.parse().unwrap()).is_some(), "{text}");
         }
         for text in [
             "8.8.8.8",
@@ -65,7 +69,7 @@ mod tests {
             "2001:db8::1",
             "64:ff9b::808:808",
         ] {
-            assert!(!is_unroutable(text.parse().unwrap()), "{text}");
+            assert!(unroutable(text.parse().unwrap()).is_none(), "{text}");
         }
     }
 }

@@ -361,9 +361,13 @@ fn promise(trace: &mut DnsTrace, table: &Table, entry: &AppEntry, steering: Stee
         IpAddr::V6(_) => 56,
     };
     trace.scope = trace.scope.max(alike).max(stuck);
-    if alike > 0 && steering.is_nowhere(table, table.leaf(trace.client), known) {
+    if alike > 0
+        && steering
+            .nowhere(table, table.leaf(trace.client), known)
+            .is_some()
+    {
         trace.steps.push(format!(
-            "{known} is not routed and no rule names it: as a client subnet it says nothing, its resolver's address counts, and the scope is the length that was sent"
+            "{known} is not routed and no rule names it: as a client subnet it says nothing, its resolver's address counts, for no more than the length that was sent"
         ));
     }
     trace

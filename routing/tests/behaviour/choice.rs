@@ -10,7 +10,7 @@ use windrose_model::{
     WhenAllDown,
 };
 use windrose_routing::geo::GeoDb;
-use windrose_routing::{Data, DnsChoice, Table, compile, prefix_key};
+use windrose_routing::{Data, DnsChoice, Standing, Table, compile, prefix_key};
 
 /// The Table of one app whose clusters in `down` are down.
 fn table(app: App, data: &Data, down: &[&str], change: impl Fn(&mut Status)) -> Table {
@@ -227,6 +227,16 @@ fn half_alive_leaves_a_tier_or_answers_with_all_of_it() {
         3_000,
     );
     assert_eq!(one.len(), 2, "two of three up is enough, {one:?}");
+    let standing = |last, down: &[&str]| {
+        let table = table(groups(last), &no_geo(), down, |_| {});
+        let (_, entry) = table.apps().next().unwrap();
+        entry.standing()
+    };
+    assert_eq!(standing(false, down), Standing::Steered);
+    assert_eq!(standing(true, down), Standing::HalfAlive);
+    assert_eq!(standing(true, &["frankfurt"]), Standing::Steered);
+    let all = &["frankfurt", "oregon", "singapore"];
+    assert_eq!(standing(true, all), Standing::AllDown);
 }
 
 #[test]

@@ -51,11 +51,12 @@ fn the_client_subnet_steers_and_is_echoed_with_its_scope() {
         NOERROR aa rd shop.example.com. A
         shop.example.com. 30 A 192.0.2.1
         opt 1232 version 0 subnet 64:ff9b::a09:900/120 scope 109
-        # Teredo keeps the client's address at its end, which /56 does not tell: steered by resolver.
+        # Teredo keeps the client's address at its end, which /56 does not tell: steered by resolver, and
+        # the scope says that it would have to be longer.
         ? shop.example.com A subnet=2001:0:102:300::/56 from=10.9.9.9
         NOERROR aa rd shop.example.com. A
         shop.example.com. 30 A 192.0.2.1
-        opt 1232 version 0 subnet 2001:0:102:300::/56 scope 56
+        opt 1232 version 0 subnet 2001:0:102:300::/56 scope 99
         # One scope per answer, also through an alias.
         ? toapp.example.com A subnet=10.9.9.0/24
         NOERROR aa rd toapp.example.com. A
