@@ -38,14 +38,15 @@ struct Claim {
 fn around(keys: &str) -> String {
     let words: BTreeSet<&str> = keys.split(|c: char| !c.is_alphanumeric()).collect();
     let named = || CLUSTERS.iter().filter(|(name, _)| words.contains(name));
-    let lines = |line: &dyn Fn((usize, &(&str, &str))) -> String| -> String {
-        named().enumerate().map(line).collect()
-    };
-    let regions = lines(&|(_, (name, place))| format!("  at-{name}: {place}\n"));
-    let clusters = lines(&|(at, (name, _))| {
+    let regions = named().map(|(name, place)| format!("  at-{name}: {place}\n"));
+    let regions: String = regions.collect();
+    let clusters = named().enumerate().map(|(at, (name, _))| {
         format!("  {name}: {{region: at-{name}, addresses: [192.0.2.{at}]}}\n")
     });
-    let endpoints = lines(&|(at, (name, _))| format!("{name}: [\"192.0.2.{at}:80\"], "));
+    let clusters: String = clusters.collect();
+    let endpoints =
+        (named().enumerate()).map(|(at, (name, _))| format!("{name}: [\"192.0.2.{at}:80\"], "));
+    let endpoints: String = endpoints.collect();
     // Reading the database is most of what an answer costs here.
     let by_place = ["countries", "continents", "nearest"];
     let geo = match by_place.iter().any(|word| words.contains(word)) {
