@@ -162,10 +162,10 @@ impl Chooser<'_> {
             if self.trickle > 0
                 && let Some((lead, tier, up)) = self.trickled(at, state.up, see)
             {
-                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+                return self.several(lead, tier, up, answers, true);
             }
             if let Some(lead) = self.admitted(at, tier, up, see) {
-                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+                return self.several(lead, tier, up, answers, true);
             }
             sent_on.get_or_insert((at, tier, up));
         }
@@ -174,7 +174,7 @@ impl Chooser<'_> {
             if let Some((at, tier, up)) = half_alive {
                 see(Seen::HalfAliveUsed { tier: at });
                 if let Some(lead) = self.admitted(at, tier, up, see) {
-                    return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+                    return self.several(lead, tier, up, answers, true);
                 }
             }
             see(Seen::SharesIgnored);
@@ -183,7 +183,7 @@ impl Chooser<'_> {
                     tier: at,
                     cluster: lead,
                 });
-                return DnsChoice::Clusters(with_successors(lead, tier, up, answers));
+                return self.several(lead, tier, up, answers, true);
             }
         }
         if let Some((at, tier, _)) = half_alive {
@@ -193,7 +193,7 @@ impl Chooser<'_> {
                     tier: at,
                     cluster: lead,
                 });
-                return DnsChoice::Clusters(with_successors(lead, tier, all, answers));
+                return self.several(lead, tier, all, answers, false);
             }
         }
         see(Seen::AllDown);
@@ -280,7 +280,7 @@ impl Chooser<'_> {
                     tier: at,
                     cluster: lead,
                 });
-                return DnsChoice::Clusters(with_successors(lead, tier, tier.mask & mask, answers));
+                return self.several(lead, tier, tier.mask & mask, answers, false);
             }
         }
         DnsChoice::Nodata
@@ -297,8 +297,7 @@ impl Chooser<'_> {
         see: &mut impl FnMut(Seen),
     ) -> Option<u8> {
         while let Some(lead) = self.best(tier, up) {
-            let share = self.state.shares[usize::from(lead)];
-            if share >= 10_000 || self.die(lead) < share {
+            if self.is_admitted(lead) {
                 see(Seen::Won {
                     tier: at,
                     cluster: lead,
@@ -336,6 +335,38 @@ impl Chooser<'_> {
         see(Seen::Trickled { tier: used });
         let lead = self.admitted(at, tier, up, see)?;
         Some((lead, tier, up))
+    }
+
+    /// The lead and its fixed successors among `mask`. A successor takes traffic as the lead does, so
+    /// it too has a weight, or stands by for those that have, and a share that admits this key;
+    /// shares are not asked where those are wanted that health would leave out.
+    #[inline]
+    fn several(&self, lead: u8, tier: &Tier, mask: u16, answers: u8, by_share: bool) -> DnsChoice {
+        let mut picked = Picked::default();
+        picked.push(lead);
+        if answers > 1 {
+            let members = || tier.members.iter().filter(|(c, _)| mask & (1 << c) != 0);
+            let stands_by = !members().any(|(_, weight)| *weight > 0);
+            let after = members().filter(|(c, _)| *c > lead);
+            let before = members().filter(|(c, _)| *c < lead);
+            for &(cluster, _) in after
+                .chain(before)
+                .filter(|(c, weight)| {
+                    (stands_by || *weight > 0) && (!by_share || self.is_admitted(*c))
+                })
+                .take(usize::from(answers) - 1)
+            {
+                picked.push(cluster);
+            }
+        }
+        DnsChoice::Clusters(picked)
+    }
+
+    /// Whether this cluster's share takes this key.
+    #[inline]
+    fn is_admitted(&self, cluster: u8) -> bool {
+        let share = self.state.shares[usize::from(cluster)];
+        share >= 10_000 || self.die(cluster) < share
     }
 
     /// 0 to 9,999, fixed for this key and cluster: monotone as a share grows.
@@ -425,25 +456,6 @@ impl Standing {
         }
         standing
     }
-}
-
-/// The lead and its fixed successors in the tier.
-#[inline]
-fn with_successors(lead: u8, tier: &Tier, mask: u16, answers: u8) -> Picked {
-    let mut picked = Picked::default();
-    picked.push(lead);
-    if answers > 1 {
-        let after = tier.members.iter().filter(|(c, _)| *c > lead);
-        let before = tier.members.iter().filter(|(c, _)| *c < lead);
-        for &(cluster, _) in after
-            .chain(before)
-            .filter(|(c, _)| mask & (1 << c) != 0)
-            .take(usize::from(answers) - 1)
-        {
-            picked.push(cluster);
-        }
-    }
-    picked
 }
 
 #[cfg(test)]

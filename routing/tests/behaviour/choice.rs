@@ -529,3 +529,73 @@ fn where_everything_is_drained_the_proxy_tries_what_dns_answers() {
     assert_eq!(entry.choose_http(view, 0, 1, 0), Some(0));
     assert_eq!(entry.choose_http(view, 0, 1, 1), None, "fenced in");
 }
+
+#[test]
+fn a_cluster_of_weight_0_is_no_further_answer_beside_one_with_a_weight() {
+    let steps = || {
+        let weights = [
+            ("frankfurt", 1),
+            ("oregon", 0),
+            ("singapore", 0),
+            ("virginia", 0),
+        ];
+        vec![weighted(&weights)]
+    };
+    let answers = |down: &[&str]| {
+        let mut shop = app("shop.example.com", steps());
+        shop.answers = 2;
+        shares(&table(shop, &no_geo(), down, |_| {}), 1_000)
+    };
+    assert_eq!(answers(&[]).into_keys().collect::<Vec<_>>(), ["frankfurt"]);
+    assert_eq!(
+        answers(&["frankfurt", "singapore"])
+            .into_keys()
+            .collect::<Vec<_>>(),
+        ["oregon virginia", "virginia oregon"],
+        "where all that are left stand by, it is the turn of all"
+    );
+}
+
+#[test]
+fn a_dial_or_a_ramp_bounds_a_cluster_among_several_answers_too() {
+    for (percent, answers) in [(2.0, 2), (2.0, 4), (25.0, 4), (50.0, 3)] {
+        let mut shop = app("shop.example.com", vec![]);
+        shop.answers = answers;
+        let table = table(shop, &no_geo(), &[], |s| {
+            let share = Percent::new(percent).unwrap();
+            Arc::make_mut(&mut s.apps[0]).clusters[1].share = share;
+        });
+        let shares = shares(&table, 20_000);
+        let with = |cluster: &str| {
+            let holds = |(names, _): &(&String, &u64)| names.contains(cluster);
+            let times: u64 = shares.iter().filter(holds).map(|(_, times)| times).sum();
+            times as f64 / 200.0
+        };
+        assert!(
+            with("oregon") < percent + 1.0,
+            "{answers} answers, {percent} %: {} % have it",
+            with("oregon")
+        );
+        if answers == 4 {
+            assert!(with("oregon") > percent - 1.0 && with("virginia") > 99.9);
+        }
+    }
+}
+
+#[test]
+fn health_before_shares_where_a_tier_is_answered_whatever_its_health() {
+    let mut shop = app("shop.example.com", vec![]);
+    shop.answers = 4;
+    let table = table(
+        shop,
+        &no_geo(),
+        &["frankfurt", "oregon", "singapore"],
+        |s| {
+            for cluster in &mut Arc::make_mut(&mut s.apps[0]).clusters[..3] {
+                cluster.share = Percent::ZERO;
+            }
+        },
+    );
+    let four = answer(&table, "192.0.2.1", 1);
+    assert_eq!(four.split(' ').count(), 4, "half alive: {four}");
+}
