@@ -60,7 +60,11 @@ impl Reader<'_> {
     /// The owner and the origin are afterwards what they were before (RFC 1035 section 5.1).
     fn include(&mut self, page: &Page<'_>, path: Token, origin: DnsName) {
         self.marks = None;
-        match self.includes.open(page.source, &page.show(path)) {
+        let written = std::str::from_utf8(path.of(page.text));
+        let opened = written
+            .map_err(|_| "the path is not UTF-8".to_owned())
+            .and_then(|written| self.includes.open(page.source, written));
+        match opened {
             Ok((source, text)) => {
                 let owner = self.last_owner.take();
                 self.text(source, &text, origin);

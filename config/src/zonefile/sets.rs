@@ -11,7 +11,7 @@ use crate::source::Span;
 /// Where the first record of each RRset was written, sorted by owner and type.
 pub(crate) type Places = Vec<(DnsName, RecordType, Span)>;
 
-/// Nobody reads more of the same.
+/// Warnings told; nobody reads more of the same. Errors are told all: one more refuses the file.
 const TOLD: usize = 1_000;
 
 /// The records of one zone.
@@ -60,7 +60,11 @@ impl Written {
             Some((first.owner.clone(), set))
         });
         let records = sets.collect();
-        told.truncate(TOLD);
+        let mut warnings = 0;
+        told.retain(|problem: &Problem| {
+            warnings += usize::from(!problem.is_error());
+            problem.is_error() || warnings <= TOLD
+        });
         problems.append(&mut told);
         (records, places)
     }

@@ -59,6 +59,34 @@ fn a_path_of_an_include_is_relative_to_the_file_it_stands_in() {
 }
 
 #[test]
+fn a_long_path_of_an_include_is_read_whole() {
+    let long = format!("{}/{}.zone", "d".repeat(100), "f".repeat(100));
+    let folder = folder(&[
+        ("zones/a.zone", &format!("{HEAD}$INCLUDE {long}\n")),
+        (&format!("zones/{long}"), "c A 192.0.2.1\n"),
+    ]);
+    assert!(has(&read(folder.path()).unwrap(), "c.a.example"));
+    let octets = [HEAD.as_bytes(), b"$INCLUDE caf\xe9.zone\n"].concat();
+    fs::write(folder.path().join("zones/a.zone"), octets).unwrap();
+    let report = read(folder.path()).unwrap_err().to_string();
+    assert!(report.contains("the path is not UTF-8"), "{report}");
+}
+
+#[test]
+fn an_error_is_told_however_many_warnings_stand_before_it() {
+    let zone = format!("{HEAD}{}", "a A 192.0.2.1\n".repeat(1_100));
+    let folder = folder(&[("zones/a.zone", &zone)]);
+    let yaml = "{schema: 1, zones: {a.example: {file: zones/a.zone, records: [\
+                {name: z, type: A, values: [192.0.2.1, 192.0.2.1]}]}}}";
+    fs::write(folder.path().join("w.yaml"), yaml).unwrap();
+    let report = read(folder.path()).unwrap_err().to_string();
+    assert!(
+        report.contains("z.a.example A has this value already"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_link_that_leads_out_of_the_folder_is_refused() {
     let folder = folder(&[
         ("zones/a.zone", &format!("{HEAD}$INCLUDE link.zone\n")),
