@@ -30,7 +30,7 @@ mod threads;
 
 use data_dir::{DataDir, DataDirError};
 pub(crate) use manners::{DnsManners, SecretsLoadError};
-pub(crate) use serials::Serials;
+pub(crate) use serials::{Serials, SerialsError};
 use threads::Threads;
 
 /// Beyond the grace of exchanges: what closing and joining takes.
@@ -75,6 +75,8 @@ pub(crate) enum StartError {
     DataDir(#[from] DataDirError),
     #[error(transparent)]
     CookieSecrets(#[from] SecretsLoadError),
+    #[error(transparent)]
+    Serials(#[from] SerialsError),
     #[error("cannot start {part}: {source}")]
     Thread {
         part: &'static str,
@@ -99,7 +101,7 @@ impl Node {
         let metrics = Metrics::new();
         let dns_manners = DnsManners::new(config, sockets.dns_tcp.len(), Arc::clone(&metrics))?;
         let data_dir = DataDir::open(&config.data_dir)?;
-        let mut serials = Serials::open(data_dir.path());
+        let mut serials = Serials::open(data_dir.path())?;
         let model = serials.give(model, counted, None);
         let shared = Arc::new(Shared::new());
         let options = control_options(config, &data_dir, descriptors, &shared)?;

@@ -192,6 +192,9 @@ pub(super) fn start_failure(error: StartError) -> Failure {
             Failure::new(Exit::Usage, "cookie-secrets-unusable", message)
                 .help("one secret: openssl rand -hex 16")
         }
+        StartError::Serials(_) => Failure::new(Exit::Usage, "serials-unreadable", message).help(
+            "mend the file, or move it away if zones are meant to count from 1 again",
+        ),
         StartError::Thread { .. } => Failure::new(Exit::No, "cannot-start", message),
     }
 }

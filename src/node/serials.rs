@@ -1,12 +1,14 @@
 //! Serials of zones: counted where the configuration names none, and kept in the data directory so
 //! that they never go back. No clock: a serial is the number of contents that a zone has had.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use windrose_model::{DnsName, Model, RrSet, Soa, Zone};
+use windrose_model::{DnsName, Model, RecordType, RrSet, Soa, SteeredData, SteeredRecord, Zone};
 
 /// What is known of zones, those that are gone too: one may come back.
 #[derive(Debug, Default)]
@@ -24,25 +26,42 @@ struct Known {
 }
 
 impl Serials {
-    /// Reads what the last run wrote down; lines that cannot be read are left out.
-    pub(crate) fn open(data_dir: &Path) -> Self {
+    /// Reads what the last run wrote down. Lines that cannot be read are told and left out, and the
+    /// file is kept beside as `serials.damaged`.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read: to go on would be to count from 1 again, below what
+    /// others have seen.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, SerialsError> {
         let file = data_dir.join("serials");
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let known = text.lines().filter_map(|line| {
-            let mut words = line.split(' ');
-            let serial = words.next()?.parse().ok()?;
-            let fingerprint = u64::from_str_radix(words.next()?, 16).ok()?;
-            let apex = DnsName::parse(words.next()?).ok()?;
-            let known = Known {
-                fingerprint,
-                serial,
-            };
-            Some((apex, known))
-        });
-        Self {
-            known: known.collect(),
-            file,
+        let octets = match fs::read(&file) {
+            Ok(octets) => octets,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(SerialsError { file, source }),
+        };
+        let mut known = BTreeMap::new();
+        let mut bad = Vec::new();
+        for (number, line) in (1..).zip(octets.split(|octet| *octet == b'\n')) {
+            match read_line(line) {
+                Some((apex, of)) => drop(known.insert(apex, of)),
+                None if line.is_empty() => {}
+                None => bad.push(number),
+            }
         }
+        if let Some(first) = bad.first() {
+            let kept = file.with_extension("damaged");
+            let copied = fs::copy(&file, &kept);
+            tracing::error!(
+                "{}: {} lines cannot be read, the first is line {first}; their zones count from 1 again. {}",
+                file.display(),
+                bad.len(),
+                match copied {
+                    Ok(_) => format!("the file as it was is {}", kept.display()),
+                    Err(e) => format!("{} cannot be written ({e})", kept.display()),
+                }
+            );
+        }
+        Ok(Self { known, file })
     }
 
     /// Gives each zone in `counted` its serial: that of before while its content is the same, else
@@ -55,15 +74,20 @@ impl Serials {
         previous: Option<&Model>,
     ) -> Arc<Model> {
         let mut changed = false;
+        let counted: BTreeSet<_> = counted.iter().collect();
+        let steered = LazyCell::new(|| Steered::of(&model));
+        let steered_before = LazyCell::new(|| previous.map(Steered::of).unwrap_or_default());
+        let is_steered_as_before = previous.is_some_and(|old| steers_alike(old, &model));
         for (apex, zone) in model.zones() {
             let is_counted = counted.contains(apex);
             let before = self.known.get(apex).copied();
-            let same = |model: &Model| {
-                let old = model.zone(apex);
-                old.is_some_and(|old| same_content(old, zone))
+            let same = |old: &Zone| {
+                let alike = || steered_before.below(apex) == steered.below(apex);
+                same_content(old, zone) && (is_steered_as_before || alike())
             };
+            let old = previous.and_then(|model| model.zone(apex));
             let now = match before {
-                Some(before) if previous.is_some_and(same) => Known {
+                Some(before) if old.is_some_and(|old| same(old)) => Known {
                     serial: if is_counted {
                         before.serial
                     } else {
@@ -72,11 +96,18 @@ impl Serials {
                     ..before
                 },
                 _ => {
-                    let old = before.and_then(|known| {
-                        let old = previous.and_then(|model| model.zone(apex))?;
-                        Some((known.fingerprint, &**old))
-                    });
-                    let now = old.map_or_else(|| fingerprint(zone), |old| moved(old, zone));
+                    let now = match (before, old) {
+                        (Some(known), Some(old)) => {
+                            let moved = moved((known.fingerprint, old), zone);
+                            match is_steered_as_before {
+                                true => moved,
+                                false => moved
+                                    .wrapping_sub(print_of_steered(steered_before.below(apex)))
+                                    .wrapping_add(print_of_steered(steered.below(apex))),
+                            }
+                        }
+                        _ => fingerprint(zone).wrapping_add(print_of_steered(steered.below(apex))),
+                    };
                     next(before, now, is_counted, zone.soa.serial)
                 }
             };
@@ -98,6 +129,7 @@ impl Serials {
         if changed {
             self.write();
         }
+        drop(steered);
         let serial = |apex: &DnsName| self.known.get(apex).map(|known| known.serial);
         Arc::new(model.with_serials(serial, previous))
     }
@@ -108,15 +140,84 @@ impl Serials {
             .known
             .iter()
             .map(|(apex, known)| format!("{} {:016x} {apex}\n", known.serial, known.fingerprint));
-        let fresh = self.file.with_extension("new");
-        let written = fs::write(&fresh, lines.collect::<String>())
-            .and_then(|()| fs::rename(&fresh, &self.file));
-        if let Err(e) = written {
+        let text: String = lines.collect();
+        if let Err(e) = replace(&self.file, text.as_bytes()) {
             tracing::error!(
                 "{} cannot be written ({e}); the node serves, and its next start may give a serial again",
                 self.file.display()
             );
         }
+    }
+}
+
+/// Why serials cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot read the serials of zones in {file}: {source}; without them zones would count from 1 again"
+)]
+pub(crate) struct SerialsError {
+    file: PathBuf,
+    source: io::Error,
+}
+
+/// `serial fingerprint apex`.
+fn read_line(line: &[u8]) -> Option<(DnsName, Known)> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let serial = words.next()?.parse().ok()?;
+    let fingerprint = u64::from_str_radix(words.next()?, 16).ok()?;
+    let apex = DnsName::parse(words.next()?).ok()?;
+    let known = Known {
+        fingerprint,
+        serial,
+    };
+    Some((apex, known))
+}
+
+/// The old file or the new one, whole, whenever the machine stops.
+fn replace(file: &Path, octets: &[u8]) -> io::Result<()> {
+    let fresh = file.with_extension("new");
+    let mut written = File::create(&fresh)?;
+    written.write_all(octets)?;
+    written.sync_all()?;
+    fs::rename(&fresh, file)?;
+    match file.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Whether two Models have the same steered records in the same zones.
+fn steers_alike(a: &Model, b: &Model) -> bool {
+    let zones = a.zones().iter().zip(b.zones());
+    Arc::ptr_eq(a.steered(), b.steered())
+        && a.zones().len() == b.zones().len()
+        && zones.map(|(a, b)| (&a.0, &b.0)).all(|(a, b)| a == b)
+}
+
+/// The steered records of a Model by the zone they lie in.
+#[derive(Default)]
+struct Steered<'m>(BTreeMap<&'m DnsName, Vec<SteeredEntry<'m>>>);
+
+type SteeredEntry<'m> = &'m ((DnsName, RecordType), SteeredRecord);
+
+impl<'m> Steered<'m> {
+    fn of(model: &'m Model) -> Self {
+        let mut zones = BTreeMap::<_, Vec<_>>::new();
+        for entry in model.steered().iter() {
+            let mut above = std::iter::successors(Some(entry.0.0.clone()), DnsName::parent);
+            let apex = above.find_map(|name| {
+                let at = model.zones().binary_search_by(|(apex, _)| apex.cmp(&name));
+                Some(&model.zones()[at.ok()?].0)
+            });
+            if let Some(apex) = apex {
+                zones.entry(apex).or_default().push(entry);
+            }
+        }
+        Self(zones)
+    }
+
+    fn below(&self, apex: &DnsName) -> &[SteeredEntry<'m>] {
+        self.0.get(apex).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -197,6 +298,31 @@ fn print(owner: &DnsName, set: &RrSet) -> u64 {
     hash.mixed()
 }
 
+/// What clusters answer; the steps that choose one are no content.
+fn print_of_steered(steered: &[SteeredEntry<'_>]) -> u64 {
+    let mut sum = 0_u64;
+    for ((owner, _), record) in steered {
+        let mut add = |cluster: &str, set| {
+            let mut hash = Fnv::new();
+            for name in [record.app.as_str(), cluster] {
+                hash.add(name.as_bytes());
+                hash.add(&[0]);
+            }
+            hash.add(&print(owner, set).to_be_bytes());
+            sum = sum.wrapping_add(hash.mixed());
+        };
+        match &record.data {
+            SteeredData::ByCluster(sets) => {
+                for (cluster, set) in sets {
+                    add(cluster.as_str(), set);
+                }
+            }
+            SteeredData::Hints(set) => add("", set),
+        }
+    }
+    sum
+}
+
 /// FNV-1a.
 struct Fnv(u64);
 
@@ -242,7 +368,7 @@ mod tests {
     #[test]
     fn a_serial_counts_contents_and_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let mut serials = Serials::open(folder.path());
+        let mut serials = Serials::open(folder.path()).unwrap();
         let (first, model) = serial(&mut serials, load("", "192.0.2.1", None), None);
         let (same, again) = serial(
             &mut serials,
@@ -261,7 +387,7 @@ mod tests {
         );
         assert_eq!(second, 2);
 
-        let mut serials = Serials::open(folder.path());
+        let mut serials = Serials::open(folder.path()).unwrap();
         assert_eq!(
             serial(&mut serials, load("", "192.0.2.2", None), None).0,
             2,
@@ -277,7 +403,7 @@ mod tests {
     #[test]
     fn a_serial_of_the_configuration_is_used_and_counted_on_when_it_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let mut serials = Serials::open(folder.path());
+        let mut serials = Serials::open(folder.path()).unwrap();
         let own = load(", serial: 2026010100", "192.0.2.1", None);
         assert_eq!(serial(&mut serials, own, None).0, 2_026_010_100);
         assert_eq!(
@@ -288,6 +414,57 @@ mod tests {
             serial(&mut serials, load("", "192.0.2.2", None), None).0,
             2_026_010_101
         );
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_no_other_and_the_file_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("serials");
+        let octets = b"7 \xff a.example\nnonsense\n41 0000000000000001 a.example\n";
+        fs::write(&file, octets).unwrap();
+        let mut serials = Serials::open(folder.path()).unwrap();
+        assert_eq!(
+            serial(&mut serials, load("", "192.0.2.1", None), None).0,
+            42
+        );
+        let kept = folder.path().join("serials.damaged");
+        assert_eq!(fs::read(kept).unwrap(), octets);
+        let written = fs::read_to_string(file).unwrap();
+        assert!(written.starts_with("42 ") && written.lines().count() == 1);
+    }
+
+    #[test]
+    fn serials_that_cannot_be_read_are_no_fresh_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("serials")).unwrap();
+        let refused = Serials::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("serials of zones in"), "{refused}");
+    }
+
+    #[test]
+    fn what_any_cluster_answers_is_content() {
+        let text = |second: &str| {
+            format!(
+                "{{schema: 1, regions: {{r: {{lat: 50, lon: 8}}}}, clusters: {{\
+                 eu: {{region: r, addresses: [192.0.2.1]}}, us: {{region: r, addresses: [192.0.2.2]}}}}, \
+                 apps: {{shop: {{hosts: [shop.a.example], versions: {{v: {{endpoints: \
+                 {{eu: ['10.0.0.1:80'], us: ['10.0.0.2:80']}}}}}}}}}}, \
+                 zones: {{a.example: {{soa: {{mname: ns, rname: me}}, records: [\
+                 {{name: '@', type: NS, value: ns}}, {{name: ns, type: A, value: 192.0.2.9}}, \
+                 {{name: mail, type: TXT, app: shop, by_cluster: {{eu: one, us: {second}}}}}]}}}}}}"
+            )
+        };
+        let load = |second, before| load_text("text", &text(second), Revision(1), before).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut serials = Serials::open(folder.path()).unwrap();
+        let (first, model) = serial(&mut serials, load("two", None), None);
+        let (same, model) = serial(&mut serials, load("two", Some(&model)), Some(&model));
+        assert_eq!((first, same), (1, 1));
+        let (second, _) = serial(&mut serials, load("three", Some(&model)), Some(&model));
+        assert_eq!(second, 2);
+        let mut serials = Serials::open(folder.path()).unwrap();
+        assert_eq!(serial(&mut serials, load("three", None), None).0, 2);
+        assert_eq!(serial(&mut serials, load("two", None), None).0, 3);
     }
 
     #[test]
