@@ -199,6 +199,16 @@ impl<'a> RDataRef<'a> {
         DnsName::from_wire(self.target()?)
     }
 
+    /// The effective target name of an SVCB or HTTPS record of this owner: `.` is the owner itself
+    /// (RFC 9460 section 2.5.2). `None` for other types.
+    pub fn service_target(self, owner: &DnsName) -> Option<DnsName> {
+        self.svc_params()?;
+        match self.target()? {
+            [0] => Some(owner.clone()),
+            target => DnsName::from_wire(target),
+        }
+    }
+
     /// The parameters of an SVCB or HTTPS record.
     pub fn svc_params(self) -> Option<SvcParams<'a>> {
         if !matches!(self.rtype, RecordType::SVCB | RecordType::HTTPS) {

@@ -94,12 +94,12 @@ fn draft() -> Draft {
         country: None,
     };
     draft.regions.insert(name("r"), region);
-    for cluster in CLUSTERS {
+    for (last, cluster) in (1..).zip(CLUSTERS) {
         let cluster = (
             name(cluster),
             Cluster {
                 region: name("r"),
-                addresses: vec![[192, 0, 2, 1].into()],
+                addresses: vec![[192, 0, 2, last].into()],
                 class: None,
                 cost_thousandths: 0,
                 dial: Percent::FULL,

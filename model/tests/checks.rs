@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use ipnet::{IpNet, Ipv4Net};
 use windrose_model::{
     App, ClientSet, Cluster, Coordinates, DnsName, Draft, FenceRule, GeoRules, HttpProbe, Model,
-    Name, Percent, Probe, RData, RecordType, Region, Revision, RrSet, Soa, Split, Step, Ttl,
-    Version, Weight, Zone, budget,
+    Name, Percent, Probe, RData, RecordType, Region, Revision, RrSet, Soa, Split, SteeredData,
+    SteeredRecord, Step, Ttl, Version, Weight, Zone, budget,
 };
 
 fn name(text: &str) -> Name {
@@ -158,6 +158,103 @@ fn a_sum_that_exceeds_its_budget_names_who_adds_most() {
         &said,
         "budget-exceeded apps: 60001 CIDRs in all steerings, at most 60000 are allowed; \
          `shop` has the most, 59999",
+    );
+}
+
+/// A record of `shop` that differs by cluster.
+fn steered(draft: &mut Draft, owner: &str, steering: Option<Vec<Step>>, data: SteeredData) {
+    let rtype = match &data {
+        SteeredData::ByCluster(_) => RecordType::TXT,
+        SteeredData::Hints(_) => RecordType::HTTPS,
+    };
+    let record = SteeredRecord {
+        app: name("shop"),
+        steering,
+        data,
+    };
+    draft.steered.insert((host(owner), rtype), record);
+}
+
+#[test]
+fn the_steering_of_a_record_counts_among_all() {
+    let text = |text: &str| {
+        let sets = [(name("eu"), set(&RData::txt(&[text]).unwrap()))];
+        SteeredData::ByCluster(sets.into())
+    };
+    let with = |of_app: u32| {
+        said(|draft| {
+            shop(draft).steering = geo(of_app);
+            steered(draft, "a.example.com", Some(geo(40_000)), text("a"));
+            steered(draft, "b.example.com", Some(geo(40_000)), text("b"));
+        })
+    };
+    assert_eq!(with(20_000), [""; 0], "equal ones count once");
+    check(
+        &with(20_001),
+        "budget-exceeded apps: 60001 CIDRs in all steerings, at most 60000 are allowed; \
+         `a.example.com` has the most, 40000",
+    );
+}
+
+#[test]
+fn clusters_of_one_answer_share_no_address() {
+    let with = |answers: u8, address: u8| {
+        said(|draft| {
+            let mut cluster = draft.clusters["eu"].clone();
+            cluster.addresses = vec![[192, 0, 2, 7].into(), [192, 0, 2, address].into()];
+            draft.clusters.insert(name("us"), cluster);
+            let endpoints = &mut shop(draft).versions.get_mut("v1").unwrap().endpoints;
+            endpoints.insert(name("us"), vec![([10, 0, 0, 2], 80).into()]);
+            shop(draft).answers = answers;
+        })
+    };
+    assert_eq!(with(1, 1), [""; 0], "one answers at a time");
+    assert_eq!(with(2, 2), [""; 0]);
+    check(
+        &with(2, 1),
+        "shared-address apps.shop.answers: an answer of several clusters would hold 192.0.2.1 \
+         twice: it is an address of both `eu` and `us`",
+    );
+}
+
+#[test]
+fn steered_hints_are_those_of_a_host_of_the_app() {
+    let service = |target: &str| {
+        let target = match target {
+            "." => vec![0],
+            target => host(target).wire().to_vec(),
+        };
+        RData::from_wire(RecordType::HTTPS, &[&[0, 1], &target[..]].concat()).unwrap()
+    };
+    let with = |owner: &str, targets: &[&str]| {
+        let data: Vec<_> = targets.iter().map(|target| service(target)).collect();
+        let set = RrSet::new(Ttl::new(60).unwrap(), &data).unwrap();
+        said(|draft| {
+            shop(draft).hosts.push(host("*.shop.example.com"));
+            steered(draft, owner, None, SteeredData::Hints(set));
+        })
+    };
+    for (owner, target) in [
+        ("shop.example.com", "."),
+        ("_8443._https.example.com", "shop.example.com"),
+        ("edge.example.com", "a.shop.example.com"),
+        ("a.shop.example.com", "."),
+    ] {
+        assert_eq!(with(owner, &[target]), [""; 0], "{owner} {target}");
+    }
+    check(
+        &with("edge.example.com", &["cdn.example.net"]),
+        "hints-of-other-host zones.example.com.records.edge.example.com.HTTPS: edge.example.com \
+         HTTPS leads to cdn.example.net, which is no host of app `shop`",
+    );
+    check(
+        &with("edge.example.com", &["."]),
+        "hints-of-other-host zones.example.com.records.edge.example.com.HTTPS: edge.example.com \
+         HTTPS leads to edge.example.com",
+    );
+    check(
+        &with("shop.example.com", &[".", "a.shop.example.com"]),
+        "hints-of-several-hosts",
     );
 }
 

@@ -313,3 +313,37 @@ fn columns_count_characters_and_long_lines_are_shown_in_part() {
             .all(|l| l.chars().count() < 130 || l.starts_with("error"))
     );
 }
+
+#[test]
+fn the_app_of_steered_hints_is_that_of_the_name_they_are_addresses_of() {
+    let text = |hints: &str| {
+        format!(
+            "{{schema: 1, clusters: {{eu: {{region: r, addresses: [192.0.2.1]}}}},\
+             regions: {{r: {{lat: 50, lon: 8}}}}, apps: {{\
+             cdn: {{hosts: ['*.cdn.example.com'], versions: {{v: {{endpoints: {{eu: ['10.0.0.1:80']}}}}}}}},\
+             shop: {{hosts: [shop.example.com], versions: {{v: {{endpoints: {{eu: ['10.0.0.2:80']}}}}}}}}}},\
+             zones: {{example.com: {{soa: {{mname: ns, rname: me}}, records: [\
+             {{name: '@', type: NS, value: ns.example.net.}}, {hints}]}}}}}}"
+        )
+    };
+    for (hints, app) in [
+        (
+            "{name: shop, type: HTTPS, value: 1 ., hints: steered}",
+            "shop",
+        ),
+        (
+            "{name: shop, type: HTTPS, value: 1 a.cdn, hints: steered}",
+            "cdn",
+        ),
+        (
+            "{name: other, type: SVCB, value: 1 shop, hints: steered}",
+            "shop",
+        ),
+    ] {
+        let loaded = read(&text(hints));
+        assert_eq!(loaded.model.steered()[0].1.app.as_str(), app, "{hints}");
+    }
+    let hints = "{name: shop, type: HTTPS, value: 1 x.example.net., hints: steered}";
+    let report = load_text("text", &text(hints), Revision(1), None).unwrap_err();
+    assert_eq!(codes(&report), ["steered-without-app"]);
+}

@@ -248,7 +248,7 @@ impl<'a> Checker<'a> {
             c.within("apps", draft.apps.len(), budget::APPS);
             let mut hosts: BTreeMap<&DnsName, &Name> = BTreeMap::new();
             let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
-            let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::default());
+            let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::<&dyn Display>::default());
             let mut steerings = HashSet::new();
             for (name, app) in &draft.apps {
                 c.under(name.as_str(), |c| {
@@ -269,7 +269,7 @@ impl<'a> Checker<'a> {
                     }
                 });
             }
-            for (_, record) in draft.steered.iter() {
+            for ((owner, _), record) in draft.steered.iter() {
                 let steps = record
                     .steering
                     .iter()
@@ -277,7 +277,9 @@ impl<'a> Checker<'a> {
                 for steps in steps {
                     let app = draft.apps.get(&record.app);
                     let clusters = app.map(|app| clusters_of(app)).unwrap_or_default();
-                    steerings.insert((&**steps, clusters));
+                    if steerings.insert((&**steps, clusters)) {
+                        cidrs.add(owner, steps.iter().map(steering::cidrs).sum());
+                    }
                 }
             }
             c.within_in_all("endpoints in all apps", &endpoints, budget::ENDPOINTS);
@@ -380,7 +382,7 @@ impl<'a> Checker<'a> {
         clusters
     }
 
-    fn settings(&mut self, app: &App, clusters: &BTreeSet<&Name>) {
+    fn settings(&mut self, app: &App, clusters: &BTreeSet<&'a Name>) {
         self.under("answers", |c| {
             if !(1..=8).contains(&app.answers) {
                 c.refuse(
@@ -388,6 +390,9 @@ impl<'a> Checker<'a> {
                     format!("answers is {}, must be 1 to 8", app.answers),
                     None,
                 );
+            }
+            if app.answers > 1 {
+                c.shared_address(clusters);
             }
         });
         self.under("health", |c| {
@@ -451,6 +456,26 @@ impl<'a> Checker<'a> {
                     );
                 });
             });
+        }
+    }
+
+    /// An answer of several clusters is one RRset, and records of one are different (RFC 2181
+    /// section 5).
+    fn shared_address(&mut self, clusters: &BTreeSet<&'a Name>) {
+        let mut holders = BTreeMap::new();
+        let all = (clusters.iter()).filter_map(|name| self.draft.clusters.get_key_value(*name));
+        for (name, cluster) in all {
+            for address in &cluster.addresses {
+                let Some(other) = holders.insert(address, name).filter(|other| *other != name)
+                else {
+                    continue;
+                };
+                let message = format!(
+                    "an answer of several clusters would hold {address} twice: it is an address of both `{other}` and `{name}`"
+                );
+                let help = "write `answers: 1`, or give each cluster addresses of its own";
+                return self.refuse("shared-address", message, Some(help.to_owned()));
+            }
         }
     }
 

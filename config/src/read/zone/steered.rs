@@ -1,9 +1,10 @@
 //! Records that differ by cluster: `by_cluster`, and `hints: steered`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use windrose_model::{
-    App, DnsName, Name, RData, RecordType, RrSet, RrSetError, SteeredData, SteeredRecord, Step, Ttl,
+    App, DnsName, Hosts, Name, RData, RecordType, RrSet, RrSetError, SteeredData, SteeredRecord,
+    Step, Ttl,
 };
 
 use super::super::{Found, steering, value};
@@ -12,6 +13,7 @@ use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Span;
 use crate::tree::Node;
+use crate::zonefile::Places;
 
 /// One of them, whose app is perhaps not written.
 #[derive(Debug)]
@@ -110,31 +112,32 @@ impl Reader<'_> {
     }
 }
 
-/// Gives each its app: the one written, the one whose host it stands at, or the one that a service
-/// record leads to.
+/// Gives each its app: the one written, the one that a service record leads to, or the one whose host
+/// it stands at.
 pub(in crate::read) fn resolve(
     found: &mut Found,
     apps: &BTreeMap<Name, App>,
 ) -> BTreeMap<(DnsName, RecordType), SteeredRecord> {
-    let app_of = |host: &DnsName| {
-        let mut apps = apps.iter();
-        apps.find(|(_, app)| app.hosts.contains(host))
-            .map(|(name, _)| name)
-    };
-    let target = |data: &SteeredData| match data {
-        SteeredData::Hints(set) => set.data().find_map(|data| data.target_name()),
-        SteeredData::ByCluster(_) => None,
-    };
+    let hosts = Hosts::of(apps);
     let mut records = BTreeMap::new();
+    let mut places = HashMap::<DnsName, Places>::new();
     for record in std::mem::take(&mut found.steered) {
         let (owner, rtype) = (record.owner, record.rtype);
-        let implied = || {
-            app_of(&owner)
-                .or_else(|| app_of(&target(&record.data)?))
-                .cloned()
+        let target = match &record.data {
+            // One that is an alias (priority 0) has no hints, which is refused.
+            SteeredData::Hints(set) => (set.data())
+                .filter(|data| data.preference() != Some(0))
+                .find_map(|data| data.service_target(&owner)),
+            SteeredData::ByCluster(_) => None,
         };
+        let implied = || hosts.app(target.as_ref().unwrap_or(&owner)).cloned();
         let Some(app) = record.app.or_else(implied) else {
-            let message = format!("which app steers {owner} {rtype}? it stands at no host of one");
+            let message = match target.filter(|target| *target != owner) {
+                Some(to) => format!(
+                    "which app steers {owner} {rtype}? {to}, where it leads, is no host of one"
+                ),
+                None => format!("which app steers {owner} {rtype}? it stands at no host of one"),
+            };
             let problem = Problem::error("steered-without-app", record.at, message);
             found.problems.push(problem.help("add `app`"));
             continue;
@@ -152,10 +155,15 @@ pub(in crate::read) fn resolve(
             found.problems.push(problem);
             continue;
         }
-        let places = found.records.entry(record.apex).or_default();
-        let before = places.partition_point(|(owner, rtype, _)| (owner, rtype) < (&key.0, &key.1));
-        places.insert(before, (key.0.clone(), key.1, record.at));
+        let place = (key.0.clone(), key.1, record.at);
+        places.entry(record.apex).or_default().push(place);
         records.insert(key, steered);
+    }
+    for (apex, mut places) in places {
+        let all = found.records.entry(apex).or_default();
+        places.append(all);
+        places.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        *all = places;
     }
     records
 }

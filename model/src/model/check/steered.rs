@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, Since};
 use crate::steered::is_steerable;
-use crate::{DnsName, Name, RecordType, RrSet, SteeredData, SteeredRecord, budget, svc_param};
+use crate::{
+    DnsName, Hosts, Name, RecordType, RrSet, SteeredData, SteeredRecord, budget, svc_param,
+};
 
 /// Octets that the hints of a cluster with all addresses it may have add to a record.
 const HINTS: usize = 8 + budget::ADDRESSES_PER_CLUSTER * (4 + 16);
@@ -15,6 +17,8 @@ impl Checker<'_> {
         if self.since.is_some_and(Since::is_calm) {
             return;
         }
+        let apps = draft.apps.iter().map(|(name, app)| (name, &**app));
+        let hosts = (!draft.steered.is_empty()).then(|| Hosts::of(apps));
         for ((owner, rtype), record) in draft.steered.iter() {
             let above = std::iter::successors(Some(owner.clone()), DnsName::parent);
             let apex = above.into_iter().find(|name| draft.zone(name).is_some());
@@ -29,6 +33,9 @@ impl Checker<'_> {
             ];
             self.at = at.map(Into::into).to_vec();
             self.steered_record(owner, *rtype, record);
+            if let (SteeredData::Hints(set), Some(hosts)) = (&record.data, &hosts) {
+                self.hinted_hosts(owner, *rtype, set, (&record.app, hosts));
+            }
             self.at.clear();
         }
     }
@@ -126,5 +133,38 @@ impl Checker<'_> {
             octets,
             budget::RRSET_OCTETS,
         );
+    }
+
+    /// Hints are addresses of the target name (RFC 9460 section 7.3), so that has to be a host of the
+    /// app whose addresses they are.
+    fn hinted_hosts(
+        &mut self,
+        owner: &DnsName,
+        rtype: RecordType,
+        set: &RrSet,
+        (app, hosts): (&Name, &Hosts<'_>),
+    ) {
+        let targets: BTreeSet<_> = set
+            .data()
+            .filter(|data| data.preference() != Some(0))
+            .filter_map(|data| data.service_target(owner))
+            .collect();
+        let mut targets = targets.iter();
+        let Some(first) = targets.next() else { return };
+        if let Some(second) = targets.next() {
+            let message = format!(
+                "{owner} {rtype} leads to {first} and to {second}, and steered hints are addresses of one host"
+            );
+            let help = "give all its records one target, or write those of other names without `hints: steered`";
+            return self.refuse("hints-of-several-hosts", message, Some(help.to_owned()));
+        }
+        if self.draft.apps.contains_key(app) && hosts.app(first) != Some(app) {
+            let message = format!(
+                "{owner} {rtype} leads to {first}, which is no host of app `{app}`, and hints are addresses of that name"
+            );
+            let help =
+                "lead it to a host of the app (`.` is the record's own name), or leave `hints` out";
+            self.refuse("hints-of-other-host", message, Some(help.to_owned()));
+        }
     }
 }
