@@ -136,8 +136,10 @@ impl Tracker {
         let last = self.place.keys().max();
         self.slots = last.map_or(0, |slot| *slot as usize + 1);
         self.holders.keep(|slot| self.place.contains_key(&slot));
-        let is_known = |shift: &Shift| self.place.contains_key(&shift.slot);
-        let gone: Vec<_> = self.open.extract_if(.., |shift| !is_known(shift)).collect();
+        let has_its_slot = |shift: &Shift| has_its_slot(&self.apps, &self.place, shift);
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (open, gone): (Vec<_>, Vec<_>) = open.partition(has_its_slot);
+        self.open = open;
         gone.into_iter().for_each(|shift| self.put_by(shift));
     }
 
@@ -333,7 +335,9 @@ impl Tracker {
     /// A drain ends on evidence: when what still comes is next to nothing.
     fn drain(&self, slot: u32) -> Drain {
         let all = self.open.iter().chain(self.done.iter().rev());
-        let shift = all.into_iter().find(|shift| shift.slot == slot);
+        let shift = all
+            .into_iter()
+            .find(|shift| shift.slot == slot && has_its_slot(&self.apps, &self.place, shift));
         let recent = self.http.recent(slot);
         let (arriving_per_s, drained) = match shift.filter(|shift| shift.kind == Kind::Out) {
             Some(shift) if shift.is_open() => (shift.arriving(), shift.has_moved()),
@@ -345,6 +349,16 @@ impl Tracker {
             drained,
         }
     }
+}
+
+/// Whether the app and cluster of a shift are those that have its slot now.
+fn has_its_slot(apps: &[App], place: &HashMap<u32, u32>, shift: &Shift) -> bool {
+    let app = place.get(&shift.slot).and_then(|at| apps.get(*at as usize));
+    app.is_some_and(|app| {
+        let mut clusters = app.clusters.iter();
+        let holder = clusters.find(|(_, slot)| *slot == shift.slot);
+        holder.is_some_and(|(cluster, _)| shift.is_of(&app.name, cluster))
+    })
 }
 
 impl Default for Tracker {

@@ -105,6 +105,11 @@ impl Shift {
         }
     }
 
+    /// Whether it is of this cluster: a slot alone may have belonged to another before.
+    pub(super) fn is_of(&self, app: &Name, cluster: &Name) -> bool {
+        self.app == *app && self.cluster == *cluster
+    }
+
     /// A prefix was answered again, with another cluster than the one that left.
     pub(super) fn asked(&mut self, footprint: &Footprint) {
         if self.is_answered_with(footprint) {

@@ -335,3 +335,35 @@ fn more_changes_than_can_be_watched_are_counted() {
     assert!(!world.tracker.is_busy());
     assert_eq!(world.tracker.look().shifts.len(), KEPT);
 }
+
+#[test]
+fn a_slot_that_another_had_before_begins_without_its_past() {
+    let mut world = World::new();
+    let slots = |app: &str| {
+        vec![App {
+            name: name(app),
+            clusters: vec![(name("a"), 0), (name("b"), 1)],
+        }]
+    };
+    for _ in 0..60 {
+        world.second(&[(0, 1, 9)], &[(0, 1, 1_000)]);
+    }
+    world.leaves(0, 0);
+    for _ in 0..200 {
+        world.second(&[], &[]);
+    }
+    assert!(!world.last().open);
+    world.tracker.take_over(slots("other"));
+    world.tracker.draining.insert(0);
+    for _ in 0..30 {
+        world.second(&[], &[(0, 1, 5)]);
+    }
+    assert!(
+        !world.tracker.look().drains[&0].drained,
+        "5 a second are little beside another's 1,000 only"
+    );
+    world.leaves(0, 60);
+    assert!(world.last().open);
+    world.tracker.take_over(slots("web"));
+    assert!(!world.last().open, "closed with its app");
+}
