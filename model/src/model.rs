@@ -251,6 +251,12 @@ impl Model {
         &self.steered
     }
 
+    /// The numbers of the records that differ by cluster, in their order: different, at most 65,534, and
+    /// hardly another when other such records come or go.
+    pub fn steered_numbers(&self) -> Vec<u16> {
+        steered::numbers(self.steered.iter().map(|(key, _)| key))
+    }
+
     /// The safety rules.
     pub fn safety(&self) -> Safety {
         self.safety

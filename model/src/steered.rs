@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Draft, Invalid, Name, RecordType, RrSet, Segment, Step, budget};
+use crate::{DnsName, Draft, Invalid, Name, RecordType, RrSet, Segment, Step, budget};
 
 /// The records of one owner and type, by cluster. Which cluster counts is decided as for the addresses
 /// of the app; so are scope, stickiness and TTL.
@@ -59,8 +59,9 @@ pub(crate) fn place(draft: &mut Draft) -> Vec<Invalid> {
         wrong.push(refuse("budget-exceeded", vec!["zones".into()], message));
         return wrong;
     }
-    for (number, ((owner, rtype), record)) in (0_u16..).zip(steered.iter()) {
-        let above = std::iter::successors(Some(owner.clone()), crate::DnsName::parent);
+    let numbers = numbers(steered.keys());
+    for (number, ((owner, rtype), record)) in numbers.into_iter().zip(steered.iter()) {
+        let above = std::iter::successors(Some(owner.clone()), DnsName::parent);
         let Some(apex) = above.into_iter().find(|name| zones.contains_key(name)) else {
             let message = format!("{owner} {rtype} lies in no zone");
             wrong.push(refuse("record-outside-zone", vec!["zones".into()], message));
@@ -93,11 +94,66 @@ pub(crate) fn place(draft: &mut Draft) -> Vec<Invalid> {
     wrong
 }
 
+/// Numbers for keys in ascending order, at most [`budget::STEERED_RECORDS`]. A number comes from its key:
+/// one key more or less renumbers none of the others, but for the few whose places meet, and the same
+/// keys have the same numbers whatever was before.
+pub(crate) fn numbers<'k>(keys: impl Iterator<Item = &'k (DnsName, RecordType)>) -> Vec<u16> {
+    let mut taken = Vec::new();
+    let mut numbers = Vec::new();
+    for (owner, rtype) in keys {
+        taken.resize(budget::STEERED_RECORDS, false);
+        let hash = fnv(owner.wire().iter().chain(&rtype.code().to_be_bytes()));
+        // Linear probing: no more keys than places, so one is free.
+        let from = usize::try_from(hash % budget::STEERED_RECORDS as u64).unwrap_or(0);
+        let mut places = (from..taken.len()).chain(0..from);
+        let free = places.find(|at| !taken[*at]).unwrap_or(0);
+        taken[free] = true;
+        numbers.push(u16::try_from(free).unwrap_or(0));
+    }
+    numbers
+}
+
+/// FNV-1a, its halves folded.
+fn fnv<'o>(octets: impl Iterator<Item = &'o u8>) -> u64 {
+    let hash = octets.fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash ^ (hash >> 32)
+}
+
 fn refuse(code: &'static str, at: Vec<Segment>, message: String) -> Invalid {
     Invalid {
         code,
         at,
         message,
         help: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_more_leaves_the_others_their_numbers() {
+        let keys: Vec<_> = (0..2_000)
+            .map(|n| DnsName::parse(&format!("a{n:05}.example.com")).unwrap())
+            .map(|owner| (owner, RecordType::TXT))
+            .collect();
+        let all = numbers(keys.iter());
+        let mut distinct = all.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), all.len());
+        for left_out in [0, 7, 1_999] {
+            let others = keys.iter().enumerate().filter(|(at, _)| *at != left_out);
+            let without = numbers(others.map(|(_, key)| key));
+            let before = all.iter().enumerate().filter(|(at, _)| *at != left_out);
+            let moved = without
+                .iter()
+                .zip(before)
+                .filter(|(new, (_, old))| new != old);
+            assert!(moved.count() <= 3);
+        }
     }
 }

@@ -117,7 +117,8 @@ impl RrSet {
         Self { number, ..self }
     }
 
-    /// The position in [`Model::steered`](crate::Model::steered) of the steered record it stands for.
+    /// The number of the steered record it stands for: see
+    /// [`Model::steered_numbers`](crate::Model::steered_numbers).
     pub const fn steered(&self) -> Option<u16> {
         self.number.checked_sub(1)
     }

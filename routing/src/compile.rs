@@ -243,8 +243,8 @@ impl Steerings {
     }
 
     /// That of a steered record, when they are compiled anew.
-    fn of_record(&self, number: usize) -> Arc<CompiledSteering> {
-        Arc::clone(&self.of_record[number])
+    fn of_record(&self, at: usize) -> Arc<CompiledSteering> {
+        Arc::clone(&self.of_record[at])
     }
 
     /// Whether no app and no record has another.

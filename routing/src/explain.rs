@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use windrose_model::Name;
+use windrose_model::{Name, Step};
 
 use crate::atlas::Place;
 use crate::choose::{Seen, prefix_key};
@@ -23,7 +23,7 @@ pub use http::{HttpTrace, http};
 fn place(
     table: &Table,
     entry: &AppEntry,
-    steering: Steering<'_>,
+    (steering, walked): (Steering<'_>, &[Step]),
     client: IpAddr,
     draw: u64,
     steps: &mut Vec<String>,
@@ -37,7 +37,7 @@ fn place(
         known.join(", ")
     };
     steps.push(format!("client {client}: {known}"));
-    ranking::tell(table, entry, place, steps);
+    ranking::tell(table, entry, walked, place, steps);
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, client)
     } else {

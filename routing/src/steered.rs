@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use windrose_model::{
-    AppId, DnsName, Model, RDataRef, RecordType, RrSet, SteeredData, SteeredRecord, svc_param,
+    AppId, DnsName, Model, RDataRef, RecordType, RrSet, SteeredData, SteeredRecord, Step, svc_param,
 };
 
 use crate::answers::{self, AnswerSet};
@@ -17,6 +17,8 @@ pub struct SteeredSet {
     /// The app whose clusters, health and shares count.
     pub app: AppId,
     steering: Arc<CompiledSteering>,
+    /// In place of the app's, for `explain`.
+    own_steps: Option<Box<[Step]>>,
     /// By local number; TTL 0, to be patched.
     sets: Box<[AnswerSet]>,
 }
@@ -28,6 +30,11 @@ impl SteeredSet {
         Steering(&self.steering)
     }
 
+    /// Its own steps, in place of the app's.
+    pub(crate) fn own_steps(&self) -> Option<&[Step]> {
+        self.own_steps.as_deref()
+    }
+
     /// What a cluster answers.
     #[inline]
     pub fn of(&self, cluster: u8) -> Option<&AnswerSet> {
@@ -35,9 +42,11 @@ impl SteeredSet {
     }
 }
 
-/// Those of a Table, by number.
+/// Those of a Table.
 pub(crate) struct SteeredSets {
     list: Box<[SteeredSet]>,
+    /// Positions in `list`, by number; beyond it where no record has the number.
+    places: Box<[u16]>,
     digest: u128,
     source: Source,
 }
@@ -46,17 +55,25 @@ pub(crate) struct SteeredSets {
 pub(crate) type Source = Arc<[((DnsName, RecordType), SteeredRecord)]>;
 
 impl SteeredSets {
-    /// `steering_of` is asked by number.
+    /// `steering_of` is asked by position in the Model.
     pub(crate) fn build(
         model: &Model,
         steering_of: impl Fn(usize) -> Arc<CompiledSteering>,
     ) -> Self {
         let mut digest = Digester::new();
-        let list = model.steered().iter().enumerate();
-        let list = list.filter_map(|(number, (key, record))| {
+        let numbers = model.steered_numbers();
+        let end = numbers
+            .iter()
+            .max()
+            .map_or(0, |last| usize::from(*last) + 1);
+        let mut places = vec![u16::MAX; end];
+        let mut list = Vec::with_capacity(numbers.len());
+        for (at, ((key, record), number)) in model.steered().iter().zip(numbers).enumerate() {
             // A Model refuses records of apps that it does not have.
-            let app = model.app_id(record.app.as_str())?;
-            let steering = steering_of(number);
+            let Some(app) = model.app_id(record.app.as_str()) else {
+                continue;
+            };
+            let steering = steering_of(at);
             let clusters = model.clusters_of(app).iter().map(|id| model.cluster(*id));
             let sets: Box<[AnswerSet]> = clusters
                 .map(|(name, cluster)| match &record.data {
@@ -67,14 +84,17 @@ impl SteeredSets {
                 })
                 .collect();
             digest.add(&(key, &record.app, steering.digest(), &sets));
-            Some(SteeredSet {
+            places[usize::from(number)] = u16::try_from(list.len()).unwrap_or(u16::MAX);
+            list.push(SteeredSet {
                 app,
                 steering,
+                own_steps: record.steering.as_deref().map(Into::into),
                 sets,
-            })
-        });
+            });
+        }
         Self {
-            list: list.collect(),
+            list: list.into(),
+            places: places.into(),
             digest: digest.finish(),
             source: Arc::clone(model.steered()),
         }
@@ -90,7 +110,8 @@ impl SteeredSets {
 
     #[inline]
     pub(crate) fn get(&self, number: u16) -> Option<&SteeredSet> {
-        self.list.get(usize::from(number))
+        let place = self.places.get(usize::from(number))?;
+        self.list.get(usize::from(*place))
     }
 }
 

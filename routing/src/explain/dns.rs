@@ -259,7 +259,8 @@ pub(super) fn steered(
         .steps
         .push(format!("app {} steers {rtype} here", entry.plan.name));
     let steering = entry.steering();
-    let (view, key) = place(table, entry, steering, trace.client, draw, &mut trace.steps);
+    let walked = (steering, &*entry.plan.app.steering);
+    let (view, key) = place(table, entry, walked, trace.client, draw, &mut trace.steps);
     tiers(entry, steering, view, &mut trace.steps);
     let mut steps = Vec::new();
     let choice = entry.choose_dns_seen(view, key, &mut |seen| steps.push(say(entry, seen)));
@@ -325,7 +326,15 @@ pub(super) fn chosen<'t>(
         "{rtype} differs by cluster: the one that app {} chooses",
         entry.plan.name
     ));
-    let (view, key) = place(table, entry, steering, trace.client, draw, &mut trace.steps);
+    let own = record.own_steps().unwrap_or(&entry.plan.app.steering);
+    let (view, key) = place(
+        table,
+        entry,
+        (steering, own),
+        trace.client,
+        draw,
+        &mut trace.steps,
+    );
     tiers(entry, steering, view, &mut trace.steps);
     let mut steps = Vec::new();
     let choice = entry.choose_record(record, view, key, &mut |seen| steps.push(say(entry, seen)));

@@ -93,7 +93,7 @@ pub fn http(
     let (view, key) = place(
         table,
         entry,
-        entry.steering(),
+        (entry.steering(), &entry.plan.app.steering),
         client,
         draw,
         &mut trace.steps,

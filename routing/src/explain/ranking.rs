@@ -11,9 +11,15 @@ use crate::latency::Latency;
 use crate::plan::PlanCluster;
 use crate::table::{AppEntry, Table};
 
-/// One line per cluster and step, in the order of the steps.
-pub(super) fn tell(table: &Table, entry: &AppEntry, place: Place, said: &mut Vec<String>) {
-    for step in &entry.plan.app.steering {
+/// One line per cluster and step, in the order of `steps`, the app's or those of a record.
+pub(super) fn tell(
+    table: &Table,
+    entry: &AppEntry,
+    steps: &[Step],
+    place: Place,
+    said: &mut Vec<String>,
+) {
+    for step in steps {
         match step {
             Step::Nearest(bias) => {
                 let bias = |cluster: &PlanCluster| bias.get(&cluster.name).copied();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::support::{Dice, app, draft, host, model, name, no_geo, slots, status, zone};
 use windrose_model::{
-    DnsName, Draft, Model, RData, RecordEdit, RecordType, Revision, RrSet, Status, Ttl,
+    DnsName, Draft, Model, RData, RecordEdit, RecordType, Revision, RrSet, Status, SteeredData,
+    SteeredRecord, Ttl,
 };
 use windrose_routing::{Lookup, Node, SlotBook, Table, compile};
 
@@ -228,6 +229,41 @@ fn one_record_among_many_makes_one_shard_anew_and_no_app() {
     let flipped = compile(&second, &apps, &no_geo(), &again, Some(&after));
     let shared = flipped.shared_with(&after);
     assert_eq!((shared.new_shards, shared.new_slabs), (0, 1), "{shared:?}");
+}
+
+#[test]
+fn a_record_that_differs_by_cluster_renumbers_none_of_the_others() {
+    let mut wanted = draft();
+    wanted
+        .apps
+        .insert(name("shop"), app("shop.example.com", vec![]));
+    let put = |wanted: &mut Draft, owner: String| {
+        let set = RrSet::single(
+            Ttl::new(0).unwrap(),
+            &RData::txt(&[owner.as_bytes()]).unwrap(),
+        );
+        let sets = crate::support::CLUSTERS.map(|(cluster, ..)| (name(cluster), set.clone()));
+        let record = SteeredRecord {
+            app: name("shop"),
+            steering: None,
+            data: SteeredData::ByCluster(sets.into()),
+        };
+        let key = (host(&owner), RecordType::TXT);
+        wanted.steered.insert(key, record);
+    };
+    for n in 0..20_000_u32 {
+        put(&mut wanted, format!("h{n:05}.example.com"));
+    }
+    let first = model(wanted.clone(), 1, None);
+    let before = compile(&first, &status(&first, 1), &no_geo(), &slots(&first), None);
+    put(&mut wanted, "a.example.com".to_owned());
+    let second = model(wanted, 2, Some(&first));
+    let (seen, numbers) = (status(&second, 2), slots(&second));
+    let after = compile(&second, &seen, &no_geo(), &numbers, Some(&before));
+    let shared = after.shared_with(&before);
+    assert!(shared.new_shards <= 4, "{shared:?}");
+    let anew = compile(&second, &seen, &no_geo(), &numbers, None);
+    assert_eq!(after.digest(), anew.digest());
 }
 
 #[test]

@@ -125,6 +125,27 @@ fn explain_tells_how_such_a_record_is_chosen() {
 }
 
 #[test]
+fn explain_tells_distances_by_the_steps_that_count_for_the_record() {
+    let nearest = || Step::Nearest(BTreeMap::new());
+    let distances = |of_app: bool, of_record: bool| {
+        let mut draft = world();
+        if of_app {
+            draft.apps.get_mut("shop").unwrap().steering = vec![nearest()];
+        }
+        let key = (host("where.example.com"), RecordType::TXT);
+        if of_record {
+            draft.steered.get_mut(&key).unwrap().steering = Some(vec![nearest()]);
+        }
+        let (_, table) = crate::support::table(draft, &Data::nothing());
+        let client = "192.0.2.77".parse().unwrap();
+        let trace = explain::dns(&table, &key.0, RecordType::TXT, client, 7);
+        trace.steps.iter().any(|step| step.starts_with("nearest"))
+    };
+    assert!(distances(false, true));
+    assert!(!distances(true, false), "the app's steps are not walked");
+}
+
+#[test]
 fn what_such_a_record_lacks_is_refused() {
     let refused = |change: &dyn Fn(&mut Draft)| {
         let mut draft = world();
