@@ -1,5 +1,6 @@
 //! From a path or a text to a [`Loaded`] configuration.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::files;
 use crate::node::{DataSources, NodeConfig};
 use crate::place::Places;
 use crate::problem::{Problem, SHOWN, diagnostics, report};
-use crate::read::{self, GeoNeed};
+use crate::read::{self, GeoNeed, Needed};
 use crate::source::Sources;
 use crate::warn;
 use crate::zonefile::Kept;
@@ -28,7 +29,7 @@ pub struct Loaded {
     /// Round trips of `data.latency`; the Model names it.
     pub latency: Arc<LatencyMatrix>,
     /// What geo data is expected to hold, and what is said if it does not.
-    needs: Vec<(GeoNeed, Diagnostic)>,
+    needs: Vec<Needed<Diagnostic>>,
     /// Zones without a serial of their own: the node counts their contents.
     pub counted: Vec<DnsName>,
     /// What looks wrong, sorted by place, at most 100.
@@ -41,12 +42,16 @@ impl Loaded {
     /// What geo data lacks of what this configuration expects: errors for fields, without which it
     /// is not to be used, and warnings for cities. `None` when it lacks nothing.
     pub fn unmet(&self, is_met: impl Fn(&GeoNeed) -> bool) -> Option<Report> {
-        let unmet = self.needs.iter().filter(|(need, _)| !is_met(need));
-        let mut diagnostics: Vec<_> = unmet.map(|(_, said)| said.clone()).collect();
-        if diagnostics.iter().any(|d| d.severity == Severity::Error) {
-            diagnostics.retain(|d| d.severity == Severity::Error);
+        let unmet = self.needs.iter().filter(|needed| !is_met(&needed.need));
+        let mut unmet: Vec<_> = unmet.collect();
+        let is_error = |needed: &&Needed<_>| severity(&needed.need) == Severity::Error;
+        if unmet.iter().any(is_error) {
+            unmet.retain(is_error);
         }
-        let more = diagnostics.len().saturating_sub(SHOWN);
+        let more: usize = unmet.iter().map(|needed| needed.more).sum();
+        let mut diagnostics: Vec<_> = unmet.into_iter().flat_map(|n| &n.said).cloned().collect();
+        diagnostics.sort_by(|a, b| (&a.file, &a.span.start).cmp(&(&b.file, &b.span.start)));
+        let more = more + diagnostics.len().saturating_sub(SHOWN);
         diagnostics.truncate(SHOWN);
         (!diagnostics.is_empty()).then(|| Report {
             diagnostics,
@@ -125,6 +130,14 @@ pub fn summary(loaded: &Loaded) -> String {
     )
 }
 
+/// How bad it is that geo data lacks this.
+fn severity(need: &GeoNeed) -> Severity {
+    match need {
+        GeoNeed::Field(_) => Severity::Error,
+        GeoNeed::City(_) => Severity::Warning,
+    }
+}
+
 fn load_sources(
     mut sources: Sources,
     revision: Revision,
@@ -153,6 +166,7 @@ fn load_sources(
         dropped: &read.found.dropped,
         tainted: &tainted,
         records: &read.found.records,
+        keys: RefCell::default(),
     };
     let listens_for_dns = !read.node.listeners.dns.is_empty();
 
@@ -173,14 +187,16 @@ fn load_sources(
             .into_iter()
             .filter_map(|i| places.problem(Severity::Warning, i)),
     );
-    let needs = (read.found.needs.into_iter())
-        .filter_map(|(need, said)| {
-            let severity = match need {
-                GeoNeed::Field(_) => Severity::Error,
-                GeoNeed::City(_) => Severity::Warning,
-            };
-            let problem = places.problem(severity, said)?;
-            Some((need, problem.placed(&sources)))
+    let needs = (read.found.needs.list.into_iter())
+        .map(|Needed { need, said, more }| {
+            let problems = said
+                .into_iter()
+                .filter_map(|said| places.problem(severity(&need), said));
+            Needed {
+                said: problems.map(|problem| problem.placed(&sources)).collect(),
+                need,
+                more,
+            }
         })
         .collect();
     let (warnings, _) = diagnostics(problems, &sources);

@@ -1,5 +1,6 @@
 //! From the path that a [`Model`](windrose_model::Model) names back to the place in the text.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
@@ -8,7 +9,7 @@ use windrose_model::{DnsName, Invalid, RecordType, Segment};
 use crate::diagnostic::Severity;
 use crate::problem::Problem;
 use crate::source::Span;
-use crate::tree::{Node, Value};
+use crate::tree::{Entry, Node, Value};
 use crate::zonefile::Places as RecordPlaces;
 
 /// A document with what is known about it after reading.
@@ -20,9 +21,54 @@ pub(crate) struct Places<'a> {
     pub(crate) tainted: &'a [Vec<Segment>],
     /// Where RRsets were written, by zone.
     pub(crate) records: &'a HashMap<DnsName, RecordPlaces>,
+    /// Keys of large mappings, by where their entries lie; empty at first.
+    pub(crate) keys: RefCell<HashMap<usize, Keys<'a>>>,
 }
 
-impl Places<'_> {
+/// Entries of a mapping beyond which its keys are worth an index.
+const FEW: usize = 32;
+
+/// The keys of a mapping, with the position of the first such.
+#[derive(Debug, Default)]
+pub(crate) struct Keys<'a> {
+    written: HashMap<&'a str, usize>,
+    folded: HashMap<String, usize>,
+    nets: HashMap<IpNet, usize>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let mut keys = Self::default();
+        for (at, entry) in entries.iter().enumerate() {
+            keys.written.entry(&*entry.key).or_insert(at);
+            keys.folded.entry(folded(&entry.key)).or_insert(at);
+            if let Ok(net) = entry.key.parse() {
+                keys.nets.entry(net).or_insert(at);
+            }
+        }
+        keys
+    }
+
+    /// The key as it is written, else the first that means the same: case, a final dot and the form
+    /// of a prefix do not count.
+    fn find(&self, wanted: &str) -> Option<usize> {
+        let alike = || {
+            let net = wanted
+                .parse()
+                .ok()
+                .and_then(|net: IpNet| self.nets.get(&net));
+            let found = self.folded.get(&folded(wanted)).into_iter().chain(net);
+            found.min().copied()
+        };
+        self.written.get(wanted).copied().or_else(alike)
+    }
+}
+
+fn folded(key: &str) -> String {
+    key.trim_end_matches('.').to_ascii_lowercase()
+}
+
+impl<'a> Places<'a> {
     /// A refusal at its place; `None` when it only follows from something that was told already.
     pub(crate) fn problem(&self, severity: Severity, invalid: Invalid) -> Option<Problem> {
         let about_key = matches!(invalid.code, "unknown-version" | "cluster-not-in-app")
@@ -89,11 +135,7 @@ impl Places<'_> {
         for segment in at {
             match (segment, &node.value) {
                 (Segment::Key(wanted), Value::Mapping(entries)) => {
-                    let Some(entry) = entries
-                        .iter()
-                        .find(|e| &*e.key == wanted)
-                        .or_else(|| entries.iter().find(|e| same_key(&e.key, wanted)))
-                    else {
+                    let Some(entry) = self.entry(entries, wanted) else {
                         break;
                     };
                     (node, span) = (&entry.value, entry.key_span);
@@ -129,6 +171,17 @@ impl Places<'_> {
         (span, path)
     }
 
+    fn entry(&self, entries: &'a [Entry], wanted: &str) -> Option<&'a Entry> {
+        if entries.len() <= FEW {
+            let mut written = entries.iter().filter(|entry| &*entry.key == wanted);
+            return (written.next()).or_else(|| entries.get(Keys::of(entries).find(wanted)?));
+        }
+        let mut all = self.keys.borrow_mut();
+        let keys = all.entry(entries.as_ptr().addr());
+        let keys = keys.or_insert_with(|| Keys::of(entries));
+        entries.get(keys.find(wanted)?)
+    }
+
     /// Where the first record of an owner and type was written.
     fn record(&self, apex: &str, at: &[Segment]) -> Option<Span> {
         let [Segment::Key(owner), Segment::Key(rtype), ..] = at else {
@@ -142,10 +195,4 @@ impl Places<'_> {
         let at = places.binary_search_by(|(name, of, _)| name.cmp(&owner).then(of.cmp(&rtype)));
         Some(places[at.ok()?].2)
     }
-}
-
-/// Whether a key means the same as another: case, a final dot and the form of a prefix do not count.
-fn same_key(written: &str, wanted: &str) -> bool {
-    written.trim_end_matches('.').eq_ignore_ascii_case(wanted)
-        || matches!((written.parse::<IpNet>(), wanted.parse::<IpNet>()), (Ok(a), Ok(b)) if a == b)
 }

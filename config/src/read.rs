@@ -24,6 +24,7 @@ mod steering;
 mod zone;
 
 pub use needs::GeoNeed;
+pub(crate) use needs::{Needed, Needs};
 
 /// What a tree says.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Found {
     /// With paths, as a Model tells its own.
     pub(crate) invalid: Vec<Invalid>,
     /// What geo data is expected to hold, and what to say if it does not.
-    pub(crate) needs: Vec<(GeoNeed, Invalid)>,
+    pub(crate) needs: Needs,
     /// Items of lists that could not be read.
     pub(crate) dropped: HashSet<Span>,
     /// More paths at which something could not be read.

@@ -1,6 +1,7 @@
 //! The texts that were read, and places in them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub struct Sources {
     list: Vec<Source>,
     named: Vec<PathBuf>,
+    /// The same, to be found.
+    known: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ impl Sources {
 
     /// Remembers a file that a text names.
     pub(crate) fn name_file(&mut self, file: &Path) {
-        if !self.named.iter().any(|named| named == file) {
+        if self.known.insert(file.to_owned()) {
             self.named.push(file.to_owned());
         }
     }

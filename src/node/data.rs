@@ -73,9 +73,10 @@ impl Loader {
             Some(path) => Some(read("asn", path, GeoDb::asns_from_mmdb, &mut self.asn)?),
             None => None,
         };
+        let cities = std::cell::OnceCell::new();
         let unmet = loaded.unmet(|need| match need {
             GeoNeed::Field(field) => geo.has(*field),
-            GeoNeed::City(city) => geo.knows_city(city),
+            GeoNeed::City(city) => cities.get_or_init(|| geo.cities()).has(city),
         });
         if let Some(report) = &unmet
             && report.has_errors()

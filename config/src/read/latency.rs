@@ -59,6 +59,8 @@ pub(super) fn read(
         unknown: BTreeSet::new(),
         cidrs: 0,
         problems: Vec::new(),
+        errors: 0,
+        warnings: 0,
     };
     reader.text(source, &text);
     found.problems.append(&mut reader.problems);
@@ -82,9 +84,11 @@ struct Reader<'a> {
     /// Where a pair was first written.
     lines: BTreeMap<(RttFrom, Name), Span>,
     /// Names that were told to be unknown.
-    unknown: BTreeSet<String>,
+    unknown: BTreeSet<(&'static str, String)>,
     cidrs: usize,
     problems: Vec<Problem>,
+    errors: usize,
+    warnings: usize,
 }
 
 /// A field with its place.
@@ -114,7 +118,7 @@ impl Reader<'_> {
                 self.header(&fields, whole(source, at, line));
             }
             // What follows from so many mistakes would not be shown anyway.
-            if self.problems.iter().filter(|p| p.is_error()).count() > SHOWN {
+            if self.errors > SHOWN {
                 return;
             }
         }
@@ -123,12 +127,24 @@ impl Reader<'_> {
         }
     }
 
+    /// Warnings beyond those that are shown are dropped; errors end the reading soon.
+    fn tell(&mut self, problem: Problem) {
+        if problem.is_error() {
+            self.errors += 1;
+        } else {
+            self.warnings += 1;
+        }
+        if problem.is_error() || self.warnings <= SHOWN {
+            self.problems.push(problem);
+        }
+    }
+
     fn header(&mut self, fields: &[Field<'_>], line: Span) {
         let texts = fields.iter().map(|field| field.text.to_ascii_lowercase());
         if !texts.eq(HEADER) {
             let message = "the first line must name the columns";
-            self.problems
-                .push(Problem::error("latency-header", line, message).help("write from,to,rtt_ms"));
+            let problem = Problem::error("latency-header", line, message);
+            self.tell(problem.help("write from,to,rtt_ms"));
         }
     }
 
@@ -138,9 +154,7 @@ impl Reader<'_> {
                 "a line has the 3 columns from,to,rtt_ms, this one has {}",
                 fields.len()
             );
-            return self
-                .problems
-                .push(Problem::error("latency-columns", line, message));
+            return self.tell(Problem::error("latency-columns", line, message));
         };
         // All that is wrong with a line is told.
         let (from, to, rtt) = (self.from(*from), self.to(*to), self.rtt(*rtt));
@@ -154,9 +168,8 @@ impl Reader<'_> {
             Entry::Occupied(first) => {
                 let message = format!("the round trip from {from} to {to} is written twice");
                 let problem = Problem::error("duplicate-pair", line, message);
-                self.problems
-                    .push(problem.related(*first.get(), "first written at"));
-                return;
+                let problem = problem.related(*first.get(), "first written at");
+                return self.tell(problem);
             }
             Entry::Vacant(free) => drop(free.insert(line)),
         }
@@ -169,8 +182,7 @@ impl Reader<'_> {
         ] {
             if count == most + 1 {
                 let message = format!("more {what} of a latency matrix than the {most} allowed");
-                self.problems
-                    .push(Problem::error("budget-exceeded", line, message));
+                self.tell(Problem::error("budget-exceeded", line, message));
             }
         }
     }
@@ -188,12 +200,16 @@ impl Reader<'_> {
             return self.country(field).map(RttFrom::Country);
         }
         let name = self.name(field)?;
-        let regions = self.draft.regions.keys().map(Name::as_str);
-        let help = match meant(text, regions) {
-            _ if text.len() == 2 => Some(format!("a country is written {}", text.to_uppercase())),
-            near => near.map(|near| format!("did you mean `{near}`?")),
-        };
-        self.nobody(field, "region", help);
+        if self.is_news("region", text) {
+            let regions = self.draft.regions.keys().map(Name::as_str);
+            let help = match meant(text, regions) {
+                _ if text.len() == 2 => {
+                    Some(format!("a country is written {}", text.to_uppercase()))
+                }
+                near => near.map(|near| format!("did you mean `{near}`?")),
+            };
+            self.nobody(field, "region", help);
+        }
         Some(RttFrom::Region(name))
     }
 
@@ -210,7 +226,7 @@ impl Reader<'_> {
             );
             let help = format!("write {ip}/{}", v6.prefix_len() - 96);
             let problem = Problem::error("cidr-mapped", field.span, message);
-            self.problems.push(problem.help(help));
+            self.tell(problem.help(help));
             return None;
         }
         Some(net)
@@ -224,8 +240,7 @@ impl Reader<'_> {
             );
             let help =
                 country::usual_slip(field.text).map(|meant| format!("did you mean `{meant}`?"));
-            self.problems
-                .push(Problem::warning("unknown-country", field.span, message).maybe_help(help));
+            self.tell(Problem::warning("unknown-country", field.span, message).maybe_help(help));
         }
         scalar::country(field.text).ok()
     }
@@ -233,7 +248,8 @@ impl Reader<'_> {
     fn to(&mut self, field: Field<'_>) -> Option<Name> {
         let name = self.name(field)?;
         let draft = self.draft;
-        if !draft.clusters.contains_key(&name) && !draft.regions.contains_key(&name) {
+        let is_known = draft.clusters.contains_key(&name) || draft.regions.contains_key(&name);
+        if !is_known && self.is_news("cluster or region", field.text) {
             let known = draft.clusters.keys().chain(draft.regions.keys());
             let help = meant(field.text, known.map(Name::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
@@ -248,17 +264,19 @@ impl Reader<'_> {
             .ok()
     }
 
-    /// A matrix may know more than the configuration; a slip looks the same, so it is told, once.
+    /// Whether this unknown name is to be told: once, and not when more are than anybody reads.
+    fn is_news(&mut self, noun: &'static str, text: &str) -> bool {
+        self.unknown.len() < SHOWN && self.unknown.insert((noun, text.to_owned()))
+    }
+
+    /// A matrix may know more than the configuration; a slip looks the same, so it is told.
     fn nobody(&mut self, field: Field<'_>, noun: &str, help: Option<String>) {
-        if self.unknown.insert(format!("{noun} {}", field.text)) {
-            let message = format!(
-                "no {noun} is named `{}`, so its lines count for nothing",
-                field.text
-            );
-            self.problems.push(
-                Problem::warning("latency-unknown-name", field.span, message).maybe_help(help),
-            );
-        }
+        let message = format!(
+            "no {noun} is named `{}`, so its lines count for nothing",
+            field.text
+        );
+        let problem = Problem::warning("latency-unknown-name", field.span, message);
+        self.tell(problem.maybe_help(help));
     }
 
     fn rtt(&mut self, field: Field<'_>) -> Option<Rtt> {
@@ -274,8 +292,7 @@ impl Reader<'_> {
             Reason::Kind => format!("{subject} is \"{text}\", must be {}", kind.description()),
             Reason::Because(reason) => format!("{subject} is \"{text}\": {reason}"),
         };
-        self.problems
-            .push(Problem::error(bad.code, field.span, message).maybe_help(bad.help));
+        self.tell(Problem::error(bad.code, field.span, message).maybe_help(bad.help));
     }
 }
 

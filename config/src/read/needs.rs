@@ -1,15 +1,18 @@
 //! What a configuration expects of geo data: what is missing from the start is refused here; what
 //! only the file can tell is left to whoever opens it.
 
+use std::collections::HashMap;
+
 use windrose_model::{
     City, ClientSet, DnsName, Draft, GeoField, GeoRules, Invalid, LatencyMatrix, Segment, Step,
 };
 
 use super::{Found, path, refuse};
 use crate::node::{DataSources, GeoSource};
+use crate::problem::SHOWN;
 
 /// What geo data must hold for a configuration to mean what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GeoNeed {
     /// This field, of at least one address; without it the configuration is refused.
     Field(GeoField),
@@ -17,7 +20,46 @@ pub enum GeoNeed {
     City(City),
 }
 
-/// The needs of all steering, each with what is to be said if it is not met.
+/// What needs expect, each different one once, with what is to be said if it is not met: at as many
+/// places as are shown, and how many more there are.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    numbers: HashMap<GeoNeed, usize>,
+    pub(crate) list: Vec<Needed<Invalid>>,
+}
+
+/// One need.
+#[derive(Debug, Clone)]
+pub(crate) struct Needed<S> {
+    pub(crate) need: GeoNeed,
+    pub(crate) said: Vec<S>,
+    pub(crate) more: usize,
+}
+
+impl Needs {
+    fn add(&mut self, need: GeoNeed, say: impl FnOnce() -> Invalid) {
+        let number = match self.numbers.get(&need) {
+            Some(number) => *number,
+            None => {
+                self.numbers.insert(need.clone(), self.list.len());
+                self.list.push(Needed {
+                    need,
+                    said: Vec::new(),
+                    more: 0,
+                });
+                self.list.len() - 1
+            }
+        };
+        let needed = &mut self.list[number];
+        if needed.said.len() < SHOWN {
+            needed.said.push(say());
+        } else {
+            needed.more += 1;
+        }
+    }
+}
+
+/// The needs of all steering.
 pub(super) fn check(data: &DataSources, latency: &LatencyMatrix, draft: &Draft, found: &mut Found) {
     // By round trip clients are known by their country, unless the matrix knows prefixes; one that
     // could not be read may do so.
@@ -50,13 +92,16 @@ fn steps<'s>(
 ) {
     for (i, step) in steps {
         for (field, keys) in fields(step) {
-            let mut refusal = unavailable(field, name_of(step), data);
-            let inside = keys.iter().map(|key| Segment::from(*key));
-            refusal.at = at.iter().cloned().chain([i.into()]).chain(inside).collect();
+            let refusal = || {
+                let mut refusal = unavailable(field, name_of(step), data);
+                let inside = keys.iter().map(|key| Segment::from(*key));
+                refusal.at = at.iter().cloned().chain([i.into()]).chain(inside).collect();
+                refusal
+            };
             match available(field, data) {
                 Some(true) => {}
-                Some(false) => found.invalid.push(refusal),
-                None => found.needs.push((GeoNeed::Field(field), refusal)),
+                Some(false) => found.invalid.push(refusal()),
+                None => found.needs.add(GeoNeed::Field(field), refusal),
             }
         }
         // Of a database without cities that is said already.
@@ -157,36 +202,35 @@ fn fields(step: &Step) -> Vec<(GeoField, Vec<&'static str>)> {
 }
 
 fn cities(at: &[Segment], step_at: usize, step: &Step, found: &mut Found) {
-    let mut need = |city: &City, inside: Vec<Segment>| {
-        let mut warning = refuse(
-            "unknown-city",
-            &[],
-            format!("no address of the database lies in {city}, so it matches no client"),
-            Some(
-                "write the country or subdivision and the English name as in the database"
-                    .to_owned(),
-            ),
-        );
-        warning.at = at
-            .iter()
-            .cloned()
-            .chain([step_at.into()])
-            .chain(inside)
-            .collect();
-        found.needs.push((GeoNeed::City(city.clone()), warning));
+    let mut need = |city: &City, inside: &dyn Fn() -> Vec<Segment>| {
+        let say = || {
+            let help = "write the country or subdivision and the English name as in the database";
+            let mut warning = refuse(
+                "unknown-city",
+                &[],
+                format!("no address of the database lies in {city}, so it matches no client"),
+                Some(help.to_owned()),
+            );
+            let at = at.iter().cloned().chain([step_at.into()]);
+            warning.at = at.chain(inside()).collect();
+            warning
+        };
+        found.needs.add(GeoNeed::City(city.clone()), say);
     };
     match step {
         Step::Geo(rules) => {
             for city in rules.cities.keys() {
-                need(city, path(&["geo", "cities", &city.to_string()]));
+                need(city, &|| path(&["geo", "cities", &city.to_string()]));
             }
         }
         Step::Fence(rules) => {
             for (i, rule) in rules.iter().enumerate() {
                 for (j, city) in rule.clients.cities.iter().enumerate() {
-                    let mut inside = path(&["fence"]);
-                    inside.extend([i.into(), "clients".into(), "cities".into(), j.into()]);
-                    need(city, inside);
+                    need(city, &|| {
+                        let mut inside = path(&["fence"]);
+                        inside.extend([i.into(), "clients".into(), "cities".into(), j.into()]);
+                        inside
+                    });
                 }
             }
         }

@@ -347,3 +347,35 @@ fn the_app_of_steered_hints_is_that_of_the_name_they_are_addresses_of() {
     let report = load_text("text", &text(hints), Revision(1), None).unwrap_err();
     assert_eq!(codes(&report), ["steered-without-app"]);
 }
+
+#[test]
+fn in_a_large_mapping_a_key_is_found_by_what_it_means() {
+    let zones: String = (0..50)
+        .map(|n| format!("  Z{n}.Example.: {{soa: {{mname: ns, rname: me}}}}\n"))
+        .collect();
+    let text = format!("schema: 1\nzones:\n{zones}");
+    let report = load_text("text", &text, Revision(1), None).unwrap_err();
+    let places: Vec<_> = report
+        .diagnostics
+        .iter()
+        .map(|d| (d.code, d.line))
+        .collect();
+    let expected: Vec<_> = (3..53).map(|line| ("zone-without-ns", line)).collect();
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn of_many_unknown_names_in_a_matrix_as_many_are_told_as_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (0..300).map(|n| format!("r{n},c{n},5\n")).collect();
+    std::fs::write(
+        folder.path().join("m.csv"),
+        format!("from,to,rtt_ms\n{lines}"),
+    )
+    .unwrap();
+    let yaml = folder.path().join("w.yaml");
+    std::fs::write(&yaml, "{schema: 1, data: {latency: m.csv}}").unwrap();
+    let loaded = load(&yaml, Revision(1), None).unwrap();
+    assert_eq!(loaded.warnings.len(), 100);
+    assert_eq!(loaded.latency.pairs().count(), 300, "all are read");
+}

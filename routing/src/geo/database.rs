@@ -1,6 +1,6 @@
 //! Address → what is known of its place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use windrose_model::{Asn, City, Coordinates, Country, GeoField, Subdivision};
@@ -21,6 +21,18 @@ pub struct GeoDb {
     v4: Ranges<u32>,
     v6: Ranges<u128>,
     digest: u128,
+}
+
+/// The cities of a database, by folded name: the countries and subdivisions they lie in.
+#[derive(Debug, Default)]
+pub struct Cities(HashMap<String, HashSet<(Country, Option<Subdivision>)>>);
+
+impl Cities {
+    /// Whether any address lies in this city.
+    pub fn has(&self, city: &City) -> bool {
+        let places = self.0.get(&City::fold(city.name()));
+        places.is_some_and(|places| places.contains(&(city.country(), city.subdivision())))
+    }
 }
 
 /// What a database knows of a range of addresses.
@@ -122,18 +134,25 @@ impl GeoDb {
         self.known.city(locality)
     }
 
-    /// Whether any address lies in this city.
-    pub fn knows_city(&self, city: &City) -> bool {
-        let wanted = City::fold(city.name());
-        self.known.localities.iter().any(|locality| {
-            locality.country == Some(city.country())
-                && city
-                    .subdivision()
-                    .is_none_or(|s| locality.subdivisions.contains(&Some(s)))
-                && self
-                    .city(locality)
-                    .is_some_and(|name| City::fold(name) == wanted)
-        })
+    /// All cities in which addresses lie, to be looked up: costs a walk over the database.
+    pub fn cities(&self) -> Cities {
+        let folded: Vec<_> = self.known.cities.iter().map(|n| City::fold(n)).collect();
+        let mut cities = Cities::default();
+        for locality in &self.known.localities {
+            if let (Some(country), Some(city)) = (locality.country, locality.city)
+                && let Some(name) = folded.get(city as usize)
+            {
+                let subdivisions = match cities.0.get_mut(name) {
+                    Some(found) => found,
+                    None => cities.0.entry(name.clone()).or_default(),
+                };
+                subdivisions.insert((country, None));
+                for subdivision in locality.subdivisions.into_iter().flatten() {
+                    subdivisions.insert((country, Some(subdivision)));
+                }
+            }
+        }
+        cities
     }
 
     /// IPv4 ranges (first, last, what is known): ascending, disjoint, adjacent equals merged.

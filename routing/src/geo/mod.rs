@@ -17,5 +17,5 @@ mod ranges;
 pub(crate) mod tests;
 
 pub use countries::{centroid, continent};
-pub use database::{GeoDb, Locality};
+pub use database::{Cities, GeoDb, Locality};
 pub use error::GeoError;
