@@ -70,6 +70,9 @@ fn what_cannot_be_meant_is_refused() {
         ("log: {format: json}", "missing-key"),
         ("log: {to: q, format: text}", "unknown-value"),
         ("log: {to: q, sample: 2}", "bad-fraction"),
+        ("log: {to: q, sample: 0}", "bad-sample"),
+        ("log: {to: q, sample: 0.00001}", "bad-sample"),
+        ("tcp: {idle_timeout: 0s}", "bad-idle-timeout"),
     ] {
         assert_eq!(refused(keys).0, code, "{keys}");
     }

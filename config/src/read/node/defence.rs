@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use windrose_model::Percent;
+
 use super::super::{Found, number, single, value};
 use crate::node::{
     DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, DnsResponseLimit, LimitMode,
@@ -73,19 +75,29 @@ fn limit(node: Option<&Node>, defaults: DnsLimit, found: &mut Found) -> DnsLimit
 }
 
 /// `None` when it does not say where to, which the language asks for.
-pub(super) fn log(node: &Node) -> Option<DnsLog> {
+pub(super) fn log(node: &Node, found: &mut Found) -> Option<DnsLog> {
     let text = node.get("to").and_then(Node::text)?;
     let to = match text.strip_prefix("unix:") {
         Some(path) => DnsLogTarget::Unix(PathBuf::from(path)),
         None => DnsLogTarget::File(PathBuf::from(text)),
     };
     let defaults = DnsLog::new(to);
+    let sample = value(node, "sample", scalar::fraction);
+    if let Some(written) = node.get("sample")
+        && sample == Some(Percent::ZERO)
+    {
+        let text = written.text().unwrap_or_default();
+        let message = format!("`sample` is {text}, must be 0.0001 to 1");
+        let problem = Problem::error("bad-sample", written.span, message)
+            .help("take `log` out to write none");
+        found.problems.push(problem);
+    }
     Some(DnsLog {
         format: match node.get("format").and_then(Node::text) {
             Some("dnstap") => DnsLogFormat::Dnstap,
             _ => DnsLogFormat::Json,
         },
-        sample: value(node, "sample", scalar::fraction).unwrap_or(defaults.sample),
+        sample: sample.unwrap_or(defaults.sample),
         per_second: number(node, "per_second", defaults.per_second),
         max_bytes: value(node, "max_bytes", scalar::size).unwrap_or(defaults.max_bytes),
         keep: number(node, "keep", defaults.keep),

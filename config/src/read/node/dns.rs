@@ -1,5 +1,7 @@
 //! `node.dns`.
 
+use std::time::Duration;
+
 use super::super::data::file;
 use super::super::{Found, number, value};
 use super::defence;
@@ -39,11 +41,11 @@ pub(super) fn read(node: &Node, sources: &mut Sources, found: &mut Found) -> Dns
             .map_or_else(DnsCookies::default, |node| cookies(node, sources, found)),
         tcp: node
             .get("tcp")
-            .map_or_else(DnsTcpLimits::default, tcp_limits),
+            .map_or_else(DnsTcpLimits::default, |tcp| tcp_limits(tcp, found)),
         limits: node
             .get("limits")
             .map_or_else(DnsLimits::default, |limits| defence::limits(limits, found)),
-        log: node.get("log").and_then(defence::log),
+        log: (node.get("log")).and_then(|log| defence::log(log, found)),
     }
 }
 
@@ -65,13 +67,25 @@ fn cookies(node: &Node, sources: &mut Sources, found: &mut Found) -> DnsCookies 
     }
 }
 
-fn tcp_limits(node: &Node) -> DnsTcpLimits {
+/// The unit of the keepalive option (RFC 7828 section 3.1).
+const LEAST_IDLE: Duration = Duration::from_millis(100);
+
+fn tcp_limits(node: &Node, found: &mut Found) -> DnsTcpLimits {
     let defaults = DnsTcpLimits::default();
+    let idle_timeout = value(node, "idle_timeout", scalar::duration);
+    if let Some(written) = node.get("idle_timeout")
+        && idle_timeout.is_some_and(|idle| idle < LEAST_IDLE)
+    {
+        let text = written.text().unwrap_or_default();
+        let message = format!("`idle_timeout` is {text}, must be at least 100ms");
+        let problem = Problem::error("bad-idle-timeout", written.span, message)
+            .help("with less, a connection can end before its first question is read");
+        found.problems.push(problem);
+    }
     DnsTcpLimits {
         connections: number(node, "connections", defaults.connections),
         per_client: number(node, "per_client", defaults.per_client),
-        idle_timeout: value(node, "idle_timeout", scalar::duration)
-            .unwrap_or(defaults.idle_timeout),
+        idle_timeout: idle_timeout.unwrap_or(defaults.idle_timeout),
     }
 }
 
