@@ -108,6 +108,11 @@ fn when_all_are_down_the_policy_answers_and_the_proxy_says_so() {
         eventually("the verdict", || verdict().then_some(()));
         await_answer(&node, next);
     }
+    // What falls within `interval` × `fall` + `timeout` of each other falls together.
+    let fell = Instant::now();
+    eventually("an outage of its own", || {
+        (fell.elapsed() > Duration::from_millis(600)).then_some(())
+    });
     site.backends[1].stop();
     eventually("the last verdict", || {
         (cluster(&node, 1)["verdict"] == "down").then_some(())

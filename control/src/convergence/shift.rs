@@ -124,7 +124,9 @@ impl Shift {
     /// A prefix was answered with the cluster that left after all: too little else is up, or nothing.
     /// What so leads there counts as not moved, whatever else the prefix is answered with.
     pub(super) fn answered(&mut self, footprint: &Footprint, now: Instant, passed: Duration) {
-        if !self.is_answered_with(footprint) {
+        // The sweep in which the change fell has answers from before it.
+        let is_since = now.saturating_duration_since(self.at.mono) >= passed;
+        if !is_since || !self.is_answered_with(footprint) {
             return;
         }
         let waiting = &mut self.dns.waiting;

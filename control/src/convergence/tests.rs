@@ -131,6 +131,7 @@ fn what_still_leads_to_a_cluster_that_left_has_not_moved() {
     }
     // Half alive: it is down, and answered as before, beside the other one.
     world.leaves(0, 5);
+    world.second(&[(0, 1, 6), (1, 1, 3)], &[]);
     for _ in 0..30 {
         world.second(&[(0, 1, 6), (1, 1, 3)], &[]);
     }
