@@ -105,11 +105,6 @@ impl RrSet {
         }
     }
 
-    /// The same records with another TTL.
-    pub fn with_ttl(self, ttl: Ttl) -> Self {
-        Self { ttl, ..self }
-    }
-
     /// The same records, standing for a steered record of this number, below
     /// [`STEERED_RECORDS`](crate::budget::STEERED_RECORDS).
     pub(crate) fn numbered(self, number: u16) -> Self {

@@ -33,9 +33,6 @@ pub struct Prefix(u64);
 const V4: u64 = 1 << 63;
 
 impl Prefix {
-    /// Around the unspecified IPv6 address.
-    pub const NOBODY: Self = Self(0);
-
     /// The prefix around an address.
     #[inline]
     pub fn of(address: IpAddr) -> Self {
