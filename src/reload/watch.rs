@@ -28,6 +28,8 @@ pub(crate) struct Watch {
     events: mpsc::Receiver<()>,
     /// Of the content that was seen last.
     fingerprint: u64,
+    /// Something happened that was not looked at yet. It outlives a wait that is given up.
+    is_due: bool,
     // Watches as long as it lives.
     watcher: RecommendedWatcher,
 }
@@ -49,6 +51,7 @@ impl Watch {
             named: Vec::new(),
             events,
             fingerprint: 0,
+            is_due: false,
             watcher,
         };
         watch.follow()?;
@@ -63,7 +66,9 @@ impl Watch {
         self.named = named;
         // A folder that is not there yet cannot be watched; that it is missing was told already.
         let _ = self.follow();
-        if !unseen {
+        if unseen {
+            self.is_due = true;
+        } else {
             self.fingerprint = fingerprint(&self.path, &self.named);
         }
     }
@@ -83,15 +88,17 @@ impl Watch {
     /// drop and call again.
     pub(crate) async fn changed(&mut self) {
         loop {
-            if self.events.recv().await.is_none() {
+            if !self.is_due && self.events.recv().await.is_none() {
                 return std::future::pending().await;
             }
+            self.is_due = true;
             let last = Instant::now() + LONGEST;
             while let Ok(Some(())) =
                 timeout_at(last.min(Instant::now() + QUIET), self.events.recv()).await
             {}
             // While a link is being replaced it may lead nowhere; the next event comes back here.
             let _ = self.follow();
+            self.is_due = false;
             let now = fingerprint(&self.path, &self.named);
             if now != self.fingerprint {
                 self.fingerprint = now;
@@ -219,6 +226,22 @@ mod tests {
         fs::write(mount.join("new"), "c").unwrap();
         fs::rename(mount.join("new"), &plain).unwrap();
         assert!(sees(&mut watch).await, "rename");
+    }
+
+    #[tokio::test]
+    async fn a_change_is_seen_although_waits_for_it_were_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windrose.yaml");
+        fs::write(&file, "a").unwrap();
+        let mut watch = Watch::new(&file).unwrap();
+        fs::write(&file, "b").unwrap();
+        // Each shorter than the quiet that a change is waited out with.
+        for _ in 0..20 {
+            let wait = tokio::time::timeout(QUIET / 4, watch.changed());
+            assert!(wait.await.is_err());
+        }
+        watch.also(vec![folder.path().join("zone")]);
+        assert!(sees(&mut watch).await);
     }
 
     #[tokio::test]
