@@ -178,8 +178,7 @@ impl Reply {
     /// Cuts the message down to header, question and OPT record, marked as truncated; gives its new
     /// length. Of the options those stay that came as long: the client subnet (RFC 7871 section
     /// 7.2.1), and a cookie that renews one of ours. So the message is no longer than the query was.
-    /// Without a question there is nothing to
-    /// ask again by TCP: then it is gone.
+    /// Without a question there is nothing to ask again by TCP: then it is gone.
     pub fn cut(&self, message: &mut [u8]) -> usize {
         let (question, opt) = (usize::from(self.question), usize::from(self.opt));
         let end = HEADER + question;

@@ -352,8 +352,8 @@ fn mask<T>(clusters: impl Iterator<Item = (usize, T)>) -> u16 {
     clusters.fold(0, |mask, (local, _)| mask | 1 << local)
 }
 
-/// Keeps `last_known`, with what fell together with the last one, and the TTL; whether they change. A cause that changes alone is written, and
-/// goes out with whatever is published next.
+/// Keeps `last_known`, with what fell together with the last one, and the TTL; whether they change. A
+/// cause that changes alone is written, and goes out with whatever is published next.
 fn remember(
     members: Members<'_>,
     status: &mut Arc<AppStatus>,
