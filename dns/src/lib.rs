@@ -31,7 +31,7 @@ pub use extended_error::ExtendedErrors;
 pub use limit::{
     Action, Judgement, Limit, Limited, Limiter, Limits, MAX_RATE, MAX_SLIP, MAX_WINDOW, Mode, Ticks,
 };
-pub use log::{LogFormat, LogSettings, LogTarget, QueryLog, Writing};
+pub use log::{LogFormat, LogSettings, QueryLog};
 pub use manners::{AnyAnswer, Asked, Manners, UDP_SIZE};
 pub use message::Rcode;
 pub use query::{Edns, Head, Malformed, Parsed, Query, Scratch, parse};

@@ -6,27 +6,21 @@
 //! counted, and never an answer. Deliberately absent: filters, and records of every query.
 
 mod dnstap;
-mod frames;
 mod json;
 mod record;
 mod sampler;
-mod sink;
-mod writer;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::time::Duration;
 
-use windrose_telemetry::{Metrics, QueryLogged};
+use windrose_telemetry::{Framing, Log, LogPlan, LogTarget, Metrics, RecordLog, Writing};
 
 use crate::limit::{Rule, Step, Ticks};
 pub(crate) use record::Record;
 pub(crate) use sampler::Sampler;
-use writer::Writer;
 
 /// Records that may wait for the writer: 2 MiB.
 const WAITING: usize = 1_024;
@@ -57,34 +51,13 @@ pub enum LogFormat {
     Dnstap,
 }
 
-/// Where records go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// A file, and older ones beside it.
-    File {
-        /// The file written to. Older ones have `.1`, `.2`, … behind it.
-        path: PathBuf,
-        /// Octets after which the next file begins.
-        max_bytes: u64,
-        /// Older files that are kept.
-        keep: u32,
-    },
-    /// A stream socket somebody listens on. For dnstap the bidirectional handshake is spoken.
-    Unix(PathBuf),
-}
-
 /// The data path's end of the log.
 pub struct QueryLog {
     settings: LogSettings,
-    queue: SyncSender<Record>,
+    records: RecordLog<Record>,
     rate: Rule,
     bucket: AtomicU64,
-    metrics: Arc<Metrics>,
 }
-
-/// The writer's end: tells when everything is written.
-#[derive(Debug)]
-pub struct Writing(mpsc::Receiver<()>);
 
 impl QueryLog {
     /// Starts the writer thread. It ends when the last hold on the log is gone and what waited is
@@ -93,25 +66,30 @@ impl QueryLog {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(settings: LogSettings, metrics: Arc<Metrics>) -> io::Result<(Arc<Self>, Writing)> {
-        let (queue, records) = mpsc::sync_channel(WAITING);
-        let (end, ended) = mpsc::sync_channel(1);
-        let writer = Writer::new(settings.clone(), Arc::clone(&metrics));
-        std::thread::Builder::new()
-            .name("dns-log".to_owned())
-            .spawn(move || {
-                writer.run(&records);
-                // Nobody may wait any more.
-                let _ = end.try_send(());
-            })?;
+        let plan = LogPlan {
+            log: Log::Query,
+            framing: match settings.format {
+                LogFormat::Json => Framing::Lines,
+                LogFormat::Dnstap => Framing::Dnstap,
+            },
+            to: settings.to.clone(),
+            waiting: WAITING,
+        };
+        let (node, version) = (settings.node.clone(), settings.version.clone());
+        let format = settings.format;
+        let encode = move |out: &mut Vec<u8>, record: &Record| match format {
+            LogFormat::Json => json::line(out, &node, record),
+            LogFormat::Dnstap => dnstap::frames(out, &node, &version, record),
+        };
+        let (records, writing) = RecordLog::start(plan, metrics, encode)?;
         let log = Self {
             // A tenth of a second's records at once, at least one.
             rate: Rule::new(settings.per_second, Duration::from_millis(100), 0),
             settings,
-            queue,
+            records,
             bucket: AtomicU64::new(0),
-            metrics,
         };
-        Ok((Arc::new(log), Writing(ended)))
+        Ok((Arc::new(log), writing))
     }
 
     /// What it was started with.
@@ -121,17 +99,11 @@ impl QueryLog {
 
     /// Hands a sampled record to the writer, unless there are too many of them. Never waits.
     pub(crate) fn offer(&self, now: Ticks, record: impl FnOnce() -> Record) {
-        let outcome = if !self.admits(now) {
-            QueryLogged::OverRate
+        if self.admits(now) {
+            self.records.offer(record());
         } else {
-            match self.queue.try_send(record()) {
-                // Counted by the writer.
-                Ok(()) => return,
-                Err(TrySendError::Full(_)) => QueryLogged::QueueFull,
-                Err(TrySendError::Disconnected(_)) => QueryLogged::WriteFailed,
-            }
-        };
-        self.metrics.scalars.query_log(outcome).increment();
+            self.records.over_rate();
+        }
     }
 
     fn admits(&self, now: Ticks) -> bool {
@@ -144,13 +116,6 @@ impl QueryLog {
             }
             Step::Slipped(_) | Step::Refused(_) => false,
         }
-    }
-}
-
-impl Writing {
-    /// Waits until the writer has ended, but not longer than `limit`; whether it has.
-    pub fn wait(&self, limit: Duration) -> bool {
-        self.0.recv_timeout(limit).is_ok()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use windrose_config::{DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, LimitMode};
-use windrose_dns::{Limit, Limiter, Limits, LogFormat, LogSettings, LogTarget, Mode};
+use windrose_dns::{Limit, Limiter, Limits, LogFormat, LogSettings, Mode};
+use windrose_telemetry::LogTarget;
 
 use super::seed;
 

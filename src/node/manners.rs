@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use windrose_config::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsTcpLimits, NodeConfig};
 use windrose_dns::{
     AnyAnswer, BadCookie, Cookies, ExtendedErrors, Manners, QueryLog, Secret, SecretsError,
-    TcpLimits, Writing,
+    TcpLimits,
 };
-use windrose_telemetry::Metrics;
+use windrose_telemetry::{Metrics, Writing};
 
 use super::defence;
 

@@ -12,6 +12,7 @@ mod footprints;
 pub mod logs;
 mod metrics;
 mod process;
+mod record_log;
 mod scalars;
 
 pub use bank::{Bank, CAPACITY, Local};
@@ -26,4 +27,5 @@ pub use dns_cells::{
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
-pub use scalars::{Counter, Gauge, ProbeOutcome, QueryLogged, Scalars};
+pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
+pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};

@@ -84,12 +84,31 @@ impl ProbeOutcome {
     }
 }
 
-/// What became of a query that the log was to have.
+/// A log of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueryLogged {
+pub enum Log {
+    /// Of DNS queries.
+    Query,
+    /// Of HTTP requests and TCP connections.
+    Access,
+}
+
+impl Log {
+    /// As people call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Access => "access",
+        }
+    }
+}
+
+/// What became of a record that a log was to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logged {
     /// It was written.
     Written,
-    /// It was sampled beyond the bound of a second.
+    /// It came beyond the bound of a second.
     OverRate,
     /// The writer did not keep up.
     QueueFull,
@@ -97,7 +116,7 @@ pub enum QueryLogged {
     WriteFailed,
 }
 
-impl QueryLogged {
+impl Logged {
     /// All, in order of their cells.
     pub const ALL: [Self; 4] = [
         Self::Written,
@@ -127,7 +146,7 @@ pub struct Scalars {
     /// Tables published.
     pub publishes: Counter,
     probes: [Counter; ProbeOutcome::ALL.len()],
-    query_log: [Counter; QueryLogged::ALL.len()],
+    logs: [[Counter; Logged::ALL.len()]; 2],
 }
 
 impl Scalars {
@@ -136,9 +155,9 @@ impl Scalars {
         &self.probes[outcome as usize]
     }
 
-    /// Sampled queries that ended so.
-    pub fn query_log(&self, what: QueryLogged) -> &Counter {
-        &self.query_log[what as usize]
+    /// Records of a log that ended so.
+    pub fn logged(&self, log: Log, what: Logged) -> &Counter {
+        &self.logs[log as usize][what as usize]
     }
 }
 

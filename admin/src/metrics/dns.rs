@@ -3,7 +3,7 @@
 use windrose_control::Snapshot;
 use windrose_telemetry::exposition::Page;
 use windrose_telemetry::{
-    COOKIES, DnsEvent, EXTENDED_ERRORS, LIMITERS, Metrics, NO_ZONE, QTYPES, QueryLogged, RCODES,
+    COOKIES, DnsEvent, EXTENDED_ERRORS, LIMITERS, Log, Logged, Metrics, NO_ZONE, QTYPES, RCODES,
     SIZE_BOUNDS, Way, limited_cell, rcode_label,
 };
 
@@ -156,8 +156,8 @@ fn query_log(page: &mut Page, metrics: &Metrics) {
         "windrose_dns_log_records_total",
         "Sampled queries for the query log, by what became of them.",
     );
-    for what in QueryLogged::ALL {
-        let count = metrics.scalars.query_log(what).get();
+    for what in Logged::ALL {
+        let count = metrics.scalars.logged(Log::Query, what).get();
         records.count(&[("result", what.as_str())], count);
     }
 }

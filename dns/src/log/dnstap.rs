@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use super::frames;
+use windrose_telemetry::data_frame;
+
 use super::json;
 use super::record::Record;
 use crate::answer::Transport;
@@ -46,11 +47,11 @@ mod message {
 pub(super) fn frames(out: &mut Vec<u8>, node: &str, version: &str, record: &Record) {
     let mut payload = Vec::new();
     one(&mut payload, node, version, record, AUTH_QUERY);
-    frames::data(out, &payload);
+    data_frame(out, &payload);
     if record.told.is_some() && record.judgement.action != Action::Drop {
         payload.clear();
         one(&mut payload, node, version, record, AUTH_RESPONSE);
-        frames::data(out, &payload);
+        data_frame(out, &payload);
     }
 }
 

@@ -12,11 +12,10 @@ use crate::world::{self, Ask, ip, table};
 use serde_json::Value;
 use tempfile::TempDir;
 use windrose_dns::{
-    Counters, LogFormat, LogSettings, LogTarget, Manners, QueryLog, Scratch, Transport, respond,
-    serve_udp,
+    Counters, LogFormat, LogSettings, Manners, QueryLog, Scratch, Transport, respond, serve_udp,
 };
 use windrose_routing::Publisher;
-use windrose_telemetry::{Metrics, QueryLogged};
+use windrose_telemetry::{Log, LogTarget, Logged, Metrics};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -76,8 +75,8 @@ fn logged(settings: LogSettings, asks: &[Ask]) -> (Vec<Vec<u8>>, Arc<Metrics>) {
     (answers, metrics)
 }
 
-fn count(metrics: &Metrics, what: QueryLogged) -> u64 {
-    metrics.scalars.query_log(what).get()
+fn count(metrics: &Metrics, what: Logged) -> u64 {
+    metrics.scalars.logged(Log::Query, what).get()
 }
 
 fn lines(path: &Path) -> Vec<Value> {
@@ -96,7 +95,7 @@ fn a_record_says_what_was_asked_and_answered() {
         Ask::new("www.example.org", 4_711),
     ];
     let (answers, metrics) = logged(settings(LogFormat::Json, file(&path)), &asks);
-    assert_eq!(count(&metrics, QueryLogged::Written), 3);
+    assert_eq!(count(&metrics, Logged::Written), 3);
     let lines = lines(&path);
     let [steered, missing, refused] = lines.as_slice() else {
         panic!("three lines, not {lines:?}");
@@ -176,7 +175,7 @@ fn a_full_file_begins_anew_and_old_ones_go() {
     for _ in 0..5 {
         let asks = vec![Ask::new("www.example.com", 1); 3];
         let (_, metrics) = logged(settings(LogFormat::Json, to.clone()), &asks);
-        assert_eq!(count(&metrics, QueryLogged::Written), 3);
+        assert_eq!(count(&metrics, Logged::Written), 3);
     }
     let mut names: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -197,7 +196,7 @@ fn a_disk_without_room_costs_records_and_no_answer() {
         &asks,
     );
     assert_eq!(answers.len(), 20);
-    assert_eq!(count(&metrics, QueryLogged::WriteFailed), 20);
+    assert_eq!(count(&metrics, Logged::WriteFailed), 20);
 }
 
 #[test]
@@ -209,7 +208,7 @@ fn a_socket_that_nobody_reads_costs_records_and_no_answer() {
     let asks = vec![Ask::new("www.example.com", 1); 20];
     let (answers, metrics) = logged(settings(LogFormat::Dnstap, LogTarget::Unix(path)), &asks);
     assert_eq!(answers.len(), 20);
-    assert_eq!(count(&metrics, QueryLogged::WriteFailed), 20);
+    assert_eq!(count(&metrics, Logged::WriteFailed), 20);
 }
 
 #[test]
@@ -221,8 +220,8 @@ fn a_second_has_a_bound_of_records() {
     };
     let (_, metrics) = logged(settings, &vec![Ask::new("www.example.com", 1); 200]);
     let (written, over) = (
-        count(&metrics, QueryLogged::Written),
-        count(&metrics, QueryLogged::OverRate),
+        count(&metrics, Logged::Written),
+        count(&metrics, Logged::OverRate),
     );
     assert_eq!(written + over, 200);
     // One at once, one for each second that a busy machine takes.
@@ -316,7 +315,7 @@ fn dnstap_says_it_in_frame_streams() {
         let to = file(&path);
         let (answers, metrics) =
             logged(settings(LogFormat::Dnstap, to), std::slice::from_ref(&ask));
-        assert_eq!(count(&metrics, QueryLogged::Written), 1);
+        assert_eq!(count(&metrics, Logged::Written), 1);
         let (data, control) = frames(&std::fs::read(&path).unwrap());
         assert_eq!(control, [2, 3], "START, STOP");
         assert_eq!(data.len(), 2);
@@ -391,7 +390,7 @@ fn dnstap_goes_to_a_socket_after_the_handshake() {
     });
     let asks = vec![Ask::new("www.example.com", 1); 10];
     let (_, metrics) = logged(settings(LogFormat::Dnstap, LogTarget::Unix(path)), &asks);
-    assert_eq!(count(&metrics, QueryLogged::Written), 10);
+    assert_eq!(count(&metrics, Logged::Written), 10);
     let (data, control) = frames(&reader.join().unwrap());
     assert_eq!((data.len(), control), (20, vec![2, 3]));
 }

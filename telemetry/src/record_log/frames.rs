@@ -42,8 +42,8 @@ pub(super) fn control(out: &mut Vec<u8>, control: Control) {
     out.extend(frame);
 }
 
-/// Appends a data frame.
-pub(super) fn data(out: &mut Vec<u8>, payload: &[u8]) {
+/// Appends a data frame of Frame Streams.
+pub fn data(out: &mut Vec<u8>, payload: &[u8]) {
     out.extend(len(payload).to_be_bytes());
     out.extend(payload);
 }

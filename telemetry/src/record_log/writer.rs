@@ -2,32 +2,32 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use windrose_telemetry::{Metrics, QueryLogged};
-
-use super::record::Record;
+use super::LogPlan;
 use super::sink::Sink;
-use super::{LogFormat, LogSettings, dnstap, json};
+use crate::{Log, Logged, Metrics};
 
 /// How often an empty queue is looked at. The data path wakes nobody: that would be a system call.
 const LOOK: Duration = Duration::from_millis(20);
 /// Octets that are written at once at most, give or take a record.
 const CHUNK: usize = 64 << 10;
 
-pub(super) struct Writer {
-    settings: LogSettings,
+pub(super) struct Writer<E> {
+    encode: E,
+    log: Log,
     metrics: Arc<Metrics>,
     sink: Sink,
     buffer: Vec<u8>,
     waiting: u64,
 }
 
-impl Writer {
-    pub(super) fn new(settings: LogSettings, metrics: Arc<Metrics>) -> Self {
+impl<E> Writer<E> {
+    pub(super) fn new(plan: LogPlan, metrics: Arc<Metrics>, encode: E) -> Self {
         Self {
-            sink: Sink::new(settings.format, settings.to.clone()),
-            settings,
+            encode,
+            log: plan.log,
+            sink: Sink::new(plan),
             metrics,
             buffer: Vec::new(),
             waiting: 0,
@@ -35,11 +35,15 @@ impl Writer {
     }
 
     /// Writes until nobody can send any more.
-    pub(super) fn run(mut self, records: &Receiver<Record>) {
+    pub(super) fn run<R>(mut self, records: &Receiver<R>)
+    where
+        E: FnMut(&mut Vec<u8>, &R),
+    {
         loop {
             match records.try_recv() {
                 Ok(record) => {
-                    self.encode(&record);
+                    (self.encode)(&mut self.buffer, &record);
+                    self.waiting += 1;
                     if self.buffer.len() >= CHUNK {
                         self.write();
                     }
@@ -56,25 +60,19 @@ impl Writer {
         }
     }
 
-    fn encode(&mut self, record: &Record) {
-        let LogSettings { node, version, .. } = &self.settings;
-        match self.settings.format {
-            LogFormat::Json => json::line(&mut self.buffer, node, record),
-            LogFormat::Dnstap => dnstap::frames(&mut self.buffer, node, version, record),
-        }
-        self.waiting += 1;
-    }
-
     fn write(&mut self) {
         if self.waiting == 0 {
             return;
         }
-        let outcome = if self.sink.write(&self.buffer) {
-            QueryLogged::Written
+        let outcome = if self.sink.write(&self.buffer, Instant::now()) {
+            Logged::Written
         } else {
-            QueryLogged::WriteFailed
+            Logged::WriteFailed
         };
-        self.metrics.scalars.query_log(outcome).add(self.waiting);
+        self.metrics
+            .scalars
+            .logged(self.log, outcome)
+            .add(self.waiting);
         self.buffer.clear();
         self.waiting = 0;
     }

@@ -1,14 +1,16 @@
 //! Where records go: a file that begins anew when it is full, or a socket. What does not work is
 //! tried again after a second, told once, and told again when it works.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::frames::{Control, control, expect};
-use super::{LogFormat, LogTarget};
+use super::{Framing, LogPlan, LogTarget};
+use crate::Log;
 
 /// Between attempts.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -16,11 +18,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Sink {
-    format: LogFormat,
+    log: Log,
+    framing: Framing,
     target: LogTarget,
     open: Option<Open>,
     /// When the last attempt failed; told when it did.
     failed: Option<Instant>,
+    /// When it was last seen whether the file is still the one of that name.
+    looked: Instant,
 }
 
 enum Open {
@@ -33,31 +38,36 @@ enum Open {
 }
 
 impl Sink {
-    pub(super) fn new(format: LogFormat, target: LogTarget) -> Self {
+    pub(super) fn new(plan: LogPlan) -> Self {
         Self {
-            format,
-            target,
+            log: plan.log,
+            framing: plan.framing,
+            target: plan.to,
             open: None,
             failed: None,
+            looked: Instant::now(),
         }
     }
 
-    /// Writes whole records; whether it did. Records are written whole or not at all, but for those
+    /// Writes whole records at `now`; whether it did. Records are written whole or not at all, but for those
     /// that a socket took in part before it broke.
-    pub(super) fn write(&mut self, records: &[u8]) -> bool {
-        if self.failed.is_some_and(|at| at.elapsed() < AGAIN) {
+    pub(super) fn write(&mut self, records: &[u8], now: Instant) -> bool {
+        if self
+            .failed
+            .is_some_and(|at| now.saturating_duration_since(at) < AGAIN)
+        {
             return false;
         }
-        match self.try_write(records) {
+        match self.try_write(records, now) {
             Ok(()) => {
                 if self.failed.take().is_some() {
-                    tracing::info!(to = %self.name().display(), "the query log is written again");
+                    tracing::info!(to = %self.name().display(), "the {} log is written again", self.log.as_str());
                 }
                 true
             }
             Err(error) => {
-                if self.failed.replace(Instant::now()).is_none() {
-                    tracing::warn!(to = %self.name().display(), %error, "the query log is not written; answers are not touched");
+                if self.failed.replace(now).is_none() {
+                    tracing::warn!(to = %self.name().display(), %error, "the {} log is not written; answers are not touched", self.log.as_str());
                 }
                 false
             }
@@ -70,9 +80,13 @@ impl Sink {
         let _ = self.close();
     }
 
-    fn try_write(&mut self, records: &[u8]) -> io::Result<()> {
+    fn try_write(&mut self, records: &[u8], now: Instant) -> io::Result<()> {
+        if self.is_moved(now) {
+            self.close()?;
+        }
         if self.open.is_none() {
             self.open = Some(self.open()?);
+            self.looked = now;
         }
         self.make_room(records.len() as u64)?;
         let open = match self.open.take() {
@@ -102,6 +116,21 @@ impl Sink {
         }
     }
 
+    /// Whether somebody moved the file away or took it out (logrotate does); looks once a second.
+    fn is_moved(&mut self, now: Instant) -> bool {
+        let (Some(Open::File { file, .. }), LogTarget::File { path, .. }) =
+            (&self.open, &self.target)
+        else {
+            return false;
+        };
+        if now.saturating_duration_since(self.looked) < AGAIN {
+            return false;
+        }
+        self.looked = now;
+        let number = |of: Metadata| (of.dev(), of.ino());
+        file.metadata().map(number).ok() != path.metadata().map(number).ok()
+    }
+
     /// Begins the next file if these records would make this one too long.
     fn make_room(&mut self, more: u64) -> io::Result<()> {
         if let (Some(Open::File { len, .. }), LogTarget::File { max_bytes, .. }) =
@@ -125,13 +154,13 @@ impl Sink {
     fn open_file(&self, path: &Path) -> io::Result<Open> {
         // A stream that has ended cannot be continued.
         let ended =
-            self.format == LogFormat::Dnstap && path.metadata().is_ok_and(|file| file.len() > 0);
+            self.framing == Framing::Dnstap && path.metadata().is_ok_and(|file| file.len() > 0);
         if ended {
             self.rotate()?;
         }
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
         let mut len = file.metadata()?.len();
-        if self.format == LogFormat::Dnstap {
+        if self.framing == Framing::Dnstap {
             let mut start = Vec::new();
             control(&mut start, Control::Start);
             file.write_all(&start).inspect_err(|_| {
@@ -147,7 +176,7 @@ impl Sink {
         let mut socket = UnixStream::connect(path)?;
         socket.set_write_timeout(Some(PATIENCE))?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        if self.format == LogFormat::Dnstap {
+        if self.framing == Framing::Dnstap {
             let mut frame = Vec::new();
             control(&mut frame, Control::Ready);
             socket.write_all(&frame)?;
@@ -163,7 +192,7 @@ impl Sink {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        if self.format == LogFormat::Json {
+        if self.framing == Framing::Lines {
             return Ok(());
         }
         let mut stop = Vec::new();
@@ -202,5 +231,34 @@ impl Sink {
         match &self.target {
             LogTarget::File { path, .. } | LogTarget::Unix(path) => path,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_moved_away_is_begun_anew_within_a_second() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        let mut sink = Sink::new(LogPlan {
+            log: Log::Access,
+            framing: Framing::Lines,
+            to: LogTarget::File {
+                path: at("log"),
+                max_bytes: 1 << 20,
+                keep: 1,
+            },
+            waiting: 1,
+        });
+        let begun = Instant::now() + AGAIN;
+        assert!(sink.write(b"one\n", begun));
+        std::fs::rename(at("log"), at("moved")).unwrap();
+        assert!(sink.write(b"two\n", begun + AGAIN / 2));
+        assert!(sink.write(b"three\n", begun + AGAIN * 2));
+        assert_eq!(read("moved"), "one\ntwo\n");
+        assert_eq!(read("log"), "three\n");
     }
 }
