@@ -18,6 +18,7 @@ use crate::{Identity, look};
 
 mod dns;
 mod shifts;
+mod streams;
 
 /// The page's text.
 pub(crate) fn page(
@@ -32,6 +33,7 @@ pub(crate) fn page(
     conclusions(&mut page, snapshot, metrics, identity);
     dns::families(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
+    streams::families(&mut page, snapshot, metrics);
     apps(&mut page, snapshot);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);

@@ -110,6 +110,9 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// The whole exchange up to the response's last byte; default off.
     pub request: Duration,
+    /// Without an octet either way, after a switch of protocols (WebSocket) and of TCP connections;
+    /// default 1 h.
+    pub tunnel: Duration,
 }
 
 /// Retries of the proxy after an attempt that may have reached a backend.
@@ -149,6 +152,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(15),
             request: Duration::ZERO,
+            tunnel: Duration::from_secs(3_600),
         }
     }
 }

@@ -14,6 +14,7 @@ use windrose_model::Timeouts;
 use crate::connection::Client;
 use crate::course::Failure;
 use crate::hop;
+use crate::upgrade;
 use crate::upload::{Upload, UploadBody};
 use crate::upstream::{InFlight, UpstreamLink};
 
@@ -27,6 +28,8 @@ pub(crate) struct Outbound {
     kept: KeptFields,
     /// `None` for a request without a body.
     pub(crate) upload: Option<Upload>,
+    /// Protocols that the backend may switch to; `None` for most.
+    pub(crate) offer: Option<HeaderValue>,
 }
 
 /// A copy of a head for another attempt; empty if there is none. A list in memory of the connection
@@ -41,8 +44,16 @@ pub(crate) struct Answer {
 }
 
 impl Outbound {
-    pub(crate) fn new(mut parts: Parts, upload: Option<Upload>, mut scratch: KeptFields) -> Self {
+    pub(crate) fn new(
+        mut parts: Parts,
+        upload: Option<Upload>,
+        offer: Option<HeaderValue>,
+        mut scratch: KeptFields,
+    ) -> Self {
         scratch.clear();
+        if let Some(protocols) = &offer {
+            upgrade::write(&mut parts.headers, protocols.clone());
+        }
         if upload.as_ref().is_some_and(Upload::is_chunked) {
             // Said by ourselves: the engine takes it for granted that GET has no body.
             let chunked = HeaderValue::from_static("chunked");
@@ -54,6 +65,7 @@ impl Outbound {
             headers: Some(parts.headers),
             kept: scratch,
             upload,
+            offer,
         }
     }
 
@@ -129,7 +141,10 @@ pub(crate) async fn attempt(
 ) -> Result<Answer, Failure> {
     let upstream = in_flight.upstream();
     let mut now = began;
-    while let Some(link) = upstream.take() {
+    let switching = outbound.offer.is_some();
+    // A request to switch goes over a connection of its own: one of the pool may be closing, and
+    // whether the request reached the backend then could not be told.
+    while !switching && let Some(link) = upstream.take() {
         match send(client, link, timeouts, outbound, now, true, &give_up).await {
             Ok(answer) => return Ok(answer),
             // Nothing was sent on a connection that the other side had closed: as if it had not
@@ -138,7 +153,7 @@ pub(crate) async fn attempt(
             Err(failure) => return Err(failure),
         }
     }
-    let link = connect(client, in_flight, timeouts).await?;
+    let link = connect(client, in_flight, timeouts, switching).await?;
     send(
         client,
         link,
@@ -155,13 +170,16 @@ async fn connect(
     client: &Client,
     in_flight: &InFlight,
     timeouts: &Timeouts,
+    switching: bool,
 ) -> Result<UpstreamLink, Failure> {
     let worker = &client.worker;
     client.watch.pause(Instant::now());
-    let connecting =
-        in_flight
-            .upstream()
-            .connect(timeouts.connect, &worker.recorder, &worker.settings);
+    let connecting = in_flight.upstream().connect(
+        timeouts.connect,
+        switching,
+        &worker.recorder,
+        &worker.settings,
+    );
     // Boxed: rare, and large for a future that every exchange carries.
     let connecting = Box::pin(connecting);
     match client.watch.within(connecting).await {
@@ -206,8 +224,13 @@ async fn send(
     };
     let error = match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            // We never ask for an upgrade.
-            return Err(Failure::Garbage);
+            // A switch that was not asked for, or to what was not offered, is none.
+            let offer = outbound.offer.as_ref();
+            let granted = offer.and_then(|offer| upgrade::granted(response.headers(), offer));
+            return match granted {
+                Some(_) => Ok(Answer { response, link }),
+                None => Err(Failure::Garbage),
+            };
         }
         Ok(response) if !hop::is_content_plain(response.headers()) => {
             return Err(Failure::Garbage);

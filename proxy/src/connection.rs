@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -19,6 +19,7 @@ use crate::attempt::KeptFields;
 use crate::exchange::exchange;
 use crate::forwarded::Peer;
 use crate::settings::Settings;
+use crate::tunnel::{Tunnel, carry};
 use crate::watch::{Due, Watch};
 use crate::wire::ClientWire;
 use crate::worker::{Stopping, Worker};
@@ -32,6 +33,8 @@ pub(crate) struct Client {
     pub(crate) at: IpAddr,
     /// Memory for [`Outbound`](crate::attempt::Outbound), used again by each exchange.
     pub(crate) scratch: RefCell<KeptFields>,
+    /// Left by the last exchange, when its backend switched protocols.
+    pub(crate) tunnel: RefCell<Option<Tunnel>>,
 }
 
 impl fmt::Debug for Client {
@@ -89,49 +92,53 @@ async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, w
         watch: Rc::clone(&watch),
         worker: Rc::clone(&worker),
         scratch: RefCell::default(),
+        tunnel: RefCell::default(),
     });
     let wire = TokioIo::new(ClientWire::new(stream, Rc::clone(&watch)));
-    let service = service_fn(move |request| exchange(Rc::clone(&client), request));
-    let mut connection = pin!(engine.serve_connection(wire, service));
+    let service = {
+        let client = Rc::clone(&client);
+        service_fn(move |request| exchange(Rc::clone(&client), request))
+    };
+    let mut connection = engine.serve_connection(wire, service);
     let mut armed = watch.look();
     let mut timer = pin!(tokio::time::sleep_until(armed.into()));
     let mut closing = false;
-    poll_fn(|cx: &mut Context<'_>| {
+    let ended = poll_fn(|cx: &mut Context<'_>| {
         watch.register(cx.waker());
         match worker.stopping() {
             Stopping::No => {}
             Stopping::Graceful => {
                 if watch.is_left() {
-                    return Poll::Ready(());
+                    return Poll::Ready(false);
                 }
                 if !closing {
                     closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
             }
-            Stopping::Now => return Poll::Ready(()),
+            Stopping::Now => return Poll::Ready(false),
         }
         while timer.as_mut().poll(cx).is_ready() {
             match watch.fired(Instant::now()) {
                 Due::Wait => {}
-                Due::Idle => return Poll::Ready(()),
+                Due::Idle => return Poll::Ready(false),
                 Due::Head => {
                     worker.recorder.event(HttpEvent::HeadTimeout);
-                    return Poll::Ready(());
+                    return Poll::Ready(false);
                 }
             }
             armed = watch.look();
             timer.as_mut().reset(armed.into());
         }
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            if result.is_err_and(|error| error.is_parse()) {
+        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            if result.as_ref().is_err_and(hyper::Error::is_parse) {
                 worker.recorder.event(HttpEvent::BadRequest);
             }
-            return Poll::Ready(());
+            return Poll::Ready(result.is_ok());
         }
         if watch.ignored() {
             watch.break_off();
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         watch.note_head();
         while watch.look() < armed {
@@ -145,4 +152,13 @@ async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, w
         Poll::Pending
     })
     .await;
+    let Some(tunnel) = client.tunnel.take() else {
+        return;
+    };
+    if ended {
+        let parts = connection.into_parts();
+        let wire = parts.io.into_inner();
+        // Boxed: rare, and large for a future that every connection carries.
+        Box::pin(carry(&worker, &watch, wire, &parts.read_buf, tunnel)).await;
+    }
 }

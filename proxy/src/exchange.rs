@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
@@ -21,8 +21,11 @@ use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
 use crate::refusal::Refusal;
 use crate::reply::{Exchange, Reply};
 use crate::survey::{Field, Survey};
+use crate::tunnel::Tunnel;
+use crate::upgrade;
 use crate::upstream::InFlight;
 use crate::validate::validate;
+use crate::wanted::standing;
 use crate::worker::{TableHandle, Worker, second};
 
 /// The client left before its response began.
@@ -37,6 +40,8 @@ struct Errand {
     course: Course,
     began: Instant,
     tick: u64,
+    /// Protocols that the backend may switch to; `None` for most.
+    offer: Option<HeaderValue>,
 }
 
 /// Serves one request.
@@ -47,7 +52,7 @@ pub(crate) async fn exchange(
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     let survey = Survey::of(&parts.headers);
-    let errand = match route(&client, &parts, survey, began) {
+    let mut errand = match route(&client, &parts, survey, began) {
         Ok(errand) => errand,
         Err(refusal) => return Ok(refuse_early(&client, refusal)),
     };
@@ -56,7 +61,7 @@ pub(crate) async fn exchange(
     client.watch.begin(began, first_look, timeouts.request);
     let id = prepare(&client, &mut parts, survey);
     let upload = upload(&client, body, &timeouts);
-    let outbound = Outbound::new(parts, upload, client.scratch.take());
+    let outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
     forward(&client, errand, timeouts, outbound, id).await
 }
 
@@ -69,6 +74,11 @@ fn route(
 ) -> Result<Errand, Refusal> {
     let worker = &client.worker;
     let asked = validate(parts, survey, worker.settings.max_target_bytes)?;
+    let offer = if survey.has(Field::Upgrade) {
+        upgrade::offer(parts, survey)?
+    } else {
+        None
+    };
     let table = worker.table();
     let app = table.host(&asked.host).ok_or(Refusal::NoApp)?;
     let entry = table.app(app);
@@ -92,6 +102,7 @@ fn route(
         course,
         began,
         tick,
+        offer,
     })
 }
 
@@ -119,7 +130,8 @@ async fn forward(
     id: HeaderValue,
 ) -> Result<Response<Reply>, Gone> {
     let worker = &client.worker;
-    let idempotent = is_idempotent(&outbound.method);
+    // A backend that may have switched is not asked again, nor is another.
+    let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
     let mut attempts_left = errand.app().plan.app.retry.attempts;
     let mut last = (Refusal::NoEndpoint, None);
     let mut now = errand.began;
@@ -165,8 +177,14 @@ async fn forward(
             Ok(answer) => {
                 note_answer(client, &errand, &stop, answer.response.status().as_u16());
                 let began = errand.began;
+                let idle = errand.app().plan.app.timeouts.tunnel;
                 // From here on nothing holds the Table.
                 drop((errand, table));
+                if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok(switch(
+                        client, answer, in_flight, group, began, outbound, idle, id,
+                    ));
+                }
                 return Ok(conclude(
                     client, answer, in_flight, group, began, outbound, id,
                 ));
@@ -208,11 +226,7 @@ fn is_given_up(worker: &Worker, errand: &Errand, app: &AppEntry, address: Socket
     let Some(id) = table.app_by_name(app.plan.name.as_str()) else {
         return false;
     };
-    let app = table.app(id);
-    let groups = app.plan.versions.iter().flat_map(|version| &version.groups);
-    groups
-        .flat_map(|group| &group.endpoints)
-        .any(|endpoint| endpoint.address == address && !app.endpoint_up(endpoint.index))
+    standing(table.app(id), address) == Some(false)
 }
 
 /// Charges a retry to the budget, if there is room.
@@ -260,6 +274,46 @@ fn conclude(
         Reply::Stream(incoming, exchange)
     };
     Response::from_parts(head, body)
+}
+
+/// Tells the client that its backend switched protocols; the connection carries on from there.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what `conclude` has, and the idle time of the app"
+)]
+fn switch(
+    client: &Rc<Client>,
+    answer: Answer,
+    in_flight: InFlight,
+    group: u32,
+    began: Instant,
+    outbound: Outbound,
+    idle: Duration,
+    id: HeaderValue,
+) -> Response<Reply> {
+    let (mut head, _) = answer.response.into_parts();
+    let protocols = head.headers.get(header::UPGRADE).cloned();
+    let survey = Survey::of(&head.headers);
+    hop::strip(&mut head.headers, survey);
+    head.headers.remove(header::CONTENT_LENGTH);
+    if let Some(protocols) = protocols {
+        upgrade::write(&mut head.headers, protocols);
+    }
+    head.headers.insert(X_REQUEST_ID, id);
+    client.watch.answered();
+    client.scratch.replace(outbound.settle().1);
+    let took = began.elapsed();
+    let recorder = &client.worker.recorder;
+    recorder.ended(group, head.status.as_u16(), took);
+    if let Some(handover) = answer.link.handover {
+        client.tunnel.replace(Some(Tunnel {
+            handover,
+            in_flight,
+            group,
+            idle,
+        }));
+    }
+    Response::from_parts(head, Reply::Empty)
 }
 
 fn note_answer(client: &Client, errand: &Errand, stop: &Stop<'_>, status: u16) {

@@ -8,8 +8,8 @@ use crate::names;
 use crate::survey::{Field, Survey};
 
 /// Removes hop-by-hop fields and what `Connection` lists, both ways. `TE` survives as `trailers`,
-/// so that gRPC-like backends send theirs. Upgrades are not served yet, so `Upgrade` goes too and
-/// the request is an ordinary one.
+/// so that gRPC-like backends send theirs. `Upgrade` goes too: what is offered of it to a backend is
+/// written anew (`upgrade`).
 pub(crate) fn strip(headers: &mut HeaderMap, survey: Survey) {
     if survey.has(Field::Connection) {
         strip_listed(headers);

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrose_telemetry::{GroupEvent, HttpEvent, Local, Metrics, Prefix, Steps, code_cell};
+use windrose_telemetry::{
+    GroupEvent, HttpEvent, Local, Metrics, Prefix, Steps, StreamEvent, StreamKind, code_cell,
+    stream_cell,
+};
 
 /// The writing ends of one thread.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Recorder {
     arrivals: Local,
     clients: Steps,
     events: Local,
+    streams: Local,
+    streams_open: Local,
     metrics: Arc<Metrics>,
 }
 
@@ -27,6 +32,8 @@ impl Recorder {
             arrivals: metrics.http_arrivals.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
+            streams: metrics.streams.local(),
+            streams_open: metrics.streams_open.local(),
             metrics,
         }
     }
@@ -58,6 +65,21 @@ impl Recorder {
     /// Something that was open is not any more.
     pub(crate) fn closed(&self, event: HttpEvent) {
         self.events.add(0, event as u32, u64::MAX);
+    }
+
+    /// Something happened to a stream of a group.
+    pub(crate) fn stream(&self, group: u32, kind: StreamKind, event: StreamEvent, n: u64) {
+        self.streams.add(group, stream_cell(kind, event), n);
+    }
+
+    /// A stream of a group began.
+    pub(crate) fn stream_opened(&self, group: u32, kind: StreamKind) {
+        self.streams_open.add(group, kind as u32, 1);
+    }
+
+    /// A stream of a group is over.
+    pub(crate) fn stream_closed(&self, group: u32, kind: StreamKind) {
+        self.streams_open.add(group, kind as u32, u64::MAX);
     }
 
     /// The queue to control was full.

@@ -33,6 +33,14 @@ pub(crate) enum Refusal {
     TargetTooLong,
     #[error("the method CONNECT is not served here")]
     Connect,
+    #[error("the Upgrade header is not a list of protocols")]
+    UpgradeInvalid,
+    #[error("a request to switch protocols must not have a body")]
+    UpgradeWithBody,
+    #[error(
+        "a WebSocket handshake is a GET with one Sec-WebSocket-Key of 16 octets in base 64 and one Sec-WebSocket-Version"
+    )]
+    WebSocketInvalid,
     #[error("no app has this host")]
     NoApp,
     #[error("no endpoint serves this app now")]
@@ -62,7 +70,10 @@ impl Refusal {
             | Self::LengthInvalid
             | Self::LengthAndEncoding
             | Self::EncodingRepeated
-            | Self::TargetInvalid => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
+            | Self::TargetInvalid
+            | Self::UpgradeInvalid
+            | Self::UpgradeWithBody
+            | Self::WebSocketInvalid => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
             Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
@@ -90,6 +101,9 @@ impl Refusal {
                 | Self::EncodingRepeated
                 | Self::HostRepeated
                 | Self::Connect
+                | Self::UpgradeInvalid
+                | Self::UpgradeWithBody
+                | Self::WebSocketInvalid
                 | Self::UploadStalled
         )
     }

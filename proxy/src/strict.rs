@@ -8,6 +8,9 @@
 //! hexadecimal number. The guard cannot answer; it spoils the octet where it found the fault, and
 //! the engine refuses that with 400 and closes. Deliberately absent: any judgement of values, which
 //! is `validate`'s.
+//!
+//! What follows a head with `Upgrade` may be another protocol: it is held back until it is known
+//! whether the backend switched.
 
 /// Follows the requests of one connection.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ enum State {
     ChunkData(u64),
     ChunkEnd,
     Trailers,
+    /// A head with `Upgrade` has ended. Whoever reads on reads a request.
+    Held,
     Spoilt,
 }
 
@@ -45,6 +50,7 @@ enum State {
 struct Head {
     length: Option<u64>,
     encoded: bool,
+    upgrade: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -67,13 +73,17 @@ impl Guard {
     pub(crate) fn is_within_body(&self) -> bool {
         !matches!(
             self.state,
-            State::RequestLine | State::Fields | State::Spoilt
+            State::RequestLine | State::Fields | State::Held | State::Spoilt
         )
     }
 
-    /// Reads what came; spoils it from the first fault on.
-    pub(crate) fn inspect(&mut self, octets: &mut [u8]) {
+    /// Reads what came; spoils it from the first fault on. Gives how many octets the engine may
+    /// see: all, or those up to the end of a head with `Upgrade`. The others are to be brought again.
+    pub(crate) fn inspect(&mut self, octets: &mut [u8]) -> usize {
         let mut at = 0;
+        if self.state == State::Held {
+            self.state = State::RequestLine;
+        }
         while at < octets.len() {
             match self.state {
                 State::Body(left) => at += self.skip(left, octets.len() - at, State::Body),
@@ -82,8 +92,9 @@ impl Guard {
                 }
                 State::Spoilt => {
                     octets[at..].fill(SPOILT);
-                    return;
+                    return octets.len();
                 }
+                State::Held => return at,
                 _ => match self.line(&octets[at..]) {
                     Ok(taken) => at += taken,
                     Err(taken) => {
@@ -93,6 +104,7 @@ impl Guard {
                 },
             }
         }
+        at
     }
 
     fn skip(&mut self, left: u64, here: usize, state: fn(u64) -> State) -> usize {
@@ -190,6 +202,7 @@ impl Head {
                 self.length = Some(number(value.trim_ascii(), 10)?);
             }
             b't' => self.encoded |= after_name(line, b"transfer-encoding:").is_some(),
+            b'u' => self.upgrade |= after_name(line, b"upgrade:").is_some(),
             _ => {}
         }
         Ok(())
@@ -199,6 +212,7 @@ impl Head {
         match (self.encoded, self.length) {
             (true, Some(_)) => Err(Fault),
             (true, None) => Ok(State::ChunkSize),
+            (false, None | Some(0)) if self.upgrade => Ok(State::Held),
             (false, None | Some(0)) => Ok(State::RequestLine),
             (false, Some(length)) => Ok(State::Body(length)),
         }
@@ -339,6 +353,35 @@ mod tests {
         }
         check(&format!("{head}3;a\nb\r\n"), Some(head.len() + 3));
         check(&format!("{head}3\r\nabcd\r\n"), Some(head.len() + 8));
+    }
+
+    #[test]
+    fn what_follows_a_head_with_upgrade_is_held_back_once() {
+        let head = "GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n";
+        let behind = "\n\nnot HTTP";
+        let mut octets = format!("{head}{behind}").into_bytes();
+        for cut in 0..head.len() {
+            let mut guard = Guard::default();
+            let (first, rest) = octets.split_at_mut(cut);
+            assert_eq!(guard.inspect(first), cut);
+            assert_eq!(guard.inspect(rest), head.len() - cut);
+            assert!(!guard.is_within_body());
+        }
+        assert_eq!(octets, format!("{head}{behind}").as_bytes(), "unspoilt");
+        let mut guard = Guard::default();
+        let seen = guard.inspect(&mut octets);
+        let mut behind = octets[seen..].to_vec();
+        // Brought again, it is a request like any other.
+        assert_eq!(guard.inspect(&mut behind), behind.len());
+        assert!(behind.iter().all(|b| *b == SPOILT));
+    }
+
+    #[test]
+    fn a_body_is_not_held_back() {
+        let mut octets =
+            b"POST / HTTP/1.1\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nabGET".to_vec();
+        let all = octets.len();
+        assert_eq!(Guard::default().inspect(&mut octets), all);
     }
 
     #[test]

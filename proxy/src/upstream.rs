@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::record::Recorder;
 use crate::settings::Settings;
@@ -44,6 +46,35 @@ pub(crate) struct UpstreamLink {
     pub(crate) meter: Rc<Meter>,
     /// It has carried a request before.
     pub(crate) reused: bool,
+    /// The bare connection, should its protocol be switched; only where that was asked for.
+    pub(crate) handover: Option<oneshot::Receiver<Handover>>,
+}
+
+/// A connection to an endpoint that speaks HTTP no more.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    pub(crate) stream: TcpStream,
+    /// What came behind the head of the 101.
+    pub(crate) read: Bytes,
+    pub(crate) open: OpenUpstream,
+}
+
+/// A connection to an endpoint, counted as open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenUpstream(Rc<Recorder>);
+
+impl OpenUpstream {
+    pub(crate) fn new(recorder: &Rc<Recorder>) -> Self {
+        recorder.event(HttpEvent::UpstreamConnection);
+        recorder.event(HttpEvent::UpstreamsOpen);
+        Self(Rc::clone(recorder))
+    }
+}
+
+impl Drop for OpenUpstream {
+    fn drop(&mut self) {
+        self.0.closed(HttpEvent::UpstreamsOpen);
+    }
 }
 
 impl Upstreams {
@@ -114,6 +145,7 @@ impl Upstream {
         let mut idle = self.idle.borrow_mut();
         if !link.sender.is_closed() && !link.meter.is_deaf() && idle.len() < at_most {
             link.reused = true;
+            link.handover = None;
             idle.push(Idle { link, since: now });
         }
     }
@@ -124,22 +156,16 @@ impl Upstream {
         InFlight(Rc::clone(self))
     }
 
-    /// Opens a connection within `timeout`; zero is no limit but the system's.
+    /// Opens a connection within `timeout`; zero is no limit but the system's. `switching`: it is
+    /// wanted bare if its protocol is switched.
     pub(crate) async fn connect(
         &self,
         timeout: Duration,
+        switching: bool,
         recorder: &Rc<Recorder>,
         settings: &Settings,
     ) -> io::Result<UpstreamLink> {
-        let connecting = TcpStream::connect(self.address);
-        let stream = if timeout.is_zero() {
-            connecting.await?
-        } else {
-            tokio::time::timeout(timeout, connecting)
-                .await
-                .map_err(|_| io::ErrorKind::TimedOut)??
-        };
-        stream.set_nodelay(true)?;
+        let stream = dial(self.address, timeout).await?;
         let meter = Rc::new(Meter::default());
         let wire = UpstreamWire::new(stream, Rc::clone(&meter));
         let (sender, connection) = http1::Builder::new()
@@ -148,20 +174,48 @@ impl Upstream {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(io::Error::other)?;
-        recorder.event(HttpEvent::UpstreamConnection);
-        recorder.event(HttpEvent::UpstreamsOpen);
-        let recorder = Rc::clone(recorder);
-        tokio::task::spawn_local(async move {
-            // What went wrong is told to the exchange; an idle connection may end as it likes.
-            let _ = connection.await;
-            recorder.closed(HttpEvent::UpstreamsOpen);
-        });
+        let open = OpenUpstream::new(recorder);
+        let handover = if switching {
+            let (give, handover) = oneshot::channel();
+            tokio::task::spawn_local(async move {
+                if let Ok(parts) = connection.without_shutdown().await {
+                    let _ = give.send(Handover {
+                        stream: parts.io.into_inner().into_stream(),
+                        read: parts.read_buf,
+                        open,
+                    });
+                }
+            });
+            Some(handover)
+        } else {
+            tokio::task::spawn_local(async move {
+                // What went wrong is told to the exchange; an idle connection may end as it likes.
+                let _ = connection.await;
+                drop(open);
+            });
+            None
+        };
         Ok(UpstreamLink {
             sender,
             meter,
             reused: false,
+            handover,
         })
     }
+}
+
+/// Connects within `timeout`; zero is no limit but the system's.
+pub(crate) async fn dial(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let connecting = TcpStream::connect(address);
+    let stream = if timeout.is_zero() {
+        connecting.await?
+    } else {
+        tokio::time::timeout(timeout, connecting)
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// A request in flight to an endpoint.

@@ -51,6 +51,11 @@ impl UpstreamWire {
         Self { stream, meter }
     }
 
+    /// The bare connection, after a switch of protocols.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Counts what was written of `octets`. A backend may have answered and left before it heard
     /// all; the engine would give up on the failed write and never read the answer. So what cannot
     /// be sent is dropped here, and reading tells how the exchange ended.
@@ -85,6 +90,10 @@ pub(crate) struct ClientWire {
     stream: TcpStream,
     watch: Rc<Watch>,
     guard: Guard,
+    /// What came behind a head with `Upgrade`, until it is known what it is.
+    held: Vec<u8>,
+    /// No request follows any more: the octets are another protocol's.
+    tunnel: bool,
     /// Our half is closed.
     leaving: bool,
 }
@@ -95,7 +104,28 @@ impl ClientWire {
             stream,
             watch,
             guard: Guard::default(),
+            held: Vec::new(),
+            tunnel: false,
             leaving: false,
+        }
+    }
+
+    /// The protocol was switched: from here on octets pass as they are. Gives those that came
+    /// behind the head already.
+    pub(crate) fn switch(&mut self) -> Vec<u8> {
+        self.tunnel = true;
+        std::mem::take(&mut self.held)
+    }
+
+    /// Lets the engine see what was read beyond `before`, as far as it may.
+    fn show(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let came = buf.filled().len() - before;
+        let seen = self.guard.inspect(&mut buf.filled_mut()[before..]);
+        if seen < came {
+            // In front of what is held already: that came later.
+            self.held
+                .splice(..0, buf.filled()[before + seen..].iter().copied());
+            buf.set_filled(before + seen);
         }
     }
 
@@ -130,10 +160,17 @@ impl AsyncRead for ClientWire {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let result = if this.held.is_empty() {
+            Pin::new(&mut this.stream).poll_read(cx, buf)
+        } else {
+            let fits = this.held.len().min(buf.remaining());
+            buf.put_slice(&this.held[..fits]);
+            this.held.drain(..fits);
+            Poll::Ready(Ok(()))
+        };
+        if buf.filled().len() > before && !this.tunnel {
             this.watch.hear();
-            this.guard.inspect(&mut buf.filled_mut()[before..]);
+            this.show(buf, before);
         }
         result
     }

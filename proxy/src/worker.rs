@@ -15,6 +15,7 @@ use crate::budget::Requests;
 use crate::draw::Dice;
 use crate::live::Shared;
 use crate::record::Recorder;
+use crate::relay::BUFFER;
 use crate::request_id::RequestIds;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
@@ -38,6 +39,8 @@ pub(crate) struct Worker {
     requests: RefCell<Vec<Option<Arc<Requests>>>>,
     clients: RefCell<HashMap<u64, Rc<Watch>>>,
     next_client: Cell<u64>,
+    /// Where relays read into; made by the first.
+    buffer: RefCell<Vec<u8>>,
     stopping: Cell<Stopping>,
     /// A client connection ended.
     pub(crate) freed: Notify,
@@ -85,6 +88,7 @@ impl Worker {
             requests: RefCell::new(Vec::new()),
             clients: RefCell::new(HashMap::new()),
             next_client: Cell::new(0),
+            buffer: RefCell::default(),
             stopping: Cell::new(Stopping::No),
             freed: Notify::new(),
         }
@@ -166,6 +170,13 @@ impl Worker {
             worker: Rc::clone(self),
             id,
         }
+    }
+
+    /// Lends the buffer of this thread.
+    pub(crate) fn with_buffer<T>(&self, borrow: impl FnOnce(&mut [u8]) -> T) -> T {
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.resize(BUFFER, 0);
+        borrow(&mut buffer)
     }
 
     /// Client connections open now.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent, HttpEvent,
-    LIMITED_CELLS, Local, QTYPES, RCODES, SIZE_CELLS, Scalars, Way,
+    LIMITED_CELLS, Local, QTYPES, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -49,6 +49,11 @@ pub struct Metrics {
     pub group_events: Arc<Bank>,
     /// Slot 0, cell = [`HttpEvent`].
     pub http_events: Arc<Bank>,
+    /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
+    pub streams: Arc<Bank>,
+    /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
+    /// stream may outlive what its slot stood for, and must be taken off again all the same.
+    pub streams_open: Arc<Bank>,
     /// Numbers of the whole process.
     pub scalars: Arc<Scalars>,
 }
@@ -72,6 +77,8 @@ impl Metrics {
             http_footprints: Footprints::new(),
             group_events: Bank::new(GroupEvent::COUNT),
             http_events: Bank::new(HttpEvent::COUNT),
+            streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
+            streams_open: Bank::new(StreamKind::COUNT),
             scalars: Arc::default(),
         })
     }
@@ -92,6 +99,8 @@ impl Metrics {
             &self.http_arrivals,
             &self.group_events,
             &self.http_events,
+            &self.streams,
+            &self.streams_open,
         ]
         .iter()
         .map(|bank| bank.dropped())
@@ -114,6 +123,7 @@ impl Metrics {
         self.http_requests.rebase(slot);
         self.http_duration.rebase(slot);
         self.group_events.rebase(slot);
+        self.streams.rebase(slot);
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use windrose_telemetry::{GroupEvent, HttpEvent, NO_ZONE, code_cell, rcode_cell};
+use windrose_telemetry::{
+    GroupEvent, HttpEvent, NO_ZONE, StreamEvent, StreamKind, code_cell, rcode_cell, stream_cell,
+};
 
 use crate::exposition;
 use crate::scene::Scene;
@@ -35,6 +37,12 @@ fn busy() -> Scene {
             .group_events
             .local()
             .add(slot, GroupEvent::Retry as u32, 2);
+        for kind in [StreamKind::Tunnel, StreamKind::Tcp] {
+            let streams = metrics.streams.local();
+            streams.add(slot, stream_cell(kind, StreamEvent::Opened), 3);
+            streams.add(slot, stream_cell(kind, StreamEvent::Idle), 1);
+            metrics.streams_open.local().add(slot, kind as u32, 2);
+        }
     }
     let http = metrics.http_events.local();
     http.add(0, HttpEvent::ClientsOpen as u32, 3);

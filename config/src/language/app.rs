@@ -209,6 +209,12 @@ static TIMEOUTS: Mapping = Mapping::new(
         )
         .or("\"15s\""),
         Field::optional("request", Scalar(S::Duration), "The whole exchange.").or("\"0s\""),
+        Field::optional(
+            "tunnel",
+            Scalar(S::Duration),
+            "Without an octet either way, after a switch of protocols (WebSocket) and of TCP connections.",
+        )
+        .or("\"1h\""),
     ],
 );
 

@@ -152,6 +152,7 @@ fn timeouts(node: &Node, defaults: Timeouts) -> Timeouts {
         connect: duration(node, "connect", defaults.connect),
         first_byte: duration(node, "first_byte", defaults.first_byte),
         request: duration(node, "request", defaults.request),
+        tunnel: duration(node, "tunnel", defaults.tunnel),
     }
 }
 

@@ -7,3 +7,4 @@ mod framing;
 mod messages;
 mod steering;
 mod support;
+mod upgrades;

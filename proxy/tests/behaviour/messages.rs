@@ -29,7 +29,7 @@ fn hop_by_hop_fields_stay_behind_both_ways() {
         client
             .send(
                 "GET / HTTP/1.1\r\nHost: app.test\r\nConnection: keep-alive, X-Drop, Upgrade\r\n\
-                 X-Drop: 1\r\nUpgrade: websocket\r\nTE: trailers\r\nProxy-Authorization: x\r\n\
+                 X-Drop: 1\r\nUpgrade: h2c\r\nTE: trailers\r\nProxy-Authorization: x\r\n\
                  Keep-Alive: 1\r\nProxy-Connection: close\r\nExpect: other\r\nX-Keep: 1\r\n\
                  X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: mine\r\nX-Windrose-Flags: UF\r\n\r\n",
             )

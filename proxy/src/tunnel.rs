@@ -1,0 +1,66 @@
+//! A client connection after its protocol was switched: the octets of both sides, nothing between.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use windrose_telemetry::{StreamEvent, StreamKind};
+
+use crate::relay::{Account, Limits, Side, relay};
+use crate::upstream::{Handover, InFlight};
+use crate::watch::Watch;
+use crate::wire::ClientWire;
+use crate::worker::Worker;
+
+/// What an exchange leaves behind when a backend switched protocols.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    /// The backend's connection, once the engine lets go of it.
+    pub(crate) handover: oneshot::Receiver<Handover>,
+    pub(crate) in_flight: InFlight,
+    /// Of the endpoint.
+    pub(crate) group: u32,
+    /// Without an octet either way; zero is never.
+    pub(crate) idle: Duration,
+}
+
+/// Carries octets to the end. `read`: what the engine had read of the client and not used.
+pub(crate) async fn carry(
+    worker: &Rc<Worker>,
+    watch: &Watch,
+    mut client: ClientWire,
+    read: &[u8],
+    tunnel: Tunnel,
+) {
+    let Ok(handover) = tunnel.handover.await else {
+        // The engine met an error of the connection before it could let go.
+        watch.break_off();
+        return;
+    };
+    let account = Account::open(&worker.recorder, tunnel.group, StreamKind::Tunnel);
+    let mut early = read.to_vec();
+    early.extend(client.switch());
+    let mut client = Side {
+        stream: client,
+        read: early,
+    };
+    let mut upstream = Side {
+        stream: handover.stream,
+        read: handover.read.to_vec(),
+    };
+    let limits = Limits {
+        idle: tunnel.idle,
+        whole: Duration::ZERO,
+        wanted: None,
+    };
+    let ended = relay(worker, watch, &mut client, &mut upstream, &limits, &account).await;
+    match ended {
+        // A reset is passed on as one: a clean end would claim that all had come.
+        StreamEvent::UpstreamReset => watch.break_off(),
+        StreamEvent::ClientReset => {
+            let _ = upstream.stream.set_zero_linger();
+        }
+        _ => {}
+    }
+    drop((handover.open, tunnel.in_flight));
+}

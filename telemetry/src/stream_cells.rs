@@ -1,0 +1,63 @@
+//! What is counted of byte streams by group (app, version, cluster): tunnels after an upgrade, and
+//! TCP connections.
+
+/// Which streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// HTTP connections that switched protocols.
+    Tunnel,
+    /// Connections of TCP listeners.
+    Tcp,
+}
+
+/// What a proxy thread counts of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// It began.
+    Opened,
+    /// Octets that the endpoint was sent.
+    FromClient,
+    /// Octets that the client was sent.
+    ToClient,
+    /// Ended: both sides closed.
+    Closed,
+    /// Ended: the client reset it.
+    ClientReset,
+    /// Ended: the endpoint reset it.
+    UpstreamReset,
+    /// Ended: nothing moved for too long.
+    Idle,
+    /// Ended: it had lasted as long as it may.
+    Duration,
+    /// Ended: the node stopped.
+    Stopped,
+    /// Ended: its endpoint is down or gone, and the app wants no such stream.
+    EndpointDown,
+}
+
+impl StreamKind {
+    /// How many there are.
+    pub const COUNT: u32 = 2;
+}
+
+impl StreamEvent {
+    /// How many there are.
+    pub const COUNT: u32 = 10;
+
+    /// How a stream may end, with its label.
+    pub const ENDS: [(Self, &'static str); 7] = [
+        (Self::Closed, "closed"),
+        (Self::ClientReset, "client_reset"),
+        (Self::UpstreamReset, "upstream_reset"),
+        (Self::Idle, "idle"),
+        (Self::Duration, "duration"),
+        (Self::Stopped, "stopped"),
+        (Self::EndpointDown, "endpoint_down"),
+    ];
+}
+
+/// The cell of an event.
+#[inline]
+pub const fn stream_cell(kind: StreamKind, event: StreamEvent) -> u32 {
+    kind as u32 * StreamEvent::COUNT + event as u32
+}
