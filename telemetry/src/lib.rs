@@ -30,5 +30,4 @@ pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
 pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
-pub use scalars::{Counter, Gauge, ProbeOutcome, QueryLogged, Scalars};
 pub use stream_cells::{StreamEvent, StreamKind, stream_cell};
