@@ -188,36 +188,18 @@ impl Node {
         if tcp.is_empty() {
             return Ok(());
         }
-        let manners = self.dns_manners.listen();
-        let (source, metrics) = (self.source.clone(), Arc::clone(&self.metrics));
-        let stop = self.stop.serve.subscribe();
-        let serve = move || async move {
-            let served: Vec<_> = tcp
-                .into_iter()
-                .map(|listener| {
-                    let serve = windrose_dns::serve_tcp(
-                        listener,
-                        source.clone(),
-                        Arc::clone(&metrics),
-                        seed(),
-                        manners.clone(),
-                        told(stop.clone()),
-                    );
-                    // Told when it happens: the others serve on.
-                    tokio::task::spawn_local(async move {
-                        if let Err(e) = serve.await {
-                            tracing::error!("a DNS listener over TCP ended: {e}");
-                        }
-                    })
-                })
-                .collect();
-            for task in served {
-                task.await.map_err(io::Error::other)?;
+        let (reader, manners) = (self.source.reader(), self.dns_manners.listen());
+        let metrics = Arc::clone(&self.metrics);
+        let stop = Arc::clone(&self.stop.flag);
+        let serve = move || {
+            let counters = windrose_dns::Counters::new(&metrics);
+            let served = windrose_dns::serve_tcp(tcp, reader, manners, &counters, seed(), &stop);
+            if let Err(e) = served {
+                tracing::error!("the thread of DNS over TCP ended: {e}");
             }
-            Ok(())
         };
         self.threads
-            .start_async("dns-tcp".to_owned(), serve)
+            .start("dns-tcp".to_owned(), serve)
             .map_err(cannot("dns"))
     }
 

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 10] = [
     (
         "dns",
         &["model", "routing", "telemetry", "mmsg"],
-        &["hickory-proto", "tokio", "nix", "socket2"],
+        &["hickory-proto", "mio", "tokio", "nix", "socket2"],
     ),
     (
         "proxy",
@@ -62,7 +62,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 10] = [
 ];
 
 /// Libraries with an owner. What is not listed here anyone may use.
-const HEAVY: [&str; 26] = [
+const HEAVY: [&str; 27] = [
     "arc-swap",
     "clap",
     "hickory-net",
@@ -75,6 +75,7 @@ const HEAVY: [&str; 26] = [
     "kube",
     "libc",
     "maxminddb",
+    "mio",
     "nix",
     "notify",
     "prometheus",

@@ -1,179 +1,210 @@
-//! One TCP connection: messages are framed (RFC 1035 section 4.2.2), what is whole is answered, and
-//! answers that are ready together leave in one write (RFC 7766 section 8).
+//! HOT. One TCP connection: what is whole is answered, and answers that are ready together leave in
+//! one write (RFC 7766 section 8).
 //!
 //! An answer never waits for another, so order needs no thought. A client that does not read is not
-//! read from.
+//! read from. Between its turns a connection holds what it must and no more: the beginning of a
+//! message, and answers that the system had no room for.
 
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use mio::Interest;
+use mio::net::TcpStream;
 
-use super::Desk;
+use super::desk::Desk;
+use super::framing::{Taken, Then};
 
-/// Octets before each message.
-const PREFIX: usize = 2;
-/// What a connection holds for what comes, as long as no message needs more.
-const ROOM: usize = 1_024;
-/// No further message is answered before this much has left.
-const ENOUGH: usize = 16_384;
+/// Octets read at a time.
+pub(super) const ROOM: usize = 16_384;
+/// What may stay allocated beyond what is held.
+const SPARE: usize = 1_024;
 
-/// Talks until the connection ends, falls silent for `idle`, says what no client says, or nothing is
-/// left to say after `ending` became true.
-pub(super) async fn converse(
-    desk: Arc<Desk>,
-    mut stream: TcpStream,
+/// A connection between its turns.
+pub(super) struct Conversation {
+    pub(super) stream: TcpStream,
     peer: SocketAddr,
-    idle: Duration,
-    last_turn: Arc<AtomicU64>,
-    mut ending: watch::Receiver<bool>,
-) {
-    // Small answers must not wait for more (RFC 7766 section 8); without it they only come later.
-    let _ = stream.set_nodelay(true);
-    let (mut incoming, mut outgoing) = (Vec::with_capacity(ROOM), Vec::new());
-    let mut silence = pin!(sleep(idle));
-    let mut idle;
-    // One and the same for all rounds: a new one would queue up at the channel for each message.
-    let mut ended = pin!(ending.wait_for(|ending| *ending));
-    loop {
-        // How long it may be silent now is what its answers say (RFC 7828 section 3.2.2).
-        let taken;
-        (taken, idle) = desk.answer(&incoming, peer, &mut outgoing);
-        if taken.octets > 0 {
-            last_turn.store(desk.turn(), Ordering::Relaxed);
-            silence.as_mut().reset(Instant::now() + idle);
-            incoming.drain(..taken.octets);
-        }
-        if !outgoing.is_empty() {
-            tokio::select! {
-                biased;
-                written = stream.write_all(&outgoing) => if written.is_err() { return },
-                () = &mut silence => return,
-            }
-            outgoing.clear();
-        }
-        match taken.then {
-            Then::Close => return,
-            Then::More => continue,
-            Then::Read => {}
-        }
-        make_room(&mut incoming);
-        outgoing.shrink_to(ROOM);
-        tokio::select! {
-            biased;
-            read = stream.read_buf(&mut incoming) => if !matches!(read, Ok(1..)) { return },
-            () = &mut silence => return,
-            _ = &mut ended => return,
-        }
-    }
+    /// Not answered yet: the beginning of a message, and whole ones behind answers that wait.
+    incoming: Vec<u8>,
+    /// Not sent yet.
+    outgoing: Vec<u8>,
+    next: Next,
 }
 
-/// What was done with the beginning of a stream.
-pub(super) struct Taken {
-    /// Of whole messages.
-    pub(super) octets: usize,
-    pub(super) then: Then,
-}
-
-/// What a connection does next.
-pub(super) enum Then {
-    /// Waits for more to come.
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// More to come.
     Read,
-    /// Answers the messages that are left.
-    More,
-    /// Ends: a message got no answer.
-    Close,
+    /// Room for answers, to go on then.
+    Write,
+    /// Room for its last answers.
+    LastWrite,
 }
 
-/// Calls `answer` with each whole message, which appends to `outgoing` and says whether there was
-/// an answer.
-pub(super) fn each_message(
-    stream: &[u8],
-    outgoing: &mut Vec<u8>,
-    mut answer: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
-) -> Taken {
-    let mut octets = 0;
-    while let Some(message) = first(stream.get(octets..).unwrap_or_default()) {
-        if outgoing.len() >= ENOUGH {
-            let then = Then::More;
-            return Taken { octets, then };
+/// What came of a turn.
+pub(super) struct Turn {
+    /// Whether whole messages were taken.
+    pub(super) spoke: bool,
+    pub(super) wish: Wish,
+}
+
+/// What the events of a connection should be from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// As they are: there was nothing left to do.
+    Same,
+    /// These; also to be told at once of what can be done already.
+    Told(Interest),
+    /// None: the connection ends.
+    End,
+}
+
+impl Conversation {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+        Self {
+            stream,
+            peer,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            next: Next::Read,
         }
-        octets += PREFIX + message.len();
-        if !answer(message, outgoing) {
-            let then = Then::Close;
-            return Taken { octets, then };
+    }
+
+    /// Whether it has something left to say.
+    pub(super) fn is_writing(&self) -> bool {
+        self.next != Next::Read
+    }
+
+    /// Reads, answers and writes after an event; `closed` if the client will send no more. `room`
+    /// and `outgoing` are anybody's between turns.
+    pub(super) fn turn(
+        &mut self,
+        closed: bool,
+        room: &mut [u8],
+        outgoing: &mut Vec<u8>,
+        desk: &mut Desk<'_>,
+    ) -> Turn {
+        let mut spoke = false;
+        let wish = match self.next {
+            Next::Read => self.read(closed, room, outgoing, desk, &mut spoke),
+            Next::Write | Next::LastWrite => self.write(outgoing, desk, &mut spoke),
+        };
+        Turn { spoke, wish }
+    }
+
+    fn read(
+        &mut self,
+        closed: bool,
+        room: &mut [u8],
+        outgoing: &mut Vec<u8>,
+        desk: &mut Desk<'_>,
+        spoke: &mut bool,
+    ) -> Wish {
+        loop {
+            let read = match self.stream.read(room) {
+                Ok(0) => return Wish::End,
+                Ok(read) => read,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Wish::Same,
+                    ErrorKind::Interrupted => continue,
+                    _ => return Wish::End,
+                },
+            };
+            let came = room.get(..read).unwrap_or_default();
+            let wish = if self.incoming.is_empty() {
+                let taken = self.answer(came, outgoing, desk, spoke);
+                self.incoming
+                    .extend_from_slice(came.get(taken.octets..).unwrap_or_default());
+                taken.then
+            } else {
+                self.incoming.extend_from_slice(came);
+                self.answer_held(outgoing, desk, spoke)
+            };
+            match self.say(outgoing, wish) {
+                // There may be more where that came from, but others have their turn first.
+                Wish::Same if read == room.len() => return Wish::Told(Interest::READABLE),
+                // No event will tell of its end again.
+                Wish::Same if closed => {}
+                wish => return wish,
+            }
         }
     }
-    let then = Then::Read;
-    Taken { octets, then }
-}
 
-/// Appends a message with its length. `None` if that does not fit the prefix.
-pub(super) fn append(outgoing: &mut Vec<u8>, message: &[u8]) -> Option<()> {
-    let len = u16::try_from(message.len()).ok()?;
-    outgoing.extend_from_slice(&len.to_be_bytes());
-    outgoing.extend_from_slice(message);
-    Some(())
-}
-
-/// The first message of a stream, if it is whole.
-fn first(stream: &[u8]) -> Option<&[u8]> {
-    let (prefix, rest) = stream.split_first_chunk::<PREFIX>()?;
-    rest.get(..usize::from(u16::from_be_bytes(*prefix)))
-}
-
-/// Room for the rest of the message that has begun; what a long one needed is given back.
-fn make_room(incoming: &mut Vec<u8>) {
-    let whole = incoming.first_chunk::<PREFIX>().map_or(ROOM, |prefix| {
-        PREFIX + usize::from(u16::from_be_bytes(*prefix))
-    });
-    let whole = whole.max(ROOM);
-    incoming.shrink_to(whole);
-    incoming.reserve(whole.saturating_sub(incoming.len()));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_messages_are_taken_and_a_part_is_left() {
-        let mut seen = Vec::new();
-        let stream = [0, 1, 7, 0, 2, 8, 9, 0, 3, 1];
-        let taken = each_message(&stream, &mut Vec::new(), |message, _| {
-            seen.push(message.to_vec());
-            true
-        });
-        assert_eq!(seen, [vec![7], vec![8, 9]]);
-        assert_eq!(taken.octets, 7);
-        assert!(matches!(taken.then, Then::Read));
+    fn write(&mut self, outgoing: &mut Vec<u8>, desk: &mut Desk<'_>, spoke: &mut bool) -> Wish {
+        let waiting = std::mem::take(&mut self.outgoing);
+        outgoing.clear();
+        outgoing.extend_from_slice(&waiting);
+        let then = match self.next {
+            Next::LastWrite => Then::Close,
+            _ => Then::More,
+        };
+        match self.say(outgoing, then) {
+            Wish::Told(_) if self.outgoing.is_empty() => {
+                let then = self.answer_held(outgoing, desk, spoke);
+                match self.say(outgoing, then) {
+                    Wish::Same => Wish::Told(Interest::READABLE),
+                    wish => wish,
+                }
+            }
+            wish => wish,
+        }
     }
 
-    #[test]
-    fn enough_to_say_stops_it_and_a_message_without_an_answer_ends_it() {
-        let stream = [0, 1, 7, 0, 1, 8];
-        let full = &mut vec![0; ENOUGH - 1];
-        let taken = each_message(&stream, full, |message, out| append(out, message).is_some());
-        assert_eq!(taken.octets, 3);
-        assert!(matches!(taken.then, Then::More));
-        let taken = each_message(&stream, &mut Vec::new(), |_, _| false);
-        assert_eq!(taken.octets, 3);
-        assert!(matches!(taken.then, Then::Close));
+    /// Answers what a stream begins with.
+    #[inline]
+    fn answer(
+        &self,
+        stream: &[u8],
+        outgoing: &mut Vec<u8>,
+        desk: &mut Desk<'_>,
+        spoke: &mut bool,
+    ) -> Taken {
+        outgoing.clear();
+        let taken = desk.answer(stream, self.peer, outgoing);
+        *spoke |= taken.octets > 0;
+        taken
     }
 
-    #[test]
-    fn a_long_message_gets_room_and_gives_it_back() {
-        let mut incoming = vec![0xff, 0xff, 1];
-        make_room(&mut incoming);
-        assert!(incoming.capacity() >= 65_537);
-        incoming.clear();
-        make_room(&mut incoming);
-        assert!(incoming.capacity() < 2 * ROOM);
+    fn answer_held(
+        &mut self,
+        outgoing: &mut Vec<u8>,
+        desk: &mut Desk<'_>,
+        spoke: &mut bool,
+    ) -> Then {
+        let taken = self.answer(&self.incoming, outgoing, desk, spoke);
+        self.incoming.drain(..taken.octets);
+        match self.incoming.len() {
+            0 => self.incoming = Vec::new(),
+            held => self.incoming.shrink_to(held + SPARE),
+        }
+        taken.then
+    }
+
+    /// Sends answers; keeps what there is no room for.
+    fn say(&mut self, outgoing: &[u8], then: Then) -> Wish {
+        let mut rest = outgoing;
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => break,
+                    _ => return Wish::End,
+                },
+            }
+        }
+        if !rest.is_empty() {
+            self.outgoing = rest.to_vec();
+        }
+        match then {
+            Then::Close if rest.is_empty() => return Wish::End,
+            Then::Read if rest.is_empty() => {
+                self.next = Next::Read;
+                return Wish::Same;
+            }
+            Then::Close => self.next = Next::LastWrite,
+            Then::Read | Then::More => self.next = Next::Write,
+        }
+        Wish::Told(Interest::WRITABLE)
     }
 }

@@ -3,36 +3,39 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::world::{self, Ask, table};
 use hickory_proto::op::Message;
-use windrose_dns::{Manners, TcpLimits, serve_tcp};
+use windrose_dns::{Counters, Manners, TcpLimits, serve_tcp};
 use windrose_routing::Publisher;
 use windrose_telemetry::{DnsEvent, Metrics};
 
 fn serving(limits: TcpLimits, talk: impl FnOnce(SocketAddr)) -> Arc<Metrics> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    serving_at(limits, |[address]| talk(address))
+}
+
+fn serving_at<const N: usize>(
+    limits: TcpLimits,
+    talk: impl FnOnce([SocketAddr; N]),
+) -> Arc<Metrics> {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners.each_ref().map(|one| one.local_addr().unwrap());
     let (_publisher, source) = Publisher::new(table());
     let metrics = Metrics::new();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let shared = Arc::clone(&metrics);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (shared, stopped) = (Arc::clone(&metrics), Arc::clone(&stop));
     let manners = world::manners(Manners {
         tcp: limits,
         ..Manners::default()
     });
     let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(serve_tcp(listener, source, shared, 7, manners, async {
-            let _ = stopped.await;
-        }))
+        let (counters, reader) = (Counters::new(&shared), source.reader());
+        serve_tcp(listeners.into(), reader, manners, &counters, 7, &stopped)
     });
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talk(address)));
-    stop.send(()).unwrap();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talk(addresses)));
+    stop.store(true, Ordering::Relaxed);
     server.join().unwrap().unwrap();
     done.unwrap();
     metrics
@@ -308,4 +311,81 @@ fn a_client_that_does_not_read_is_not_read_from() {
             .unwrap();
         assert_eq!(receive(&mut honest).answers.len(), 2);
     });
+}
+
+#[test]
+fn messages_have_65_535_octets_and_what_stands_behind_them_is_answered() {
+    serving(TcpLimits::default(), |address| {
+        let mut ask = Ask::new("www.example.com", 1);
+        ask.opt = Some((1_232, 0, Vec::new()));
+        let padding = u16::try_from(65_535 - ask.wire().len() - 4).unwrap();
+        // An option that nobody knows.
+        let mut options = [65_001_u16.to_be_bytes(), padding.to_be_bytes()].concat();
+        options.resize(options.len() + usize::from(padding), 0);
+        ask.opt = Some((1_232, 0, options));
+        let long = ask.wire();
+        assert_eq!(long.len(), 65_535);
+        let short = Ask::new("www.example.com", 1).wire();
+        let mut stream = client(address);
+        let all = [framed(&long), framed(&short), framed(&long), framed(&short)].concat();
+        for piece in all.chunks(9_999) {
+            stream.write_all(piece).unwrap();
+        }
+        for _ in 0..4 {
+            assert_eq!(receive(&mut stream).answers.len(), 2);
+        }
+    });
+}
+
+#[test]
+fn answers_that_a_client_is_slow_to_read_all_come_in_order_and_after_its_last_word() {
+    serving(TcpLimits::default(), |address| {
+        let mut stream = client(address);
+        let mut talking = stream.try_clone().unwrap();
+        // 11 MB of answers: more than the system keeps for anybody.
+        let writer = std::thread::spawn(move || {
+            for id in 0..20_000 {
+                let mut ask = Ask::new("crowd.example.com", 1);
+                ask.id = id;
+                talking.write_all(&framed(&ask.wire())).unwrap();
+            }
+            talking.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut other = client(address);
+        for id in 0..20_000 {
+            assert_eq!(receive(&mut stream).metadata.id, id);
+            if id % 5_000 == 0 {
+                let query = framed(&Ask::new("www.example.com", 1).wire());
+                other.write_all(&query).unwrap();
+                assert_eq!(receive(&mut other).answers.len(), 2);
+            }
+        }
+        assert!(is_closed(&mut stream));
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn each_address_has_the_limits_for_itself() {
+    let limits = TcpLimits {
+        connections: 1,
+        ..TcpLimits::default()
+    };
+    let metrics = serving_at(limits, |[one, other]| {
+        let ask = |stream: &mut TcpStream| {
+            let query = framed(&Ask::new("www.example.com", 1).wire());
+            stream.write_all(&query).unwrap();
+            assert_eq!(receive(stream).answers.len(), 2);
+        };
+        let (mut here, mut there) = (client(one), client(other));
+        ask(&mut here);
+        ask(&mut there);
+        ask(&mut here);
+        let mut next = client(other);
+        ask(&mut next);
+        assert!(is_closed(&mut there));
+        ask(&mut here);
+        ask(&mut next);
+    });
+    assert_eq!(metrics.dns_events.sum(0, DnsEvent::TcpConnection as u32), 3);
 }
