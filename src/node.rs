@@ -16,10 +16,11 @@ use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
 use windrose_model::{DnsName, Model};
 use windrose_proxy::{Settings, Shared};
 use windrose_routing::{Data, Source};
-use windrose_telemetry::Metrics;
+use windrose_telemetry::{Metrics, Writing};
 
 use crate::sockets::{self, OpenError, Sockets};
 
+mod access;
 pub(crate) mod data;
 pub(crate) mod data_dir;
 mod defence;
@@ -49,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) dns_manners: DnsManners,
     source: Source,
     settings: Arc<Settings>,
+    /// The writer of the access log, to be waited for at the end.
+    access_writing: Option<Writing>,
     shared: Arc<Shared>,
     sockets: Option<Sockets>,
     /// Of the data path.
@@ -103,6 +106,14 @@ impl Node {
         let data_dir = DataDir::open(&config.data_dir)?;
         let mut serials = Serials::open(data_dir.path())?;
         let model = serials.give(model, counted, None);
+        let mut settings = proxy_settings(config, grace);
+        let mut access_writing = None;
+        if let Some((log, writing)) =
+            access::start(config, &metrics).map_err(cannot("the access log"))?
+        {
+            settings.access = Some(log);
+            access_writing = Some(writing);
+        }
         let shared = Arc::new(Shared::new());
         let options = control_options(config, &data_dir, descriptors, &shared)?;
         let (handle, source) =
@@ -116,7 +127,8 @@ impl Node {
             metrics,
             dns_manners,
             source,
-            settings: Arc::new(proxy_settings(config, grace)),
+            settings: Arc::new(settings),
+            access_writing,
             shared,
             threads: Threads::new(),
             admin: Threads::new(),
@@ -146,7 +158,7 @@ impl Node {
     }
 
     /// Stops accepting, lets exchanges finish for `grace`, then ends.
-    pub(crate) fn stop(self, grace: Duration) {
+    pub(crate) fn stop(mut self, grace: Duration) {
         self.stop.flag.store(true, Ordering::Relaxed);
         self.stop.serve.send_replace(true);
         let left = self.threads.join(grace + END_LIMIT);
@@ -157,6 +169,13 @@ impl Node {
             );
         }
         self.dns_manners.end(END_LIMIT);
+        // The last hold on the access log, if the threads have ended.
+        self.settings = Arc::default();
+        if let Some(writing) = self.access_writing.take()
+            && !writing.wait(END_LIMIT)
+        {
+            tracing::warn!("ended with records of the access log unwritten");
+        }
         // Admin answers while the last exchanges finish; control outlives both.
         self.stop.admin.send_replace(true);
         self.admin.join(END_LIMIT);

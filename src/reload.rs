@@ -156,6 +156,7 @@ fn changed_for_good(old: &NodeConfig, new: &NodeConfig) -> Vec<&'static str> {
             old.forwarded_trust != new.forwarded_trust,
         ),
         ("node.http", old.http_limits != new.http_limits),
+        ("node.http.log", old.access_log != new.access_log),
         ("listeners.dns", old.listeners.dns != new.listeners.dns),
         ("listeners.http", old.listeners.http != new.listeners.http),
         (

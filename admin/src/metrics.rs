@@ -9,9 +9,9 @@ use std::error::Error;
 use windrose_control::{Convergence, Snapshot};
 use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
-use windrose_telemetry::exposition::Page;
+use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, HttpEvent, Metrics, ProbeOutcome, Process, code_cell, code_label,
+    GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, code_cell, code_label,
 };
 
 use crate::{Identity, look};
@@ -139,6 +139,26 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
             durations.histogram(&labels, &row);
         }
     }
+    for (name, help, bank) in [
+        (
+            "windrose_http_first_byte_seconds",
+            "Time from the request head to the head of the response.",
+            &metrics.http_first_byte,
+        ),
+        (
+            "windrose_http_connect_seconds",
+            "Time until a new connection to an endpoint stood.",
+            &metrics.http_connect,
+        ),
+    ] {
+        let mut durations = page.duration(name, help);
+        for (labels, group) in groups(snapshot) {
+            bank.row(group.slot, &mut row);
+            if row.iter().any(|cell| *cell > 0) {
+                durations.histogram(&labels, &row);
+            }
+        }
+    }
     for (name, help, event) in [
         (
             "windrose_http_retries_total",
@@ -210,6 +230,19 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     );
     aborted.count(&[("by", "client")], event(HttpEvent::ClientGone));
     aborted.count(&[("by", "upstream")], event(HttpEvent::BrokenResponse));
+    let records = page.counter(
+        "windrose_http_log_records_total",
+        "Requests for the access log, by what became of them.",
+    );
+    log_records(records, metrics, Log::Access);
+}
+
+/// What became of the records of a log.
+fn log_records(mut records: Family<'_>, metrics: &Metrics, log: Log) {
+    for what in Logged::ALL {
+        let count = metrics.scalars.logged(log, what).get();
+        records.count(&[("result", what.as_str())], count);
+    }
 }
 
 fn round_trips(page: &mut Page, snapshot: &Snapshot) {

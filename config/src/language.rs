@@ -5,6 +5,7 @@ use crate::scalar::Scalar as S;
 use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping, Rule, Shape};
 
+mod access;
 mod app;
 mod defence;
 mod dns;
@@ -12,6 +13,7 @@ mod dns;
 mod tests;
 mod zone;
 
+use access::ACCESS_LOG;
 use app::APP;
 use dns::DNS;
 use zone::ZONE;
@@ -111,6 +113,7 @@ static HTTP: Mapping = Mapping::new(
         Field::optional("max_fields", Scalar(S::Whole(1, 10_000)), "Header fields.").or("100"),
         Field::optional("head_timeout", Scalar(S::Duration), "For a whole head.").or("\"10s\""),
         Field::optional("idle_timeout", Scalar(S::Duration), "Between two requests.").or("\"75s\""),
+        Field::optional("log", Keys(&ACCESS_LOG), "The access log."),
     ],
 );
 

@@ -31,9 +31,9 @@ pub use again::Reader;
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{
-    DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsLimit, DnsLimits, DnsLog,
-    DnsLogFormat, DnsLogTarget, DnsManners, DnsResponseLimit, DnsTcpLimits, GeoSource, HeadLimits,
-    LimitMode, Listeners, NodeConfig,
+    AccessLog, DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsLimit, DnsLimits,
+    DnsLog, DnsLogFormat, DnsManners, DnsResponseLimit, DnsTcpLimits, GeoSource, HeadLimits,
+    LimitMode, Listeners, LogTarget, NodeConfig,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

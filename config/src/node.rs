@@ -8,11 +8,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use windrose_model::{Name, PrefixList};
 
+mod access;
 mod defence;
 mod dns;
 
+pub use access::AccessLog;
 pub use defence::{
-    DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, DnsResponseLimit, LimitMode,
+    DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsResponseLimit, LimitMode, LogTarget,
 };
 pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
 
@@ -36,6 +38,8 @@ pub struct NodeConfig {
     pub forwarded_trust: Vec<IpNet>,
     /// Bounds of a request head. From `node.http`.
     pub http_limits: HeadLimits,
+    /// The access log. From `node.http.log`.
+    pub access_log: Option<AccessLog>,
     /// Whom it asks about the targets of ALIAS records; none: the system's resolvers.
     pub resolvers: Vec<SocketAddr>,
     /// How it speaks DNS. From `node.dns`.
@@ -124,6 +128,7 @@ impl NodeConfig {
             listeners: Listeners::default(),
             forwarded_trust: Vec::new(),
             http_limits: HeadLimits::default(),
+            access_log: None,
             resolvers: Vec::new(),
             dns: DnsManners::default(),
         }

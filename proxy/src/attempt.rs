@@ -173,7 +173,8 @@ async fn connect(
     switching: bool,
 ) -> Result<UpstreamLink, Failure> {
     let worker = &client.worker;
-    client.watch.pause(Instant::now());
+    let began = Instant::now();
+    client.watch.pause(began);
     let connecting = in_flight.upstream().connect(
         timeouts.connect,
         switching,
@@ -183,7 +184,12 @@ async fn connect(
     // Boxed: rare, and large for a future that every exchange carries.
     let connecting = Box::pin(connecting);
     match client.watch.within(connecting).await {
-        Some(Ok(link)) => Ok(link),
+        Some(Ok(link)) => {
+            worker
+                .recorder
+                .connected(in_flight.group(), began.elapsed());
+            Ok(link)
+        }
         Some(Err(_)) => Err(Failure::NotSent),
         None => Err(Failure::Duration),
     }

@@ -29,6 +29,7 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) peer: Peer,
+    pub(crate) peer_port: u16,
     /// Our address that it came in on; IPv4-mapped IPv6 as IPv4.
     pub(crate) at: IpAddr,
     /// Memory for [`Outbound`](crate::attempt::Outbound), used again by each exchange.
@@ -88,6 +89,7 @@ async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, w
     let _ = stream.set_nodelay(true);
     let client = Rc::new(Client {
         peer: Peer::new(peer.ip(), at.port(), &worker.settings),
+        peer_port: peer.port(),
         at: at.ip().to_canonical(),
         watch: Rc::clone(&watch),
         worker: Rc::clone(&worker),

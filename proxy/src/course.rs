@@ -85,6 +85,8 @@ pub(crate) struct Course {
 /// An endpoint to try.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop<'t> {
+    /// Its number in the app.
+    pub(crate) cluster: u8,
     pub(crate) group: &'t Group,
     pub(crate) endpoint: &'t Endpoint,
     /// The slot of the first choice's group, when the request leaves it for another cluster.
@@ -105,6 +107,11 @@ impl Course {
             left_first: false,
             without_hope: None,
         }
+    }
+
+    /// The version drawn, by its number in the app.
+    pub(crate) fn version(&self) -> u8 {
+        self.version
     }
 
     /// The next endpoint to try; `None` when there is none left.
@@ -138,6 +145,7 @@ impl Course {
             if let Some(endpoint) = endpoint {
                 self.here = Some((cluster, count + 1));
                 return Some(Stop {
+                    cluster,
                     group,
                     endpoint,
                     moved_from: self.leave_first(version, cluster),

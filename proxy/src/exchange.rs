@@ -12,6 +12,7 @@ use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
 use windrose_routing::{AppEntry, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
+use crate::access::{Draft, Outcome};
 use crate::attempt::{Answer, Outbound, attempt, patience, upload};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
@@ -42,6 +43,10 @@ struct Errand {
     tick: u64,
     /// Protocols that the backend may switch to; `None` for most.
     offer: Option<HeaderValue>,
+    /// The cluster it was sent to, or was to be sent to, last.
+    cluster: Option<u8>,
+    /// For the access log.
+    draft: Option<Box<Draft>>,
 }
 
 /// Serves one request.
@@ -52,14 +57,19 @@ pub(crate) async fn exchange(
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     let survey = Survey::of(&parts.headers);
-    let mut errand = match route(&client, &parts, survey, began) {
+    let mut draft = take_down(&client, &parts, began);
+    let mut errand = match route(&client, &parts, survey, began, &mut draft) {
         Ok(errand) => errand,
-        Err(refusal) => return Ok(refuse_early(&client, refusal)),
+        Err(refusal) => return Ok(refuse_early(&client, refusal, draft)),
     };
     let timeouts = errand.app().plan.app.timeouts;
     let first_look = patience(&timeouts, Duration::ZERO);
     client.watch.begin(began, first_look, timeouts.request);
     let id = prepare(&client, &mut parts, survey);
+    if let Some(draft) = &mut draft {
+        draft.identify(id.as_bytes(), &parts.headers);
+    }
+    errand.draft = draft;
     let upload = upload(&client, body, &timeouts);
     let outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
     forward(&client, errand, timeouts, outbound, id).await
@@ -71,6 +81,7 @@ fn route(
     parts: &Parts,
     survey: Survey,
     began: Instant,
+    draft: &mut Option<Box<Draft>>,
 ) -> Result<Errand, Refusal> {
     let worker = &client.worker;
     let asked = validate(parts, survey, worker.settings.max_target_bytes)?;
@@ -85,6 +96,10 @@ fn route(
     let address = client.peer.client(&parts.headers, survey, &worker.settings);
     if let Some(cluster) = entry.arrived(client.at, worker.settings.home.as_ref()) {
         worker.recorder.arrived(cluster.slot, address);
+    }
+    if let Some(draft) = draft {
+        draft.client = address;
+        draft.stamp = Some(table.stamp());
     }
     let version = entry.version(entry.route(asked.path), worker.dice.draw());
     let view = entry.view(&table, table.leaf(address));
@@ -103,7 +118,18 @@ fn route(
         began,
         tick,
         offer,
+        cluster: None,
+        draft: None,
     })
+}
+
+/// Begins a record of the access log, if there may be one.
+fn take_down(client: &Client, parts: &Parts, began: Instant) -> Option<Box<Draft>> {
+    let worker = &client.worker;
+    let log = worker.settings.access.as_ref()?;
+    let sampled = log.begin(|| worker.log_dice.draw())?;
+    let peer = SocketAddr::new(client.peer.address, client.peer_port);
+    Some(Draft::new(sampled, peer, parts, log.with_query(), began))
 }
 
 /// Makes the head what a backend should see; returns the request id.
@@ -142,7 +168,7 @@ async fn forward(
             let (refusal, group) = last;
             return Ok(refuse(
                 client,
-                &errand,
+                errand,
                 refusal,
                 Flags::default(),
                 group,
@@ -159,9 +185,14 @@ async fn forward(
         let upstream = worker
             .upstreams
             .at(stop.endpoint.slot, stop.endpoint.address);
-        let in_flight = upstream.engage();
+        let in_flight = upstream.engage(group);
         let keep = idempotent && attempts_left > 0;
         let address = stop.endpoint.address;
+        errand.cluster = Some(stop.cluster);
+        if let Some(draft) = &mut errand.draft {
+            draft.attempts = draft.attempts.saturating_add(1);
+            draft.endpoint = Some(address);
+        }
         let give_up = || keep && is_given_up(worker, &errand, app, address) && charge(worker, app);
         let tried = attempt(
             client,
@@ -176,18 +207,22 @@ async fn forward(
         let failure = match tried {
             Ok(answer) => {
                 note_answer(client, &errand, &stop, answer.response.status().as_u16());
-                let began = errand.began;
+                lead(&mut errand);
+                let flags = errand.course.flags();
                 let idle = errand.app().plan.app.timeouts.tunnel;
+                let (began, draft) = (errand.began, errand.draft);
                 // From here on nothing holds the Table.
-                drop((errand, table));
+                drop((errand.table, table));
+                let carried = Carried {
+                    began,
+                    in_flight,
+                    draft,
+                    flags,
+                };
                 if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    return Ok(switch(
-                        client, answer, in_flight, group, began, outbound, idle, id,
-                    ));
+                    return Ok(switch(client, answer, carried, outbound, idle, id));
                 }
-                return Ok(conclude(
-                    client, answer, in_flight, group, began, outbound, id,
-                ));
+                return Ok(conclude(client, answer, carried, outbound, id));
             }
             Err(failure) => failure,
         };
@@ -204,10 +239,18 @@ async fn forward(
                 if flags == Flags::RETRY_LIMIT && attempts_left > 0 {
                     worker.recorder.group(group, GroupEvent::RetryRefused);
                 }
-                return Ok(refuse(client, &errand, refusal, flags, Some(group), &id));
+                return Ok(refuse(client, errand, refusal, flags, Some(group), &id));
             }
             Next::Abandon => {
                 worker.recorder.event(HttpEvent::ClientGone);
+                lead(&mut errand);
+                log(
+                    client,
+                    errand.draft,
+                    GONE,
+                    Flags::CLIENT_GONE,
+                    Instant::now(),
+                );
                 return Err(Gone);
             }
         }
@@ -235,16 +278,29 @@ fn charge(worker: &Worker, app: &AppEntry) -> bool {
     budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry))
 }
 
+/// What goes on with an exchange when its response has begun.
+struct Carried {
+    began: Instant,
+    in_flight: InFlight,
+    draft: Option<Box<Draft>>,
+    flags: Flags,
+}
+
 /// Makes a backend's response ours.
 fn conclude(
     client: &Rc<Client>,
     answer: Answer,
-    in_flight: InFlight,
-    group: u32,
-    began: Instant,
+    mut carried: Carried,
     outbound: Outbound,
     id: HeaderValue,
 ) -> Response<Reply> {
+    let now = Instant::now();
+    let took = now.saturating_duration_since(carried.began);
+    let group = carried.in_flight.group();
+    client.worker.recorder.answered(group, took);
+    if let Some(draft) = &mut carried.draft {
+        draft.answered(now);
+    }
     let (mut head, incoming) = answer.response.into_parts();
     let survey = Survey::of(&head.headers);
     let length = incoming.size_hint().exact().filter(|n| *n > 0);
@@ -254,17 +310,20 @@ fn conclude(
     // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
     let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
     head.headers.insert(X_REQUEST_ID, id);
-    client.watch.answered();
+    client.watch.expect_body(now);
     let (upload, scratch) = outbound.settle();
     client.scratch.replace(scratch);
     let mut exchange = Exchange {
         client: Rc::clone(client),
         group,
         status: head.status.as_u16(),
-        began,
-        in_flight,
+        began: carried.began,
+        in_flight: carried.in_flight,
         link: (!old).then_some(answer.link),
         upload,
+        draft: carried.draft,
+        flags: carried.flags,
+        sent: 0,
         settled: false,
     };
     let body = if incoming.is_end_stream() {
@@ -277,20 +336,21 @@ fn conclude(
 }
 
 /// Tells the client that its backend switched protocols; the connection carries on from there.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "what `conclude` has, and the idle time of the app"
-)]
 fn switch(
     client: &Rc<Client>,
     answer: Answer,
-    in_flight: InFlight,
-    group: u32,
-    began: Instant,
+    mut carried: Carried,
     outbound: Outbound,
     idle: Duration,
     id: HeaderValue,
 ) -> Response<Reply> {
+    let now = Instant::now();
+    let group = carried.in_flight.group();
+    let took = now.saturating_duration_since(carried.began);
+    client.worker.recorder.answered(group, took);
+    if let Some(draft) = &mut carried.draft {
+        draft.answered(now);
+    }
     let (mut head, _) = answer.response.into_parts();
     let protocols = head.headers.get(header::UPGRADE).cloned();
     let survey = Survey::of(&head.headers);
@@ -300,17 +360,17 @@ fn switch(
         upgrade::write(&mut head.headers, protocols);
     }
     head.headers.insert(X_REQUEST_ID, id);
-    client.watch.answered();
+    client.watch.expect_body(now);
     client.scratch.replace(outbound.settle().1);
-    let took = began.elapsed();
     let recorder = &client.worker.recorder;
     recorder.ended(group, head.status.as_u16(), took);
     if let Some(handover) = answer.link.handover {
         client.tunnel.replace(Some(Tunnel {
             handover,
-            in_flight,
-            group,
+            in_flight: carried.in_flight,
             idle,
+            draft: carried.draft,
+            flags: carried.flags,
         }));
     }
     Response::from_parts(head, Reply::Empty)
@@ -357,14 +417,15 @@ fn report(worker: &Worker, errand: &Errand, stop: &Stop<'_>, kind: PassiveKind) 
 /// Answers a request that got as far as an app.
 fn refuse(
     client: &Client,
-    errand: &Errand,
+    mut errand: Errand,
     refusal: Refusal,
     flags: Flags,
     group: Option<u32>,
     id: &HeaderValue,
 ) -> Response<Reply> {
     let recorder = &client.worker.recorder;
-    let mut response = refusal.respond(flags.and(errand.course.flags()));
+    let flags = flags.and(errand.course.flags());
+    let mut response = refusal.respond(flags);
     response.headers_mut().insert(X_REQUEST_ID, id.clone());
     let now = Instant::now();
     match group {
@@ -374,18 +435,59 @@ fn refuse(
         }
         None => recorder.event(HttpEvent::NoEndpoint),
     }
+    lead(&mut errand);
+    let (status, flag) = refusal.status();
+    log(client, errand.draft, status.as_u16(), flags.and(flag), now);
     client.watch.rest(now);
     response
 }
 
+/// As the access log calls a client that left before its response began.
+const GONE: u16 = 499;
+
+/// Notes for the access log where a request was led.
+fn lead(errand: &mut Errand) {
+    let Some(mut draft) = errand.draft.take() else {
+        return;
+    };
+    let plan = &errand.app().plan;
+    let version = plan.versions.get(usize::from(errand.course.version()));
+    let cluster = errand
+        .cluster
+        .and_then(|cluster| plan.clusters.get(usize::from(cluster)));
+    draft.lead(
+        plan.name.as_str(),
+        version.map_or("", |version| version.name.as_str()),
+        cluster.map_or("", |cluster| cluster.name.as_str()),
+    );
+    errand.draft = Some(draft);
+}
+
+/// Hands a request without a backend's response to the access log.
+fn log(client: &Client, draft: Option<Box<Draft>>, status: u16, flags: Flags, now: Instant) {
+    if let Some(draft) = draft {
+        let outcome = Outcome {
+            now,
+            status,
+            flags,
+            received: 0,
+            sent: 0,
+        };
+        client.worker.log(draft, outcome);
+    }
+}
+
 /// Answers a request that never found its app.
-fn refuse_early(client: &Client, refusal: Refusal) -> Response<Reply> {
+fn refuse_early(client: &Client, refusal: Refusal, draft: Option<Box<Draft>>) -> Response<Reply> {
     let event = match refusal {
         Refusal::NoApp => HttpEvent::NoApp,
         _ => HttpEvent::BadRequest,
     };
     client.worker.recorder.event(event);
-    client.watch.rest(Instant::now());
+    let now = Instant::now();
+    let (status, flags) = refusal.status();
+    log(client, draft, status.as_u16(), flags, now);
+    client.watch.rest(now);
     refusal.respond(Flags::default())
 }
 

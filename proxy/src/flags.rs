@@ -29,9 +29,11 @@ impl Flags {
     pub(crate) const BAD_REQUEST: Self = Self(1 << 9);
     /// Another cluster than the first choice was tried.
     pub(crate) const OTHER_CLUSTER: Self = Self(1 << 10);
+    /// The client left before the end of its exchange.
+    pub(crate) const CLIENT_GONE: Self = Self(1 << 11);
 
-    const NAMES: [&str; 11] = [
-        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF",
+    const NAMES: [&str; 12] = [
+        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC",
     ];
 
     /// Both sets.

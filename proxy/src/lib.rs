@@ -5,6 +5,7 @@
 //! (telemetry's), any wait for control: reports to it go by `try_send`, and what it concludes comes
 //! back in the Table.
 
+mod access;
 mod attempt;
 mod budget;
 mod connection;
@@ -36,6 +37,7 @@ mod watch;
 mod wire;
 mod worker;
 
+pub use access::{AccessLog, AccessSettings};
 pub use live::Shared;
 pub use serve::serve;
 pub use settings::Settings;

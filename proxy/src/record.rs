@@ -14,6 +14,8 @@ use windrose_telemetry::{
 pub(crate) struct Recorder {
     requests: Local,
     durations: Local,
+    first_bytes: Local,
+    connects: Local,
     groups: Local,
     arrivals: Local,
     clients: Steps,
@@ -28,6 +30,8 @@ impl Recorder {
         Self {
             requests: metrics.http_requests.local(),
             durations: metrics.http_duration.local(),
+            first_bytes: metrics.http_first_byte.local(),
+            connects: metrics.http_connect.local(),
             groups: metrics.group_events.local(),
             arrivals: metrics.http_arrivals.local(),
             clients: metrics.http_footprints.steps(),
@@ -43,6 +47,17 @@ impl Recorder {
     pub(crate) fn ended(&self, group: u32, status: u16, took: Duration) {
         self.requests.add(group, code_cell(status), 1);
         self.durations.record(group, took);
+    }
+
+    /// The head of a response of a group is here.
+    #[inline]
+    pub(crate) fn answered(&self, group: u32, took: Duration) {
+        self.first_bytes.record(group, took);
+    }
+
+    /// A connection to an endpoint of a group stands.
+    pub(crate) fn connected(&self, group: u32, took: Duration) {
+        self.connects.record(group, took);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

@@ -5,6 +5,7 @@
 //! more is read until it is gone. An end is passed on as an end, each way by itself. Deliberately
 //! absent: what the octets mean.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -50,6 +51,8 @@ pub(crate) struct Account {
     recorder: Rc<Recorder>,
     group: u32,
     kind: StreamKind,
+    /// Octets that the endpoint and the client were sent.
+    moved: Cell<(u64, u64)>,
 }
 
 impl Account {
@@ -60,7 +63,20 @@ impl Account {
             recorder: Rc::clone(recorder),
             group,
             kind,
+            moved: Cell::default(),
         }
+    }
+
+    /// Octets that the endpoint and the client were sent.
+    pub(crate) fn moved(&self) -> (u64, u64) {
+        self.moved.get()
+    }
+
+    fn move_on(&self, up: u64, down: u64) {
+        let (before_up, before_down) = self.moved.get();
+        self.moved.set((before_up + up, before_down + down));
+        self.count(StreamEvent::FromClient, up);
+        self.count(StreamEvent::ToClient, down);
     }
 
     fn count(&self, event: StreamEvent, n: u64) {
@@ -125,8 +141,10 @@ where
         });
         if up.moved + down.moved > 0 {
             heard = Instant::now();
-            account.count(StreamEvent::FromClient, std::mem::take(&mut up.moved));
-            account.count(StreamEvent::ToClient, std::mem::take(&mut down.moved));
+            account.move_on(
+                std::mem::take(&mut up.moved),
+                std::mem::take(&mut down.moved),
+            );
         }
         match (to_upstream, to_client) {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(StreamEvent::Closed),

@@ -10,7 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use windrose_telemetry::HttpEvent;
 
+use crate::access::{Draft, Outcome};
 use crate::connection::Client;
+use crate::flags::Flags;
 use crate::upload::Upload;
 use crate::upstream::{InFlight, UpstreamLink};
 
@@ -41,6 +43,12 @@ pub(crate) struct Exchange {
     pub(crate) in_flight: InFlight,
     pub(crate) link: Option<UpstreamLink>,
     pub(crate) upload: Option<Upload>,
+    /// For the access log.
+    pub(crate) draft: Option<Box<Draft>>,
+    /// What happened on the way here.
+    pub(crate) flags: Flags,
+    /// Octets of the body passed on.
+    pub(crate) sent: u64,
     /// The body ended, one way or the other; otherwise the client left.
     pub(crate) settled: bool,
 }
@@ -55,7 +63,7 @@ impl Exchange {
     /// The response is whole: the connection goes back to the pool if both bodies are through.
     pub(crate) fn complete(&mut self) {
         let now = Instant::now();
-        self.settle(now);
+        self.settle(now, Flags::default());
         if let Some(link) = self.link.take()
             && self.upload.as_ref().is_none_or(Upload::is_ended)
         {
@@ -64,14 +72,14 @@ impl Exchange {
         }
     }
 
-    fn break_off(&mut self) {
+    fn break_off(&mut self, why: Flags) {
         self.client.watch.break_off();
         self.client.worker.recorder.event(HttpEvent::BrokenResponse);
-        self.settle(Instant::now());
+        self.settle(Instant::now(), why);
         self.link = None;
     }
 
-    fn settle(&mut self, now: Instant) {
+    fn settle(&mut self, now: Instant, end: Flags) {
         self.settled = true;
         if let Some(upload) = &self.upload
             && !upload.is_ended()
@@ -83,6 +91,16 @@ impl Exchange {
             .worker
             .recorder
             .ended(self.group, self.status, took);
+        if let Some(draft) = self.draft.take() {
+            let outcome = Outcome {
+                now,
+                status: self.status,
+                flags: self.flags.and(end),
+                received: self.upload.as_ref().map_or(0, Upload::received),
+                sent: self.sent,
+            };
+            self.client.worker.log(draft, outcome);
+        }
         self.client.watch.rest(now);
     }
 }
@@ -91,7 +109,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.settled {
             self.client.worker.recorder.event(HttpEvent::ClientGone);
-            self.settle(Instant::now());
+            self.settle(Instant::now(), Flags::CLIENT_GONE);
         }
     }
 }
@@ -135,6 +153,7 @@ fn poll_stream(
 ) -> Poll<Option<Result<Frame<Bytes>, BrokenResponse>>> {
     match Pin::new(&mut *incoming).poll_frame(cx) {
         Poll::Ready(Some(Ok(frame))) => {
+            exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
             if incoming.is_end_stream() {
                 exchange.complete();
             } else {
@@ -149,11 +168,11 @@ fn poll_stream(
             Poll::Ready(None)
         }
         Poll::Ready(Some(Err(error))) => {
-            exchange.break_off();
+            exchange.break_off(Flags::CLOSED);
             Poll::Ready(Some(Err(BrokenResponse::Backend(error))))
         }
         Poll::Pending if exchange.client.watch.take_expired() => {
-            exchange.break_off();
+            exchange.break_off(Flags::STREAM_IDLE);
             Poll::Ready(Some(Err(BrokenResponse::Stalled)))
         }
         Poll::Pending => Poll::Pending,

@@ -1,10 +1,13 @@
 //! What an operator may set on the data plane as a whole; what differs by app is in the Table.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use windrose_model::Name;
+
+use crate::access::AccessLog;
 
 /// Limits and timeouts of all listeners of a node.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// How long open exchanges may go on after a stop.
     pub grace: Duration,
+    /// The access log, if one is kept.
+    pub access: Option<Arc<AccessLog>>,
 }
 
 impl Default for Settings {
@@ -53,6 +58,7 @@ impl Default for Settings {
             replay_bytes: 64 * 1024,
             max_connections: 16_384,
             grace: Duration::from_secs(10),
+            access: None,
         }
     }
 }

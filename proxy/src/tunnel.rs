@@ -1,11 +1,13 @@
 //! A client connection after its protocol was switched: the octets of both sides, nothing between.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use windrose_telemetry::{StreamEvent, StreamKind};
 
+use crate::access::{Draft, Outcome};
+use crate::flags::Flags;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::upstream::{Handover, InFlight};
 use crate::watch::Watch;
@@ -18,10 +20,11 @@ pub(crate) struct Tunnel {
     /// The backend's connection, once the engine lets go of it.
     pub(crate) handover: oneshot::Receiver<Handover>,
     pub(crate) in_flight: InFlight,
-    /// Of the endpoint.
-    pub(crate) group: u32,
     /// Without an octet either way; zero is never.
     pub(crate) idle: Duration,
+    /// For the access log, with what happened on the way here.
+    pub(crate) draft: Option<Box<Draft>>,
+    pub(crate) flags: Flags,
 }
 
 /// Carries octets to the end. `read`: what the engine had read of the client and not used.
@@ -37,7 +40,11 @@ pub(crate) async fn carry(
         watch.break_off();
         return;
     };
-    let account = Account::open(&worker.recorder, tunnel.group, StreamKind::Tunnel);
+    let account = Account::open(
+        &worker.recorder,
+        tunnel.in_flight.group(),
+        StreamKind::Tunnel,
+    );
     let mut early = read.to_vec();
     early.extend(client.switch());
     let mut client = Side {
@@ -61,6 +68,23 @@ pub(crate) async fn carry(
             let _ = upstream.stream.set_zero_linger();
         }
         _ => {}
+    }
+    if let Some(draft) = tunnel.draft {
+        let (received, sent) = account.moved();
+        let end = match ended {
+            StreamEvent::UpstreamReset => Flags::CLOSED,
+            StreamEvent::ClientReset => Flags::CLIENT_GONE,
+            StreamEvent::Idle => Flags::STREAM_IDLE,
+            _ => Flags::default(),
+        };
+        let outcome = Outcome {
+            now: Instant::now(),
+            status: 101,
+            flags: tunnel.flags.and(end),
+            received,
+            sent,
+        };
+        worker.log(draft, outcome);
     }
     drop((handover.open, tunnel.in_flight));
 }

@@ -46,6 +46,8 @@ struct Inner {
     /// No further attempt will follow.
     settled: bool,
     kept_octets: usize,
+    /// Octets that came from the client.
+    received: u64,
     keep_at_most: usize,
     trailers: Option<HeaderMap>,
     begun: bool,
@@ -66,6 +68,7 @@ impl Upload {
             next: 0,
             settled: false,
             kept_octets: 0,
+            received: 0,
             keep_at_most: keep,
             trailers: None,
             begun: false,
@@ -117,6 +120,11 @@ impl Upload {
     /// Whether the whole body was read from the client.
     pub(crate) fn is_ended(&self) -> bool {
         self.0.borrow().ended
+    }
+
+    /// Octets that came from the client so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.0.borrow().received
     }
 
     /// Whether it is the client that keeps an attempt waiting, not the backend.
@@ -215,6 +223,7 @@ impl Inner {
             }
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
+                    self.received += data.len() as u64;
                     self.keep(data);
                 }
                 if let Some(trailers) = frame.trailers_ref() {

@@ -151,9 +151,12 @@ impl Upstream {
     }
 
     /// Counts a request in flight until the guard is dropped.
-    pub(crate) fn engage(self: &Rc<Self>) -> InFlight {
+    pub(crate) fn engage(self: &Rc<Self>, group: u32) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
-        InFlight(Rc::clone(self))
+        InFlight {
+            upstream: Rc::clone(self),
+            group,
+        }
     }
 
     /// Opens a connection within `timeout`; zero is no limit but the system's. `switching`: it is
@@ -220,16 +223,26 @@ pub(crate) async fn dial(address: SocketAddr, timeout: Duration) -> io::Result<T
 
 /// A request in flight to an endpoint.
 #[derive(Debug)]
-pub(crate) struct InFlight(Rc<Upstream>);
+pub(crate) struct InFlight {
+    upstream: Rc<Upstream>,
+    /// For whom: the slot of (app, version, cluster).
+    group: u32,
+}
 
 impl InFlight {
     pub(crate) fn upstream(&self) -> &Rc<Upstream> {
-        &self.0
+        &self.upstream
+    }
+
+    /// For whom: the slot of (app, version, cluster).
+    pub(crate) fn group(&self) -> u32 {
+        self.group
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        let in_flight = &self.upstream.in_flight;
+        in_flight.set(in_flight.get() - 1);
     }
 }

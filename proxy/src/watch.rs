@@ -113,12 +113,6 @@ impl Watch {
         self.due_at(now + self.stream_timeout);
     }
 
-    /// The head of the answer is here, at a time that nobody read: the body has at least its own
-    /// timeout from now.
-    pub(crate) fn answered(&self) {
-        self.due_at(self.due.get() + self.stream_timeout);
-    }
-
     /// Nothing is due until told otherwise, except the whole exchange.
     pub(crate) fn pause(&self, now: Instant) {
         self.due_at(now + NEVER);

@@ -11,6 +11,7 @@ use windrose_model::{EndpointId, Fact, PassiveKind, Report, Stamp};
 use windrose_routing::{Reader, Source, Table};
 use windrose_telemetry::{HttpEvent, Metrics};
 
+use crate::access::{Draft, Outcome};
 use crate::budget::Requests;
 use crate::draw::Dice;
 use crate::live::Shared;
@@ -30,6 +31,8 @@ pub(crate) struct Worker {
     table: RefCell<TableHandle>,
     pub(crate) upstreams: Upstreams,
     pub(crate) dice: Dice,
+    /// Of the access log: what is decided must not depend on what is logged.
+    pub(crate) log_dice: Dice,
     pub(crate) request_ids: RequestIds,
     pub(crate) shared: Arc<Shared>,
     reports: mpsc::Sender<Report>,
@@ -80,6 +83,7 @@ impl Worker {
             table: RefCell::new(table),
             upstreams: Upstreams::default(),
             dice: Dice::new(seed),
+            log_dice: Dice::new(seed.rotate_left(32)),
             request_ids: RequestIds::default(),
             shared,
             reports,
@@ -121,6 +125,13 @@ impl Worker {
             all.resize_with(at + 1, || None);
         }
         all[at].insert(budget.join()).add(second);
+    }
+
+    /// Hands an exchange that ended to the access log.
+    pub(crate) fn log(&self, draft: Box<Draft>, outcome: Outcome) {
+        if let Some(log) = &self.settings.access {
+            log.offer(draft, outcome);
+        }
     }
 
     /// Tells control, if it has room to listen.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windrose_config::{DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, LimitMode};
+use windrose_config::{DnsLimit, DnsLimits, DnsLog, DnsLogFormat, LimitMode};
 use windrose_dns::{Limit, Limiter, Limits, LogFormat, LogSettings, Mode};
 use windrose_telemetry::LogTarget;
 
@@ -66,13 +66,18 @@ pub(super) fn log_settings(node: &str, wanted: &DnsLog) -> LogSettings {
             DnsLogFormat::Json => LogFormat::Json,
             DnsLogFormat::Dnstap => LogFormat::Dnstap,
         },
-        to: match &wanted.to {
-            DnsLogTarget::File(path) => LogTarget::File {
-                path: path.clone(),
-                max_bytes: wanted.max_bytes,
-                keep: wanted.keep,
-            },
-            DnsLogTarget::Unix(path) => LogTarget::Unix(path.clone()),
+        to: log_target(&wanted.to, wanted.max_bytes, wanted.keep),
+    }
+}
+
+/// Where a log goes.
+pub(super) fn log_target(to: &windrose_config::LogTarget, max_bytes: u64, keep: u32) -> LogTarget {
+    match to {
+        windrose_config::LogTarget::File(path) => LogTarget::File {
+            path: path.clone(),
+            max_bytes,
+            keep,
         },
+        windrose_config::LogTarget::Unix(path) => LogTarget::Unix(path.clone()),
     }
 }

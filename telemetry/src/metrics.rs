@@ -40,6 +40,10 @@ pub struct Metrics {
     pub http_requests: Arc<Bank>,
     /// Slot = group slot, cells = duration buckets and sum; written by [`Local::record`].
     pub http_duration: Arc<Bank>,
+    /// Slot = group slot, cells as above: from the request head to the head of the response.
+    pub http_first_byte: Arc<Bank>,
+    /// Slot = group slot, cells as above: until a new connection to an endpoint stood.
+    pub http_connect: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), one cell: requests that came in at that cluster's
     /// edge, wherever they went from there.
     pub http_arrivals: Arc<Bank>,
@@ -73,6 +77,8 @@ impl Metrics {
             dns_events: Bank::new(DnsEvent::COUNT),
             http_requests: Bank::new(CODES.len() as u32),
             http_duration: Bank::new(DURATION_CELLS),
+            http_first_byte: Bank::new(DURATION_CELLS),
+            http_connect: Bank::new(DURATION_CELLS),
             http_arrivals: Bank::new(1),
             http_footprints: Footprints::new(),
             group_events: Bank::new(GroupEvent::COUNT),
@@ -96,6 +102,8 @@ impl Metrics {
             &self.dns_events,
             &self.http_requests,
             &self.http_duration,
+            &self.http_first_byte,
+            &self.http_connect,
             &self.http_arrivals,
             &self.group_events,
             &self.http_events,
@@ -122,13 +130,15 @@ impl Metrics {
     pub fn rebase_group(&self, slot: u32) {
         self.http_requests.rebase(slot);
         self.http_duration.rebase(slot);
+        self.http_first_byte.rebase(slot);
+        self.http_connect.rebase(slot);
         self.group_events.rebase(slot);
         self.streams.rebase(slot);
     }
 }
 
 impl Local {
-    /// Records a duration: its bucket and its microseconds. For [`Metrics::http_duration`].
+    /// Records a duration: its bucket and its microseconds. For banks of [`DURATION_CELLS`].
     #[inline]
     pub fn record(&self, slot: u32, duration: Duration) {
         let micros = cells::micros(duration);

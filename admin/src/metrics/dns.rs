@@ -3,7 +3,7 @@
 use windrose_control::Snapshot;
 use windrose_telemetry::exposition::Page;
 use windrose_telemetry::{
-    COOKIES, DnsEvent, EXTENDED_ERRORS, LIMITERS, Log, Logged, Metrics, NO_ZONE, QTYPES, RCODES,
+    COOKIES, DnsEvent, EXTENDED_ERRORS, LIMITERS, Log, Metrics, NO_ZONE, QTYPES, RCODES,
     SIZE_BOUNDS, Way, limited_cell, rcode_label,
 };
 
@@ -152,14 +152,11 @@ fn extended_errors(page: &mut Page, metrics: &Metrics) {
 }
 
 fn query_log(page: &mut Page, metrics: &Metrics) {
-    let mut records = page.counter(
+    let records = page.counter(
         "windrose_dns_log_records_total",
         "Sampled queries for the query log, by what became of them.",
     );
-    for what in Logged::ALL {
-        let count = metrics.scalars.logged(Log::Query, what).get();
-        records.count(&[("result", what.as_str())], count);
-    }
+    super::log_records(records, metrics, Log::Query);
 }
 
 /// Counts by rcode; rcodes without a name of their own are one.

@@ -70,7 +70,7 @@ pub enum LimitMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsLog {
     /// Where to.
-    pub to: DnsLogTarget,
+    pub to: LogTarget,
     /// How.
     pub format: DnsLogFormat,
     /// The share of queries that is written; default 1 %.
@@ -83,9 +83,9 @@ pub struct DnsLog {
     pub keep: u32,
 }
 
-/// Where the query log goes.
+/// Where a log of records goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DnsLogTarget {
+pub enum LogTarget {
     /// A file.
     File(PathBuf),
     /// A unix stream socket somebody listens on. Written `unix:` and its path.
@@ -130,7 +130,7 @@ impl Default for DnsLimits {
 
 impl DnsLog {
     /// A log with defaults for all else.
-    pub fn new(to: DnsLogTarget) -> Self {
+    pub fn new(to: LogTarget) -> Self {
         Self {
             to,
             format: DnsLogFormat::Json,

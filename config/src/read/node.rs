@@ -14,6 +14,7 @@ use crate::source::Sources;
 use crate::tree::Node;
 use windrose_model::meant;
 
+mod access;
 mod defence;
 mod dns;
 
@@ -47,6 +48,10 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
         http_limits: node
             .get("http")
             .map_or_else(HeadLimits::default, head_limits),
+        access_log: node
+            .get("http")
+            .and_then(|http| http.get("log"))
+            .and_then(|log| access::log(log, found)),
         resolvers: found.list(node.get("resolvers"), |_, item| {
             single(item, scalar::socket)
         }),

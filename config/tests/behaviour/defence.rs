@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windrose_config::{
-    DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, DnsManners, LimitMode, load_text,
+    DnsLimits, DnsLog, DnsLogFormat, DnsManners, LimitMode, LogTarget, load_text,
 };
 use windrose_model::Revision;
 
@@ -50,10 +50,10 @@ fn a_limit_that_is_written_runs_dry_until_it_is_on() {
 #[test]
 fn a_log_goes_to_a_file_or_a_socket() {
     let log = dns("log: {to: q.json}").log.unwrap();
-    assert_eq!(log, DnsLog::new(DnsLogTarget::File("q.json".into())));
+    assert_eq!(log, DnsLog::new(LogTarget::File("q.json".into())));
     let log = dns("log: {to: 'unix:/run/tap', format: dnstap, sample: 1}").log;
     let log = log.unwrap();
-    assert_eq!(log.to, DnsLogTarget::Unix("/run/tap".into()));
+    assert_eq!(log.to, LogTarget::Unix("/run/tap".into()));
     assert_eq!(log.format, DnsLogFormat::Dnstap);
     assert_eq!(log.sample.hundredths(), 10_000);
 }

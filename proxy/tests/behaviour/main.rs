@@ -1,6 +1,7 @@
 //! A proxy between clients and backends on loopback: one binary, because each costs a link.
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
+mod access;
 mod backends;
 mod clients;
 mod framing;

@@ -7,7 +7,7 @@ use windrose_model::Percent;
 
 use super::super::{Found, number, single, value};
 use crate::node::{
-    DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsLogTarget, DnsResponseLimit, LimitMode,
+    DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsResponseLimit, LimitMode, LogTarget,
 };
 use crate::problem::Problem;
 use crate::scalar;
@@ -76,12 +76,7 @@ fn limit(node: Option<&Node>, defaults: DnsLimit, found: &mut Found) -> DnsLimit
 
 /// `None` when it does not say where to, which the language asks for.
 pub(super) fn log(node: &Node, found: &mut Found) -> Option<DnsLog> {
-    let text = node.get("to").and_then(Node::text)?;
-    let to = match text.strip_prefix("unix:") {
-        Some(path) => DnsLogTarget::Unix(PathBuf::from(path)),
-        None => DnsLogTarget::File(PathBuf::from(text)),
-    };
-    let defaults = DnsLog::new(to);
+    let defaults = DnsLog::new(log_target(node)?);
     let sample = value(node, "sample", scalar::fraction);
     if let Some(written) = node.get("sample")
         && sample == Some(Percent::ZERO)
@@ -102,5 +97,14 @@ pub(super) fn log(node: &Node, found: &mut Found) -> Option<DnsLog> {
         max_bytes: value(node, "max_bytes", scalar::size).unwrap_or(defaults.max_bytes),
         keep: number(node, "keep", defaults.keep),
         to: defaults.to,
+    })
+}
+
+/// Where a log goes, if it says so.
+pub(super) fn log_target(node: &Node) -> Option<LogTarget> {
+    let text = node.get("to").and_then(Node::text)?;
+    Some(match text.strip_prefix("unix:") {
+        Some(path) => LogTarget::Unix(PathBuf::from(path)),
+        None => LogTarget::File(PathBuf::from(text)),
     })
 }
