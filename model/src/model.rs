@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod aliases;
+mod alike;
 mod check;
 mod records;
 mod whole;
@@ -18,6 +19,7 @@ mod whole;
 pub use self::records::RecordEdit;
 
 use self::aliases::AliasNames;
+use self::alike::Alike;
 use self::whole::{Whole, is_shared, keep};
 
 /// A cluster by position in the sorted list of its Model.
@@ -78,6 +80,7 @@ pub struct Model {
     clusters: Arc<[(Name, Arc<Cluster>)]>,
     apps: Arc<[(Name, Arc<App>)]>,
     clusters_of: Arc<[Arc<[ClusterId]>]>,
+    alike: Alike,
     zones: Vec<(DnsName, Arc<Zone>)>,
     lists: Arc<BTreeMap<Name, usize>>,
     latency: Option<Fingerprint>,
@@ -149,6 +152,7 @@ impl Model {
             clusters,
             apps,
             clusters_of,
+            alike: whole.alike,
             aliases: whole.aliases.follow(&whole.zones, &whole.steered),
             zones: whole.zones,
             lists: whole.lists,
@@ -185,6 +189,7 @@ impl Model {
             clusters: Arc::default(),
             apps: Arc::default(),
             clusters_of: Arc::default(),
+            alike: Alike::default(),
             zones: Vec::new(),
             lists: Arc::default(),
             latency: None,
@@ -314,6 +319,11 @@ impl Model {
     /// in this list and a bit in its masks.
     pub fn clusters_of(&self, app: AppId) -> &Arc<[ClusterId]> {
         &self.clusters_of[app.0 as usize]
+    }
+
+    /// The first app that steers as this one does: by equal steps, among equal clusters.
+    pub fn steers_like(&self, app: AppId) -> AppId {
+        AppId(self.alike.first(app.0 as usize))
     }
 
     /// The endpoints of an app in their one order: versions by name, clusters by name, then as

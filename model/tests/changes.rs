@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use windrose_model::{
     App, Cluster, Coordinates, DnsName, Draft, Invalid, Model, Name, Percent, RData, RecordEdit,
-    RecordType, Region, Revision, RrSet, Soa, Split, SteeredData, SteeredRecord, Ttl, Version,
-    Weight, Zone,
+    RecordType, Region, Revision, RrSet, Soa, Split, SteeredData, SteeredRecord, Step, Ttl,
+    Version, Weight, Zone,
 };
 
 /// Few names, so that everything meets everything.
@@ -137,7 +137,16 @@ fn change(draft: &mut Draft, dice: &mut Dice) {
             let hostname = dice.name_below(apex);
             match draft.apps.remove(&key) {
                 Some(_) if dice.below(2) == 0 => {}
-                _ => drop((draft.apps).insert(key, app(hostname, &CLUSTERS[..=dice.below(3)]))),
+                _ => {
+                    let mut app = app(hostname, &CLUSTERS[..=dice.below(3)]);
+                    // `us` is wrong where the app is in `eu` only.
+                    app.steering = match dice.below(6) {
+                        0 | 1 => vec![Step::Failover(vec![vec![name("eu")]])],
+                        2 => vec![Step::Failover(vec![vec![name("us")]])],
+                        _ => Vec::new(),
+                    };
+                    draft.apps.insert(key, app);
+                }
             }
         }
         5 => {
@@ -179,14 +188,44 @@ fn change(draft: &mut Draft, dice: &mut Dice) {
 fn told(model: &Result<Model, Vec<Invalid>>) -> Result<String, &Vec<Invalid>> {
     let model = model.as_ref()?;
     let targets: Vec<_> = model.alias_targets().collect();
+    let alike = (model.app_ids()).map(|(id, ..)| model.steers_like(id));
+    let alike: Vec<_> = alike.collect();
     Ok(format!(
-        "{:?} {:?} {:?} {:?} {:?} {targets:?}",
+        "{:?} {:?} {:?} {:?} {:?} {targets:?} {alike:?}",
         model.clusters(),
         model.apps(),
         model.zones(),
         model.steered(),
         model.safety(),
     ))
+}
+
+#[test]
+fn apps_with_equal_steps_among_equal_clusters_steer_alike() {
+    let steered = |to: &str, clusters: &[&str]| {
+        let mut app = app(host("a.z.test"), clusters);
+        app.steering = vec![Step::Failover(vec![vec![name(to)]])];
+        app
+    };
+    let mut draft = draft();
+    draft.apps = [
+        ("a", steered("eu", &["eu", "us"])),
+        ("b", steered("us", &["eu", "us"])),
+        ("c", steered("eu", &["eu", "us", "asia"])),
+        ("d", steered("us", &["us", "eu"])),
+        ("e", steered("eu", &["us", "eu"])),
+    ]
+    .into_iter()
+    .map(|(key, mut app)| {
+        app.hosts = vec![host(&format!("{key}.z.test"))];
+        (name(key), app)
+    })
+    .collect();
+    let model = Model::build(draft, Revision(1), None).unwrap();
+    let alike: Vec<_> = (model.app_ids())
+        .map(|(id, ..)| model.steers_like(id).0)
+        .collect();
+    assert_eq!(alike, [0, 1, 2, 1, 0]);
 }
 
 #[test]

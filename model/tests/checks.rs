@@ -147,6 +147,24 @@ fn geo(cidrs: u32) -> Vec<Step> {
 }
 
 #[test]
+fn what_is_wrong_with_a_steering_is_told_of_every_app_that_has_it() {
+    let said = said(|draft| {
+        shop(draft).steering = vec![Step::Failover(vec![vec![name("mars")]])];
+        let mut other = app("other.example.com");
+        other.steering.clone_from(&shop(draft).steering);
+        draft.apps.insert(name("other"), other);
+    });
+    let begin = |line: &String| line.split(": ").next().unwrap().to_owned();
+    assert_eq!(
+        said.iter().map(begin).collect::<Vec<_>>(),
+        [
+            "cluster-not-in-app apps.other.steering[0].failover[0][0]",
+            "cluster-not-in-app apps.shop.steering[0].failover[0][0]",
+        ]
+    );
+}
+
+#[test]
 fn a_sum_that_exceeds_its_budget_names_who_adds_most() {
     let said = said(|draft| {
         shop(draft).steering = geo(59_999);

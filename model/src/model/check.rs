@@ -99,6 +99,8 @@ struct Checker<'a> {
     at: Vec<Segment>,
     wrong: Vec<Invalid>,
     checked: Checked,
+    /// By position of an app: nothing is wrong with its steering, and those like it are not looked at.
+    steers_well: Vec<bool>,
 }
 
 impl<'a> Checker<'a> {
@@ -109,6 +111,7 @@ impl<'a> Checker<'a> {
             at: Vec::new(),
             wrong: Vec::new(),
             checked: Checked::default(),
+            steers_well: vec![false; draft.apps.len()],
         }
     }
 
@@ -250,19 +253,21 @@ impl<'a> Checker<'a> {
             let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
             let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::<&dyn Display>::default());
             let mut steerings = HashSet::new();
-            for (name, app) in &draft.apps {
+            for (at, (name, app)) in draft.apps.iter().enumerate() {
+                let first = draft.alike.first(at) as usize;
                 c.under(name.as_str(), |c| {
                     c.hosts(name, app, &mut hosts);
                     let clusters = match c.since {
                         Some(since) if since.world && since.keeps(name, app) => clusters_of(app),
-                        _ => c.app(app),
+                        _ => c.app(app, first),
                     };
                     let lists = app.versions.values().flat_map(|v| v.endpoints.values());
                     endpoints.add(name, lists.map(Vec::len).sum());
                     groups.add(name, app.versions.len() * clusters.len());
                     all_hosts.add(name, app.hosts.len());
                     // Equal steerings are one to whoever compiles them.
-                    if app.steering.iter().any(steering::reads_place)
+                    if first == at
+                        && app.steering.iter().any(steering::reads_place)
                         && steerings.insert((&*app.steering, clusters))
                     {
                         cidrs.add(name, app.steering.iter().map(steering::cidrs).sum());

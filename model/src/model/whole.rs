@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aliases::AliasNames;
+use super::alike::Alike;
 use super::{Draft, Model, SteeredRecords};
 use crate::{App, Cluster, DnsName, Fingerprint, Name, Region, Safety, Zone};
 
@@ -12,6 +13,8 @@ pub(super) struct Whole {
     pub(super) regions: Arc<BTreeMap<Name, Region>>,
     pub(super) clusters: BTreeMap<Name, Arc<Cluster>>,
     pub(super) apps: BTreeMap<Name, Arc<App>>,
+    /// Parallel to `apps`.
+    pub(super) alike: Alike,
     /// Sorted by apex.
     pub(super) zones: Vec<(DnsName, Arc<Zone>)>,
     /// Parallel to `zones`; not followed yet.
@@ -44,6 +47,11 @@ impl Whole {
             let app = keep(old, app);
             (name, app)
         });
+        let apps: BTreeMap<_, _> = apps.collect();
+        let alike = match previous {
+            Some(old) if is_shared(&apps, &old.apps) => old.alike.clone(),
+            _ => Alike::of(&apps, previous),
+        };
         let steered = match previous {
             Some(old) if is_same(&old.steered, &draft.steered) => Arc::clone(&old.steered),
             _ => draft.steered.into_iter().collect(),
@@ -51,7 +59,8 @@ impl Whole {
         Self {
             regions: keep(previous.map(|m| &m.regions), draft.regions),
             clusters: clusters.collect(),
-            apps: apps.collect(),
+            apps,
+            alike,
             aliases: aliases(&zones, previous),
             zones,
             steered,
@@ -69,6 +78,7 @@ impl Whole {
             regions: Arc::clone(&model.regions),
             clusters: model.clusters.iter().cloned().collect(),
             apps: model.apps.iter().cloned().collect(),
+            alike: model.alike.clone(),
             aliases: aliases(&zones, Some(model)),
             zones,
             steered: Arc::clone(&model.steered),

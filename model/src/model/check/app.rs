@@ -7,14 +7,18 @@ use super::Checker;
 use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
 
 impl<'a> Checker<'a> {
-    /// One app by itself; the clusters it names.
-    pub(super) fn app(&mut self, app: &'a App) -> BTreeSet<&'a Name> {
+    /// One app by itself, and the first one that steers as it does; the clusters it names.
+    pub(super) fn app(&mut self, app: &'a App, first: usize) -> BTreeSet<&'a Name> {
         self.checked.apps += 1;
         let clusters = self.versions(app);
         self.settings(app, &clusters);
         self.under("split", |c| c.split(app, &app.split));
         self.routes(app);
-        self.steering(&app.steering, &clusters);
+        if !self.steers_well[first] {
+            let wrong = self.wrong.len();
+            self.steering(&app.steering, &clusters);
+            self.steers_well[first] = self.wrong.len() == wrong;
+        }
         self.safety(&clusters);
         clusters
     }
