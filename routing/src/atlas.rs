@@ -14,7 +14,7 @@ use windrose_model::{Asn, Fingerprint, LatencyMatrix, Name};
 use self::embedded::{MOUNTS, embedded};
 use self::partition::{Cut, Layers, partition};
 use self::places::{Places, nest};
-use self::scopes::Leaves;
+use self::scopes::{Leaves, Stretch, stretches};
 use self::spots::Spots;
 use crate::Data;
 use crate::digest::Digester;
@@ -92,6 +92,7 @@ impl AtlasKey {
 struct Family<T> {
     starts: Box<[T]>,
     lens: Box<[u8]>,
+    stretches: Box<[Stretch]>,
     /// `index[h]` is the last leaf that starts at or before the first address with top bits `h`;
     /// one entry more closes the last bucket.
     index: Box<[u32]>,
@@ -124,13 +125,10 @@ impl Atlas {
         partition(32, spots4, asns4, &layers, &mut places, &mut v4);
         let (spots6, asns6) = (geo.runs6().take(spot_runs), network.runs6().take(asn_runs));
         partition(128, spots6, asns6, &layers, &mut places, &mut v6);
-        let place_of_leaf = [v4.places, v6.places].concat().into_boxed_slice();
+        let place_of_leaf = [&*v4.places, &*v6.places].concat().into_boxed_slice();
         #[allow(clippy::cast_possible_truncation, reason = "leaves are below 2^32")]
         let first = v4.starts.len() as u32;
-        let (v4, v6) = (
-            Family::new(32, v4.starts, v4.lens),
-            Family::new(128, v6.starts, v6.lens),
-        );
+        let (v4, v6) = (Family::new(32, v4), Family::new(128, v6));
         let mounts =
             MOUNTS.map(|mount| first + v6.find(mount.start, (mount.start >> 112) as usize));
         let lists = reads.lists.iter().filter_map(|name| {
@@ -248,26 +246,18 @@ impl Atlas {
         self.place_of_leaf[leaf.number as usize]
     }
 
-    /// The widest prefix around each leaf inside which `view` is the same; one linear pass.
-    pub(crate) fn scopes(&self, view: impl Fn(u32) -> u32) -> Box<[u8]> {
+    /// The widest prefix around each leaf inside which the view of places is the same; one linear pass.
+    pub(crate) fn scopes(&self, view: &[u32]) -> Box<[u8]> {
         let mut scopes = vec![0u8; self.place_of_leaf.len()];
         let split = self.v4.starts.len();
         let (v4, v6) = scopes.split_at_mut(split);
-        let (places4, places6) = self.place_of_leaf.split_at(split);
-        let leaves = self.v4.leaves(32);
-        leaves.scopes(|leaf| Some(view(places4[leaf])), v4);
+        let of = |place: u32| Some(view[place as usize]);
+        self.v4.leaves(32).scopes(of, v4);
         // A mount holds all of IPv4: it is of one view if IPv4 is.
-        let uniform = (v4.first() == Some(&0)).then(|| view(places4[0]));
+        let uniform = (v4.first() == Some(&0)).then(|| view[self.place_of_leaf[0] as usize]);
         let mount = self.mount_place();
-        let leaves = self.v6.leaves(128);
-        let of = |place| {
-            if place == mount {
-                uniform
-            } else {
-                Some(view(place))
-            }
-        };
-        leaves.scopes(|leaf| of(places6[leaf]), v6);
+        let of = |place| if place == mount { uniform } else { of(place) };
+        self.v6.leaves(128).scopes(of, v6);
         scopes.into()
     }
 
@@ -290,7 +280,12 @@ fn asn_numbers(reads: &Reads, data: &Data) -> Vec<u32> {
 }
 
 impl<T: Copy + Ord + Into<u128>> Family<T> {
-    fn new(bits: u8, starts: Vec<T>, lens: Vec<u8>) -> Self {
+    fn new(bits: u8, cut: Cut<T>) -> Self {
+        let Cut {
+            starts,
+            lens,
+            places,
+        } = cut;
         let mut index = Vec::with_capacity(65_537);
         let mut at = 0u32;
         for bucket in 0..65_536u128 {
@@ -307,6 +302,7 @@ impl<T: Copy + Ord + Into<u128>> Family<T> {
         Self {
             starts: starts.into(),
             lens: lens.into(),
+            stretches: stretches(&places),
             index: index.into(),
         }
     }
@@ -316,6 +312,7 @@ impl<T: Copy + Ord + Into<u128>> Family<T> {
             bits,
             starts: &self.starts,
             lens: &self.lens,
+            stretches: &self.stretches,
         }
     }
 

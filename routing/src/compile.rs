@@ -16,7 +16,7 @@ use crate::paths::HostIndex;
 use crate::slabs::Slabs;
 use crate::slots::Slots;
 use crate::steered::SteeredSets;
-use crate::steering::{CompiledSteering, Reads, SteeringKey};
+use crate::steering::{CompiledSteering, Mappings, Reads, SteeringKey};
 use crate::table::{Table, World};
 
 /// Compiles a Table. `status` should be parallel to the apps of `model`; an app without an entry is
@@ -124,25 +124,33 @@ struct Wanted<'m> {
 
 impl<'m> Wanted<'m> {
     fn new(model: &'m Model) -> Self {
+        let mut wishes: Vec<Wish<'m>> = Vec::new();
+        let mut of_app: Vec<usize> = Vec::with_capacity(model.apps().len());
+        for (id, _, app) in model.app_ids() {
+            let first = model.steers_like(id).0 as usize;
+            of_app.push(of_app.get(first).copied().unwrap_or(wishes.len()));
+            if first + 1 == of_app.len() {
+                wishes.push((&app.steering, model.clusters_of(id)));
+            }
+        }
         let mut numbers: HashMap<Wish<'m>, usize> = HashMap::new();
-        let mut wishes = Vec::new();
-        let mut number = |steps: &'m [Step], app| {
-            let wish = (steps, &**model.clusters_of(app));
-            *numbers.entry(wish).or_insert_with(|| {
-                wishes.push(wish);
-                wishes.len() - 1
-            })
-        };
-        let apps = model.app_ids();
-        let of_app = apps.map(|(id, _, app)| number(&app.steering, id)).collect();
+        if model.steered().iter().any(|(_, r)| r.steering.is_some()) {
+            numbers = wishes.iter().copied().zip(0..).collect();
+        }
         let records = model.steered().iter().filter_map(|(_, record)| {
             let app = model.app_id(record.app.as_str())?;
-            let steps = record.steering.as_ref();
-            Some(number(steps.unwrap_or(&model.app(app).1.steering), app))
+            let Some(steps) = &record.steering else {
+                return Some(of_app[app.0 as usize]);
+            };
+            let wish = (&**steps, &**model.clusters_of(app));
+            Some(*numbers.entry(wish).or_insert_with(|| {
+                wishes.push(wish);
+                wishes.len() - 1
+            }))
         });
         Self {
-            of_app,
             of_record: records.collect(),
+            of_app,
             wishes,
         }
     }
@@ -176,6 +184,9 @@ impl Compiling<'_> {
             return Steerings::kept(kept);
         }
         let wanted = wanted.unwrap_or_else(|| Wanted::new(self.model));
+        let mut mappings = Mappings::default();
+        let there = known.iter().flat_map(|known| known.values());
+        there.for_each(|steering| steering.share(&mut mappings));
         let compiled: Vec<_> = (wanted.wishes.iter())
             .map(|(steps, clusters)| {
                 let key = SteeringKey {
@@ -184,7 +195,7 @@ impl Compiling<'_> {
                 };
                 let compiled = match known.as_ref().and_then(|known| known.get(&key)) {
                     Some(known) => Arc::clone(known),
-                    None => Arc::new(self.build(&key)),
+                    None => Arc::new(self.build(&key, &mut mappings)),
                 };
                 (key, compiled)
             })
@@ -198,8 +209,15 @@ impl Compiling<'_> {
         }
     }
 
-    fn build(&self, key: &SteeringKey) -> CompiledSteering {
-        CompiledSteering::build(key, self.model, self.atlas, self.latency, self.measured)
+    fn build(&self, key: &SteeringKey, mappings: &mut Mappings) -> CompiledSteering {
+        CompiledSteering::build(
+            key,
+            self.model,
+            self.atlas,
+            self.latency,
+            self.measured,
+            mappings,
+        )
     }
 
     /// The steerings of a Table under the round trips of now; the very same where no rank changes.

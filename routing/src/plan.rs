@@ -31,6 +31,7 @@ pub struct AppPlan {
     pub(crate) edges: Box<[(IpAddr, u8)]>,
     /// By endpoint index: version and local cluster; flat, so that a flip reads it in one go.
     pub(crate) placement: Box<[(u8, u8)]>,
+    /// Its steering left out.
     pub(crate) digest: u128,
 }
 
@@ -86,7 +87,8 @@ impl AppPlan {
         let slot = |list: &[u32], at: usize| list.get(at).copied().unwrap_or(0);
         let ids = model.clusters_of(id);
         let mut allowed = 0;
-        let mut digest = Digester::new().with(&(name, &**app));
+        let mut digest = Digester::new().with(name);
+        add(&mut digest, app);
         let clusters: Box<[PlanCluster]> = ids
             .iter()
             .enumerate()
@@ -162,4 +164,28 @@ impl AppPlan {
             digest: digest.finish(),
         }
     }
+}
+
+/// All of an app but its steering, which is large, and of one digest for all apps that share it.
+fn add(digest: &mut Digester, app: &App) {
+    let App {
+        hosts,
+        versions,
+        health,
+        steering: _,
+        answers,
+        sticky,
+        when_all_down,
+        trickle,
+        min_up_fraction,
+        ttl,
+        failback,
+        split,
+        routes,
+        timeouts,
+        retry,
+    } = app;
+    digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
+    digest.add(&(trickle, min_up_fraction, ttl, failback));
+    digest.add(&(split, routes, timeouts, retry));
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use windrose_model::{ClusterId, MeasuredRtts, Model, Rtt, Step};
 
+use self::mapping::Mapping;
 use self::outline::{Outline, Trips};
 use self::rules::{Class, Rules, stands, weights};
 use crate::atlas::{Atlas, Leaf, unroutable, unspecified};
@@ -15,10 +16,12 @@ use crate::digest::Digester;
 use crate::latency::{Latency, Reach};
 use crate::table::Table;
 
+mod mapping;
 mod outline;
 mod reads;
 mod rules;
 
+pub(crate) use self::mapping::Mappings;
 pub(crate) use self::reads::Reads;
 
 /// A class of places that one steering treats alike: the number of its row.
@@ -51,6 +54,7 @@ pub(crate) struct SteeringKey {
 }
 
 pub(crate) struct CompiledSteering {
+    mapping: Arc<Mapping>,
     shape: Arc<Shape>,
     rows: Box<[Row]>,
     digest: u128,
@@ -58,16 +62,12 @@ pub(crate) struct CompiledSteering {
 
 /// What a measured round trip never changes.
 struct Shape {
-    /// Empty when there is one view, so that steering by weight or order costs nothing per place.
-    view_of_place: Box<[u32]>,
-    /// Empty when there is one view: the scope is 0 everywhere.
-    scope_of_leaf: Box<[u8]>,
     /// By view.
     outlines: Box<[Outline]>,
     weights: Box<[u32]>,
     reaches: Reaches,
-    /// Of who is in which view; none where there is one view.
-    mapping: Option<u128>,
+    /// Of the steps as they are written.
+    steps: u128,
 }
 
 /// From regions to the clusters of a steering, before anything was measured.
@@ -123,12 +123,14 @@ impl Steering<'_> {
 }
 
 impl CompiledSteering {
+    /// Mappings that are there already are shared, and new ones put to them.
     pub(crate) fn build(
         key: &SteeringKey,
         model: &Model,
         atlas: &Atlas,
         latency: Option<&Latency>,
         measured: &MeasuredRtts,
+        mappings: &mut Mappings,
     ) -> Self {
         let rules = Rules::new(key, model, atlas, latency);
         let mut outlines: Vec<Outline> = Vec::new();
@@ -139,47 +141,48 @@ impl CompiledSteering {
             (false, [first, ..]) => std::slice::from_ref(first),
             (_, places) => places,
         };
-        let mut view_of_place: Box<[u32]> = (0u32..)
+        // Neighbours in number are often of one class.
+        let mut latest = None;
+        let view_of_place: Vec<u32> = (0u32..)
             .zip(places)
             .map(|(number, &place)| {
                 if number == atlas.mount_place() {
                     return 0; // Of no client; the first place has made view 0.
                 }
                 let class = rules.class(place, atlas);
-                *seen.entry(class).or_insert_with(|| {
+                if let Some((_, view)) = latest.filter(|(of, _)| *of == class) {
+                    return view;
+                }
+                let view = *seen.entry(class).or_insert_with(|| {
                     let outline = rules.outline(place, atlas);
                     *known.entry(outline).or_insert_with_key(|outline| {
                         outlines.push(outline.clone());
                         u32::try_from(outlines.len()).unwrap_or(u32::MAX) - 1
                     })
-                })
+                });
+                latest = Some((class, view));
+                view
             })
             .collect();
-        if outlines.len() == 1 {
-            view_of_place = Box::default();
-        }
-        let scope_of_leaf = if outlines.len() > 1 {
-            atlas.scopes(|place| view_of_place[place as usize])
-        } else {
-            Box::default()
+        let mapping = match outlines.len() {
+            ..=1 => Arc::default(),
+            _ => mappings.of(view_of_place, atlas),
         };
-        // Places are numbered by the atlas in address order, so equal atlases number alike.
-        let mapping = (outlines.len() > 1).then(|| {
-            let digest = Digester::new().with(&view_of_place);
-            digest.with(&atlas.digest()).finish()
-        });
         let clusters = stands(key, model);
         let shape = Shape {
-            view_of_place,
-            scope_of_leaf,
             reaches: latency.map_or_else(Reaches::default, |latency| {
                 Reaches::new(&outlines, latency, &clusters)
             }),
             outlines: outlines.into(),
             weights: weights(&key.steps, &clusters),
-            mapping,
+            steps: Digester::new().with(&key.steps).finish(),
         };
-        Self::under(Arc::new(shape), key, model, latency, measured)
+        Self::under(mapping, Arc::new(shape), key, model, latency, measured)
+    }
+
+    /// Puts its mapping to others.
+    pub(crate) fn share(&self, mappings: &mut Mappings) {
+        mappings.keep(&self.mapping);
     }
 
     /// The same with other round trips: rows change, views and scopes stay. None when no row does.
@@ -193,11 +196,13 @@ impl CompiledSteering {
         if !self.reads_round_trips() {
             return None;
         }
-        let new = Self::under(Arc::clone(&self.shape), key, model, latency, measured);
+        let (mapping, shape) = (Arc::clone(&self.mapping), Arc::clone(&self.shape));
+        let new = Self::under(mapping, shape, key, model, latency, measured);
         (new.rows != self.rows).then_some(new)
     }
 
     fn under(
+        mapping: Arc<Mapping>,
         shape: Arc<Shape>,
         key: &SteeringKey,
         model: &Model,
@@ -215,14 +220,15 @@ impl CompiledSteering {
             .iter()
             .map(|outline| outline.row(&shape.weights, &present))
             .collect();
-        // The content: which rows there are and, by place, which one holds.
-        let mut digest = Digester::new().with(&rows);
-        if let Some(mapping) = shape.mapping {
+        // The content: the steps, which rows there are and, by place, which one holds.
+        let mut digest = Digester::new().with(&(shape.steps, &rows));
+        if let Some(mapping) = mapping.digest {
             digest.add(&mapping);
         }
         Self {
             rows,
             digest: digest.finish(),
+            mapping,
             shape,
         }
     }
@@ -237,12 +243,12 @@ impl CompiledSteering {
         if self.rows.len() == 1 {
             return View(0);
         }
-        View(self.shape.view_of_place[atlas.place_of(leaf) as usize])
+        View(self.mapping.view_of_place[atlas.place_of(leaf) as usize])
     }
 
     #[inline]
     pub(crate) fn scope(&self, leaf: Leaf) -> u8 {
-        let scopes = &self.shape.scope_of_leaf;
+        let scopes = &self.mapping.scope_of_leaf;
         let of = |leaf: u32| scopes.get(leaf as usize).copied().unwrap_or(0);
         match (of(leaf.number), leaf.inside) {
             (scope, None) => scope,
