@@ -1,7 +1,11 @@
 //! CPU from an event to the published Table with 10,000 apps and 100,000 endpoints, and what
 //! scheduling 100,000 targets costs; then the same with 300 views for each app, over the built-in
-//! country database. `cargo bench -p windrose-control`; the bars are 20 ms for a flip of all apps, and
-//! 5 s for a full compile, which is done away from the control thread.
+//! country database: one steering for all, as many different ones as a Model may have, and as many
+//! whose views differ as well, because each names CIDRs of its own.
+//!
+//! `cargo bench -p windrose-control --bench flip`; numbers behind `--` choose among the four. Shown are
+//! median, least and most of [`TIMES`] runs. The bars are 20 ms for a flip of all apps, and 5 s for a
+//! full compile, which is done away from the control thread.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,24 +33,61 @@ use windrose_routing::{Data, Publisher, SlotBook, Slots, Table, compile};
 const APPS: u32 = 10_000;
 const CLUSTERS: u8 = 5;
 const PER_CLUSTER: u8 = 2;
-const TIMES: usize = 4;
+const TIMES: usize = 7;
+/// Runs of what takes seconds.
+const LONG_TIMES: usize = 5;
 const VIEWS: usize = 300;
+/// CIDRs of each steering that has some of its own, within `budget::CIDRS` for all.
+const OWN_CIDRS: usize = 48;
 
 fn main() {
-    println!("10,000 apps without steering");
-    measure(draft(0));
-    println!("\n10,000 apps, {VIEWS} views, one steering for all");
-    measure(draft(1));
-    let several = budget::PLACE_STEERINGS;
-    println!("\n10,000 apps, {VIEWS} views, {several} different steerings");
-    measure(draft(several));
+    let most = budget::PLACE_STEERINGS;
+    let cases = [
+        ("without steering".to_owned(), 0, false),
+        (format!("{VIEWS} views, one steering for all"), 1, false),
+        (
+            format!("{VIEWS} views, {most} different steerings"),
+            most,
+            false,
+        ),
+        (
+            format!("{VIEWS} views, {most} different steerings with CIDRs of their own"),
+            most,
+            true,
+        ),
+    ];
+    let wanted: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    for (number, (what, steerings, apart)) in (1..).zip(cases) {
+        if wanted.is_empty() || wanted.contains(&number) {
+            println!("10,000 apps, {what}");
+            measure(draft(steerings, apart));
+            println!();
+        }
+    }
+}
+
+/// Median, least and most.
+fn spread(mut all: Vec<Duration>) -> String {
+    all.sort_unstable();
+    let (least, most) = (all[0], all[all.len() - 1]);
+    format!("{:>10.2?} ({least:.2?} to {most:.2?})", all[all.len() / 2])
 }
 
 fn measure(draft: Draft) {
     let mut changed = draft.clone();
-    let began = cpu();
-    let model = Arc::new(Model::build(draft, Revision(1), None).unwrap());
-    println!("model                          {:>10.2?}", cpu() - began);
+    let mut model = None;
+    let built = (0..LONG_TIMES).map(|_| {
+        let draft = draft.clone();
+        let began = cpu();
+        let built = Model::build(draft, Revision(1), None).unwrap();
+        let spent = cpu() - began;
+        model = Some(Arc::new(built));
+        spent
+    });
+    let built = spread(built.collect());
+    drop(draft);
+    let model = model.unwrap();
+    println!("model                          {built}");
     let mut node = Node::new(Arc::clone(&model));
     let probes = node.round(|_| Outcome::Healthy);
     println!("first round, {probes} probes  {:>10.2?}", node.spent);
@@ -115,10 +156,19 @@ impl Node {
         let began = cpu();
         let slots = SlotBook::new().assign(&model, 1);
         println!("slots                          {:>10.2?}", cpu() - began);
-        let began = cpu();
         let inputs = controller.inputs();
-        let table = compile(&model, &inputs.status, &inputs.data, &slots, None);
-        println!("full compile                   {:>10.2?}", cpu() - began);
+        let mut table = None;
+        let compiled = (0..LONG_TIMES).map(|_| {
+            table = None;
+            let began = cpu();
+            table = Some(compile(&model, &inputs.status, &inputs.data, &slots, None));
+            cpu() - began
+        });
+        println!(
+            "full compile                   {}",
+            spread(compiled.collect())
+        );
+        let table = table.unwrap();
         let views = table.app_by_name("app4711").map(|id| table.app(id).views());
         println!("views of an app                {:>10}", views.unwrap_or(0));
         Self {
@@ -152,14 +202,15 @@ impl Node {
         count
     }
 
-    /// Lets some targets fail, several times; prints the least time from the last results to the
-    /// published Table.
+    /// Lets some targets fail, several times; prints the time from the last results to the published
+    /// Table, and the parts of the median.
     fn fail(&mut self, what: &str, fails: impl Fn(SocketAddr) -> bool) {
-        let all: Vec<_> = (0..TIMES).map(|_| self.fail_once(&fails)).collect();
-        let cost = all.into_iter().min_by_key(|cost| cost.spent).unwrap();
+        let mut all: Vec<_> = (0..TIMES).map(|_| self.fail_once(&fails)).collect();
+        all.sort_unstable_by_key(|cost| cost.spent);
+        let spent = spread(all.iter().map(|cost| cost.spent).collect());
+        let cost = &all[all.len() / 2];
         println!(
-            "{what:<30} {:>10.2?}  (facts {:.2?}, verdicts {:.2?}, compile and publish {:.2?}; {} decisions)",
-            cost.spent,
+            "{what:<30} {spent}: facts {:.2?}, verdicts {:.2?}, compile and publish {:.2?}; {} decisions",
             cost.facts,
             cost.settle,
             cost.spent - cost.facts - cost.settle,
@@ -236,7 +287,7 @@ impl Node {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Probe(order) => self.orders.push(order),
-                Effect::Journal(_) => self.decisions += 1,
+                Effect::Journal(decided) => self.decisions += decided.len(),
                 Effect::Publish(inputs) => {
                     self.settled_at = cpu();
                     let previous: &Table = self.publisher.current();
@@ -278,17 +329,19 @@ fn cluster_of(address: SocketAddr) -> u8 {
 }
 
 /// Countries in an order that differs from steering to steering, each with an order of clusters of its
-/// own, and prefixes for the rest of the views.
-fn steering(number: usize, countries: &BTreeSet<Country>) -> Vec<Step> {
+/// own, and prefixes for the rest of the views: the same for all, or apart.
+fn steering(number: usize, countries: &BTreeSet<Country>, apart: bool) -> Vec<Step> {
     let mut orders = orders(&(0..CLUSTERS).collect::<Vec<_>>());
     let turn = number % orders.len();
     orders.rotate_left(turn);
     let mut orders = orders.into_iter().take(VIEWS - 1);
+    let first = if apart { number * OWN_CIDRS } else { 0 };
+    let cidr = |i: usize| format!("10.{}.{}.0/24", i / 256, i % 256);
     let rules = GeoRules {
         countries: countries.iter().copied().zip(&mut orders).collect(),
-        cidrs: (0_u8..)
-            .zip(orders)
-            .map(|(i, order)| (format!("10.0.{i}.0/24").parse().unwrap(), order))
+        cidrs: (first..)
+            .zip(orders.take(OWN_CIDRS))
+            .map(|(i, order)| (cidr(i).parse().unwrap(), order))
             .collect(),
         ..GeoRules::default()
     };
@@ -323,10 +376,12 @@ fn cluster_name(cluster: u8) -> Name {
 }
 
 /// `steerings` different ones among the apps.
-fn draft(steerings: usize) -> Draft {
+fn draft(steerings: usize, apart: bool) -> Draft {
     let geo = GeoDb::builtin();
     let countries = geo.v4().filter_map(|(.., known)| known.country).collect();
-    let steerings: Vec<_> = (0..steerings).map(|n| steering(n, &countries)).collect();
+    let steerings: Vec<_> = (0..steerings)
+        .map(|n| steering(n, &countries, apart))
+        .collect();
     let name = |text: &str| Name::new(text).unwrap();
     let mut draft = Draft::default();
     let region = Region {

@@ -18,7 +18,7 @@ use crate::event::{Effect, Event, Inputs, JobId, Level};
 use crate::fold::{self, Change, Ledger, Trips};
 use crate::probe::{Outcome, ProbeId, Prober};
 use crate::resolve::{Found, Resolver};
-use crate::{Decision, Options, Readiness, Reload};
+use crate::{Decision, Decisions, Options, Readiness, Reload};
 
 mod apply;
 mod measure;
@@ -57,7 +57,9 @@ pub struct Controller {
     grace: Instant,
     warned: Option<Instant>,
     reload: Reload,
-    decisions: VecDeque<Arc<Decision>>,
+    decisions: VecDeque<Decision>,
+    /// Decided, and not told yet.
+    changes: Vec<(AppId, Change)>,
     /// Decided before anyone listened.
     unsaid: Vec<Effect>,
     /// Kept for its memory.
@@ -117,11 +119,13 @@ impl Controller {
                 error: None,
             },
             decisions: VecDeque::new(),
+            changes: Vec::new(),
             unsaid: Vec::new(),
             facts: Vec::new(),
         };
         let mut unsaid = Vec::new();
         controller.adopt(now, model, &mut unsaid);
+        controller.tell(now, &mut unsaid);
         controller.unsaid = unsaid;
         controller.next_stamp();
         controller.dirty = false;
@@ -145,6 +149,7 @@ impl Controller {
             Event::Computed(job) => self.computed(now, job, out),
             Event::Wakeup => self.wakeup(now, out),
         }
+        self.tell(now, out);
     }
 
     /// When to wake the controller if nothing happens before.
@@ -205,7 +210,7 @@ impl Controller {
 
     /// The latest decisions, oldest first.
     pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
-        self.decisions.iter().map(|decision| &**decision)
+        self.decisions.iter()
     }
 
     fn probed(&mut self, now: Now, id: ProbeId, outcome: Outcome, out: &mut Vec<Effect>) {
@@ -271,7 +276,7 @@ impl Controller {
         while let Some(&(due, app)) = self.deadlines.first()
             && due <= now.mono
         {
-            self.settle(now, app, out);
+            self.settle(now, app);
         }
         self.ask(now, out);
         self.measure(now, out);
@@ -333,27 +338,17 @@ impl Controller {
         }
     }
 
-    fn settle(&mut self, now: Now, app: AppId, out: &mut Vec<Effect>) {
+    fn settle(&mut self, now: Now, app: AppId) {
         let at = app.0 as usize;
-        let stamp = self.coming();
-        let (model, decisions) = (&self.model, &mut self.decisions);
-        let prober = &self.prober;
-        let soonest = |index| prober.soonest(EndpointId { app, index });
+        let changes = &mut self.changes;
         let changed = fold::settle(
-            model,
+            &self.model,
             app,
             &mut self.ledgers[at],
             &mut self.status.apps[at],
             now,
-            soonest,
-            |change| {
-                let decision = Arc::new(decision(model, app, stamp, now.wall, change));
-                if decisions.len() == DECISIONS {
-                    decisions.pop_front();
-                }
-                decisions.push_back(Arc::clone(&decision));
-                out.push(Effect::Journal(decision));
-            },
+            self.prober.soonest_of(app),
+            |change| changes.push((app, change)),
         );
         self.dirty |= changed;
         let next = self.ledgers[at].next();
@@ -369,7 +364,7 @@ impl Controller {
     /// Settles what is unsettled, and publishes if that makes a difference.
     fn conclude(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.unsettled.is_empty() {
-            self.settle_all(now, out);
+            self.settle_all(now);
             self.not_before = now.mono + self.publish_every;
         }
         if self.dirty {
@@ -377,20 +372,36 @@ impl Controller {
         }
     }
 
-    fn settle_all(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn settle_all(&mut self, now: Now) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         for app in unsettled.drain(..) {
-            self.settle(now, app, out);
+            self.settle(now, app);
         }
         self.unsettled = unsettled;
     }
 
     fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.settle_all(now, out);
+        self.settle_all(now);
+        self.tell(now, out);
         self.next_stamp();
         self.dirty = false;
         self.not_before = now.mono + self.publish_every;
         out.push(Effect::Publish(self.inputs()));
+    }
+
+    /// Tells what was decided since the last call, for the publication that is to come.
+    fn tell(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let changes = std::mem::take(&mut self.changes);
+        let model = Arc::clone(&self.model);
+        let decisions = Decisions::new(now.wall, self.coming(), model, changes);
+        let latest = decisions.len().saturating_sub(DECISIONS);
+        self.decisions.extend(decisions.iter().skip(latest));
+        let old = self.decisions.len().saturating_sub(DECISIONS);
+        self.decisions.drain(..old);
+        out.push(Effect::Journal(Arc::new(decisions)));
     }
 
     /// The stamp of the next publication.
@@ -429,23 +440,5 @@ impl Controller {
             }
         }
         missing
-    }
-}
-
-fn decision(model: &Model, app: AppId, stamp: Stamp, at: WallTime, change: Change) -> Decision {
-    let cluster = change.cluster.and_then(|local| {
-        let id = model.clusters_of(app).get(usize::from(local))?;
-        Some(model.cluster(*id).0.clone())
-    });
-    Decision {
-        at,
-        stamp,
-        app: model.app(app).0.clone(),
-        cluster,
-        from: change.from,
-        to: change.to,
-        usable: change.usable,
-        share: change.share,
-        cause: change.cause,
     }
 }

@@ -1,8 +1,11 @@
 //! One change of mind, with its reason: what the journal holds and `/status` shows.
 
 use std::fmt;
+use std::sync::Arc;
 
-use windrose_model::{Cause, Name, Percent, Stamp, Verdict, WallTime, WhenAllDown};
+use windrose_model::{AppId, Cause, Model, Name, Percent, Stamp, Verdict, WallTime, WhenAllDown};
+
+use crate::fold::Change;
 
 /// A change of a verdict, of `usable`, or of a share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +30,69 @@ pub struct Decision {
     pub cause: Why,
 }
 
-/// Why a decision was made. Shows itself in words: a site's failure makes thousands of decisions, and
-/// nobody should wait for their texts.
+/// Everything decided in one go, before names and words are found for it: a site's failure makes
+/// thousands of decisions, and no publication should wait for their texts.
+#[derive(Debug, Clone)]
+pub struct Decisions {
+    at: WallTime,
+    stamp: Stamp,
+    model: Arc<Model>,
+    /// By apps of the Model.
+    changes: Vec<(AppId, Change)>,
+}
+
+impl Decisions {
+    pub(crate) fn new(
+        at: WallTime,
+        stamp: Stamp,
+        model: Arc<Model>,
+        changes: Vec<(AppId, Change)>,
+    ) -> Self {
+        Self {
+            at,
+            stamp,
+            model,
+            changes,
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether nothing was decided.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Each with its names, in the order in which they were made.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Decision> + DoubleEndedIterator + '_ {
+        self.changes
+            .iter()
+            .map(|(app, change)| self.decision(*app, change))
+    }
+
+    fn decision(&self, app: AppId, change: &Change) -> Decision {
+        let cluster = change.cluster.and_then(|local| {
+            let id = self.model.clusters_of(app).get(usize::from(local))?;
+            Some(self.model.cluster(*id).0.clone())
+        });
+        Decision {
+            at: self.at,
+            stamp: self.stamp,
+            app: self.model.app(app).0.clone(),
+            cluster,
+            from: change.from,
+            to: change.to,
+            usable: change.usable,
+            share: change.share,
+            cause: change.cause.clone(),
+        }
+    }
+}
+
+/// Why a decision was made. Shows itself in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// What is so of one cluster.

@@ -271,13 +271,12 @@ impl Driver {
                     published = Some((inputs.model, inputs.status));
                     changed = true;
                 }
-                Effect::Journal(decision) => {
-                    decisions += 1;
-                    if decisions <= LOGGED {
-                        log_decision(&decision);
-                    }
+                Effect::Journal(decided) => {
+                    let left = LOGGED.saturating_sub(decisions);
+                    decided.iter().take(left).for_each(|one| log_decision(&one));
+                    decisions += decided.len();
                     if let Some(journal) = &mut self.journal {
-                        journal.write(decision);
+                        journal.write(decided);
                     }
                 }
                 Effect::Log(level, text) => log(level, &text),

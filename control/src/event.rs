@@ -6,7 +6,7 @@ use std::time::Duration;
 use windrose_model::{Model, Report, Status};
 use windrose_routing::Data;
 
-use crate::Decision;
+use crate::Decisions;
 use crate::probe::{Order, Outcome, ProbeId};
 use crate::resolve::{Found, Question};
 
@@ -47,8 +47,8 @@ pub enum Effect {
     Compute(JobId, Inputs),
     /// Compile on the last finished Table of that revision, and publish.
     Publish(Inputs),
-    /// Write a line.
-    Journal(Arc<Decision>),
+    /// Write a line for each.
+    Journal(Arc<Decisions>),
     /// Tell a person.
     Log(Level, String),
     /// The first round is over: the node may serve.

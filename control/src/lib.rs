@@ -21,7 +21,7 @@ mod snapshot;
 
 pub use controller::Controller;
 pub use convergence::Convergence;
-pub use decision::{Decision, Why};
+pub use decision::{Decision, Decisions, Why};
 pub use driver::start;
 pub use handle::Handle;
 pub use options::{Budget, ForgetEndpoint, Options, SteeringPace};

@@ -92,13 +92,13 @@ impl Controller {
         self.measure_anew();
         if Arc::ptr_eq(old.clusters(), self.model.clusters()) {
             for app in unsettled {
-                self.settle(now, app, out);
+                self.settle(now, app);
             }
             return;
         }
         // A cluster's drain or dial is of concern to whichever app lives there.
         for app in (0..).map(AppId).take(self.ledgers.len()) {
-            self.settle(now, app, out);
+            self.settle(now, app);
         }
     }
 

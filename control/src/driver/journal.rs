@@ -5,24 +5,28 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
 
-use crate::Decision;
+use crate::{Decision, Decisions};
 
 /// A file is put aside when it has this size.
 const FILE_OCTETS: u64 = 16 << 20;
 /// Files in all.
 const FILES: u32 = 4;
-/// Lines that wait for the disk; more are lost, and counted.
+/// While so many lines wait for the disk, more are lost, and counted. What was decided in one go is
+/// kept or lost in one go.
 const WAITING: usize = 65_536;
+/// Lines of one write.
+const LINES: u64 = 1_024;
 
 /// The writing end.
 pub(super) struct Journal {
-    lines: Option<SyncSender<Arc<Decision>>>,
+    lines: Option<SyncSender<Arc<Decisions>>>,
+    waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
     full: bool,
     thread: Option<JoinHandle<()>>,
@@ -33,26 +37,29 @@ impl Journal {
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let writer = Writer::open(dir.join("journal.jsonl"), FILE_OCTETS)?;
-        let lost = Arc::clone(&writer.lost);
-        let (lines, waiting) = sync_channel(WAITING);
+        let (lost, waiting) = (Arc::clone(&writer.lost), Arc::clone(&writer.waiting));
+        let (lines, inbox) = sync_channel(WAITING);
         let thread = thread::Builder::new()
             .name(String::from("windrose-journal"))
-            .spawn(move || writer.run(&waiting))?;
+            .spawn(move || writer.run(&inbox))?;
         Ok(Self {
             lines: Some(lines),
+            waiting,
             lost,
             full: false,
             thread: Some(thread),
         })
     }
 
-    pub(super) fn write(&mut self, decision: Arc<Decision>) {
-        let taken = self
-            .lines
-            .as_ref()
-            .is_some_and(|lines| lines.try_send(decision).is_ok());
+    pub(super) fn write(&mut self, decisions: Arc<Decisions>) {
+        let count = decisions.len();
+        let has_room = self.waiting.fetch_add(count, Relaxed) < WAITING;
+        let lines = self.lines.as_ref().filter(|_| has_room);
+        let taken = lines.is_some_and(|lines| lines.try_send(decisions).is_ok());
         if !taken {
-            self.lost.fetch_add(1, Relaxed);
+            self.waiting.fetch_sub(count, Relaxed);
+            self.lost
+                .fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
             if !self.full {
                 tracing::error!("the journal's disk is too slow: lines are lost");
             }
@@ -84,6 +91,7 @@ struct Writer {
     failing: bool,
     /// The file may end in half a line.
     torn: bool,
+    waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
 }
 
@@ -99,21 +107,31 @@ impl Writer {
             most,
             failing: false,
             torn,
+            waiting: Arc::default(),
             lost: Arc::default(),
         })
     }
 
     /// Writes batches of what waits, until the other end is gone.
-    fn run(mut self, waiting: &Receiver<Arc<Decision>>) {
+    fn run(mut self, inbox: &Receiver<Arc<Decisions>>) {
         let mut batch = Vec::new();
-        while let Ok(first) = waiting.recv() {
-            batch.clear();
-            let mut lines = 0;
-            for decision in std::iter::once(first).chain(waiting.try_iter().take(1_023)) {
-                put_line(&mut batch, &decision);
-                lines += 1;
+        let mut lines = 0;
+        while let Ok(first) = inbox.recv() {
+            for decisions in std::iter::once(first).chain(inbox.try_iter()) {
+                for decision in decisions.iter() {
+                    put_line(&mut batch, &decision);
+                    lines += 1;
+                    if lines == LINES {
+                        self.write(&batch, std::mem::take(&mut lines));
+                        batch.clear();
+                    }
+                }
+                self.waiting.fetch_sub(decisions.len(), Relaxed);
             }
-            self.write(&batch, lines);
+            if lines > 0 {
+                self.write(&batch, std::mem::take(&mut lines));
+                batch.clear();
+            }
         }
     }
 

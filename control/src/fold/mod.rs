@@ -139,7 +139,7 @@ pub fn settle(
     ledger: &mut Ledger,
     status: &mut Arc<AppStatus>,
     now: Now,
-    soonest: impl Fn(u16) -> Duration,
+    soonest: impl FnMut(u16) -> Duration,
     mut changed: impl FnMut(Change),
 ) -> bool {
     ledger.unsettled = false;

@@ -17,7 +17,7 @@ pub(super) fn outlook(
     app: &App,
     states: &[EndpointState],
     now: Now,
-    soonest: impl Fn(u16) -> Duration,
+    soonest: impl FnMut(u16) -> Duration,
 ) -> Outlook {
     let mut outlook = Outlook::CALM;
     let endpoints = Soonest::gather(ledger, states, soonest);
@@ -86,7 +86,7 @@ impl Soonest {
     fn gather(
         ledger: &Ledger,
         states: &[EndpointState],
-        soonest: impl Fn(u16) -> Duration,
+        mut soonest: impl FnMut(u16) -> Duration,
     ) -> [Self; CLUSTERS_PER_APP] {
         let nobody = Self {
             fall: Duration::ZERO,

@@ -41,6 +41,9 @@ impl Tally {
 
     /// The share of endpoints that are not known to be down.
     pub(super) fn ready(self) -> Percent {
+        if self.down == 0 && self.of > 0 {
+            return Percent::FULL;
+        }
         let hundredths = u32::from(self.of - self.down) * 10_000 / u32::from(self.of.max(1));
         u16::try_from(hundredths)
             .ok()

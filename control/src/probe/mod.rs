@@ -191,20 +191,22 @@ impl Prober {
         }
     }
 
-    /// The shortest time from its latest result in which an endpoint could change its state: checks
-    /// left times their distance. How long the checks themselves take is not counted, as a refusal
-    /// takes nothing.
-    pub fn soonest(&self, endpoint: EndpointId) -> Duration {
-        let Some(id) = self.target_of(endpoint) else {
-            return Duration::MAX;
-        };
-        let target = &self.targets[id as usize];
-        let left = u32::from(target.counter.left(target.check.thresholds()));
-        let (interval, hurried) = (target.check.interval, target.check.hurried());
-        match target.counter.state() {
-            EndpointState::Down => interval.saturating_mul(left),
-            _ if target.hurry > 0 || !target.is(Flag::Seen) => hurried * left,
-            _ => interval.saturating_add(hurried * (left - 1)),
+    /// Of the endpoints of an app, by index: the shortest time from its latest result in which one could
+    /// change its state, checks left times their distance. How long the checks themselves take is not
+    /// counted, as a refusal takes nothing.
+    pub fn soonest_of(&self, app: AppId) -> impl FnMut(u16) -> Duration {
+        let targets: &[u32] = self.targets_of.get(app.0 as usize).map_or(&[], |t| t);
+        // Most endpoints stand where the one before stands.
+        let mut latest: Option<(&Target, Duration)> = None;
+        move |index| {
+            let Some(&id) = targets.get(usize::from(index)) else {
+                return Duration::MAX;
+            };
+            let target = &self.targets[id as usize];
+            match latest {
+                Some((like, time)) if target.stands_like(like) => time,
+                _ => latest.insert((target, target.soonest())).1,
+            }
         }
     }
 

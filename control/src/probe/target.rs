@@ -1,8 +1,9 @@
 //! The state of one target, small enough that 100,000 of them stay in a cache.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use windrose_model::{PassiveKind, ProbeFailure};
+use windrose_model::{EndpointState, PassiveKind, ProbeFailure};
 
 use super::check::Check;
 use super::counter::Counter;
@@ -66,6 +67,29 @@ impl Target {
         } else {
             self.flags &= !(flag as u8);
         }
+    }
+
+    /// The shortest time from its latest result in which it could change its state.
+    pub(super) fn soonest(&self) -> Duration {
+        let left = u32::from(self.counter.left(self.check.thresholds()));
+        let (interval, hurried) = (self.check.interval, self.check.hurried());
+        match self.counter.state() {
+            EndpointState::Down => interval.saturating_mul(left),
+            _ if self.hurries() => hurried * left,
+            _ => interval.saturating_add(hurried * (left - 1)),
+        }
+    }
+
+    /// Whether [`Target::soonest`] is the same by all it depends on.
+    pub(super) fn stands_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.check, &other.check)
+            && self.counter == other.counter
+            && self.hurries() == other.hurries()
+    }
+
+    /// Whether its next probe follows quickly.
+    fn hurries(&self) -> bool {
+        self.hurry > 0 || !self.is(Flag::Seen)
     }
 
     /// Whether a queue entry for `due` still holds.

@@ -275,16 +275,14 @@ impl World {
                 assert_eq!(inputs.status.stamp.revision, inputs.model.revision());
                 self.publications.push((self.now, inputs.status));
             }
-            Effect::Journal(d) => {
-                let cluster = d.cluster.as_ref().map_or("*", |name| name.as_str());
-                self.decisions.push(format!(
-                    "{:.3} {}/{cluster} {}->{} {}%",
-                    self.now.as_secs_f64(),
-                    d.app,
-                    d.from,
-                    d.to,
-                    d.share,
-                ));
+            Effect::Journal(decided) => {
+                let now = self.now.as_secs_f64();
+                let lines = decided.iter().map(|d| {
+                    let cluster = d.cluster.as_ref().map_or("*", |name| name.as_str());
+                    let (app, from, to, share) = (d.app, d.from, d.to, d.share);
+                    format!("{now:.3} {app}/{cluster} {from}->{to} {share}%")
+                });
+                self.decisions.extend(lines);
             }
             Effect::Log(_, text) => self.logs.push(text),
             Effect::Ready => {
