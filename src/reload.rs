@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch as watch_channel;
 use windrose_config::{Loaded, NodeConfig, Reader, Report};
@@ -34,7 +34,12 @@ pub(crate) struct Reloader {
     /// The files that the configuration names, for whom it may concern.
     named: watch_channel::Sender<Vec<PathBuf>>,
     dns_manners: DnsManners,
+    /// Memory or descriptors to read it were lacking the last time.
+    is_unread: bool,
 }
+
+/// How long to wait before what could not be read is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a new configuration is not in force.
 enum Refused {
@@ -65,18 +70,34 @@ impl Reloader {
             handle: running.handle,
             named,
             dns_manners: running.dns_manners,
+            is_unread: false,
         }
     }
 
     /// Reads again what the path holds now. Told once, here: an INFO or an ERROR.
     pub(crate) fn reload(&mut self, why: &'static str) {
-        match self.take() {
+        let taken = self.take();
+        let was_unread = std::mem::take(&mut self.is_unread);
+        match taken {
             Ok(summary) => tracing::info!(
                 file = %self.path.display(),
                 revision = self.revision.0,
                 why,
                 "configuration taken: {summary}"
             ),
+            Err(Refused::Wrong(report)) if report.is_passing() => {
+                self.is_unread = true;
+                if was_unread {
+                    return;
+                }
+                let text = report.to_string();
+                tracing::error!(
+                    file = %self.path.display(),
+                    why,
+                    "cannot read the configuration now, the old one serves on; trying again: {text}"
+                );
+                self.handle.reload_failed(text);
+            }
             Err(refused) => {
                 let text = refused.to_string();
                 tracing::error!(
@@ -89,12 +110,23 @@ impl Reloader {
         }
     }
 
+    /// Returns when what could not be read should be tried again; never if it was read.
+    pub(crate) async fn due_again(&self) {
+        if self.is_unread {
+            tokio::time::sleep(AGAIN).await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
     fn take(&mut self) -> Result<String, Refused> {
         let revision = Revision(self.revision.0 + 1);
         let loaded = (self.reader).load(&self.path, revision, Some(&self.model), SystemTime::now());
         // Of a refused one too: what it lacks may come.
         let (Ok(Loaded { sources, .. }) | Err(Report { sources, .. })) = &loaded;
-        self.watch_also(sources.named());
+        if !loaded.as_ref().is_err_and(Report::is_passing) {
+            self.watch_also(sources.named());
+        }
         let loaded = loaded.map_err(Refused::Wrong)?;
         let changed = changed_for_good(&self.node, &loaded.node);
         if !changed.is_empty() {

@@ -85,6 +85,12 @@ impl Report {
             .any(|d| d.severity == Severity::Error)
     }
 
+    /// Whether it says nothing of the configuration, but that memory or descriptors to read it were
+    /// lacking: the next attempt may do better.
+    pub fn is_passing(&self) -> bool {
+        (self.diagnostics.iter()).any(|d| d.code == crate::files::UNREADABLE_NOW)
+    }
+
     /// `{"schema":1,"ok":…,"more":…,"diagnostics":[{severity,code,file,line,column,message,help}]}`;
     /// `line` and `column` are null when a file as a whole is meant, `ok` is true without errors.
     pub fn to_json(&self) -> Value {

@@ -13,6 +13,11 @@ use crate::tree::{self, Entry, Node, Value};
 /// Octets of all files together.
 const OCTETS: u64 = 64 << 20;
 
+/// The code for what the process lacks the means to read, whatever the files are like.
+pub(crate) const UNREADABLE_NOW: &str = "unreadable-now";
+/// Out of memory, and of descriptors in the system or the process: the same numbers in all of Unix.
+const PASSING: [i32; 3] = [12, 23, 24];
+
 /// Keys whose entries may be spread over files; all others stand in one file.
 const SPREAD: [&str; 4] = ["regions", "clusters", "apps", "zones"];
 
@@ -24,9 +29,13 @@ pub(crate) fn read(path: &Path, sources: &mut Sources) -> Result<(), Box<Diagnos
     let unreadable = |path: &Path, error: &io::Error| {
         let help = (error.kind() == io::ErrorKind::NotFound)
             .then(|| "name a file, or a directory with *.yaml files".to_owned());
+        let code = match error.raw_os_error() {
+            Some(number) if PASSING.contains(&number) => UNREADABLE_NOW,
+            _ => "unreadable-file",
+        };
         whole(
             path,
-            "unreadable-file",
+            code,
             format!("cannot read the configuration: {error}"),
             help,
         )

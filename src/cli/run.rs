@@ -88,6 +88,7 @@ async fn live(
             () = signals.end() => break,
             _ = hangup.recv() => reloader.reload("SIGHUP"),
             Some(()) = changes.recv() => reloader.reload("file changed"),
+            () = reloader.due_again() => reloader.reload("again"),
         }
     }
     tracing::info!(grace_s = args.grace.as_secs_f64(), "stopping");

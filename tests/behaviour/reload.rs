@@ -91,6 +91,27 @@ fn a_wrong_file_is_told_and_the_old_state_serves() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_node_without_descriptors_keeps_the_old_state_says_so_and_reads_when_it_can() {
+    let (a, b) = (Backend::start("a"), Backend::start("b"));
+    let files = Files::new(a.address, b.address);
+    let node = Node::start(&files.config);
+    let text = files.text(a.address, b.address);
+
+    node.limit_descriptors(3);
+    files.write(&text.replace("ttl: 5s", "ttl: 7s"));
+    node.await_log("cannot read the configuration now");
+    node.await_log("error[unreadable-now]");
+    assert!(ask(node.dns, "shop.example.com.").is_some());
+    node.limit_descriptors(1_024);
+    // Nothing happens to the file any more.
+    node.await_log("configuration taken");
+    assert!(!node.log().contains("configuration refused"));
+    let metrics = node.get("/metrics").1;
+    assert!(metrics.contains("windrose_config_reload_success 1"));
+}
+
+#[test]
 fn what_looks_wrong_in_a_new_file_is_told() {
     let backend = Backend::start("a");
     let files = Files::new(backend.address, backend.address);

@@ -125,6 +125,16 @@ impl Node {
         self.log.lock().unwrap().clone()
     }
 
+    /// Lets the node open no file beyond this number from now on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_descriptors(&self, number: usize) {
+        let status = Command::new("prlimit")
+            .arg(format!("--pid={}", self.child.id()))
+            .arg(format!("--nofile={number}:"))
+            .status();
+        assert!(status.unwrap().success());
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
