@@ -11,7 +11,8 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, code_cell, code_label,
+    GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED, code_cell,
+    code_label,
 };
 
 use crate::{Identity, look};
@@ -137,6 +138,24 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
         metrics.http_duration.row(group.slot, &mut row);
         if row.iter().any(|cell| *cell > 0) {
             durations.histogram(&labels, &row);
+        }
+    }
+    let mut limited = page.counter(
+        "windrose_http_rate_limited_total",
+        "Requests beyond a rate limit of an app, by what became of them; for apps that have limits.",
+    );
+    for (_, app) in snapshot.table.apps() {
+        if app.plan.app.rate_limits.is_empty() {
+            continue;
+        }
+        let slot = app
+            .plan
+            .clusters
+            .first()
+            .map_or(u32::MAX, |cluster| cluster.slot);
+        for (cell, result) in (0..).zip(RATE_LIMITED) {
+            let labels = [("app", app.plan.name.as_str()), ("result", result)];
+            limited.count(&labels, metrics.http_rate_limited.sum(slot, cell));
         }
     }
     for (name, help, bank) in [

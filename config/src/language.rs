@@ -9,6 +9,7 @@ mod access;
 mod app;
 mod defence;
 mod dns;
+mod rate_limit;
 #[cfg(test)]
 mod tests;
 mod zone;

@@ -20,6 +20,7 @@ mod data;
 mod latency;
 mod needs;
 mod node;
+mod rate_limit;
 mod steering;
 mod zone;
 

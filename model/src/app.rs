@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{DnsName, HealthCheck, Name, Percent, Step, Ttl, Weight};
+use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Step, Ttl, Weight};
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +40,8 @@ pub struct App {
     pub timeouts: Timeouts,
     /// Proxy retries.
     pub retry: Retry,
+    /// How many requests it takes from whom, by name.
+    pub rate_limits: BTreeMap<Name, RateLimit>,
 }
 
 /// A host an app answers to: a name, or `*.` and a name for everything below it.
@@ -186,6 +188,7 @@ impl App {
             routes: Vec::new(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            rate_limits: BTreeMap::new(),
         }
     }
 }

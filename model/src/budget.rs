@@ -47,3 +47,5 @@ pub const ALIASES: usize = 1_000;
 pub const RECORDS: usize = 4_000_000;
 /// Routes of one app.
 pub const ROUTES_PER_APP: usize = 1_024;
+/// Rate limits of one app.
+pub const RATE_LIMITS_PER_APP: usize = 16;

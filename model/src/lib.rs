@@ -22,6 +22,7 @@ mod model;
 mod name;
 mod place;
 mod prefix_list;
+mod rate_limit;
 mod rdata;
 mod record_type;
 mod records;
@@ -53,6 +54,7 @@ pub use model::{
 pub use name::{Name, NameError};
 pub use place::{Continent, Coordinates, Country, PlaceError};
 pub use prefix_list::{PrefixList, inner_ipv4};
+pub use rate_limit::{RateKey, RateLimit};
 pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param, target};
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};

@@ -1,6 +1,6 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
 use crate::flags::Flags;
 use crate::hop;
 use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
+use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::{Exchange, Reply};
 use crate::survey::{Field, Survey};
@@ -39,12 +40,16 @@ struct Errand {
     table: TableHandle,
     app: AppId,
     course: Course,
+    /// Whose request it is.
+    address: IpAddr,
     began: Instant,
     tick: u64,
     /// Protocols that the backend may switch to; `None` for most.
     offer: Option<HeaderValue>,
     /// The cluster it was sent to, or was to be sent to, last.
     cluster: Option<u8>,
+    /// What its client is told of rate limits; `None` where there are none.
+    quota: Option<Quota>,
     /// For the access log.
     draft: Option<Box<Draft>>,
 }
@@ -62,6 +67,15 @@ pub(crate) async fn exchange(
         Ok(errand) => errand,
         Err(refusal) => return Ok(refuse_early(&client, refusal, draft)),
     };
+    if !errand.app().plan.app.rate_limits.is_empty() {
+        match limit(&client, &errand, &parts) {
+            Ok(quota) => errand.quota = quota,
+            Err(excess) => {
+                errand.draft = draft;
+                return Ok(too_many(&client, errand, excess));
+            }
+        }
+    }
     let timeouts = errand.app().plan.app.timeouts;
     let first_look = patience(&timeouts, Duration::ZERO);
     client.watch.begin(began, first_look, timeouts.request);
@@ -115,12 +129,47 @@ fn route(
         table,
         app,
         course,
+        address,
         began,
         tick,
         offer,
         cluster: None,
+        quota: None,
         draft: None,
     })
+}
+
+/// Charges the request to the rate limits of its app.
+fn limit(client: &Client, errand: &Errand, parts: &Parts) -> Result<Option<Quota>, Excess> {
+    let worker = &client.worker;
+    let (entry, shared) = (errand.app(), &worker.shared);
+    let mut tally = Tally::default();
+    let granted = quota::charge(
+        shared.buckets(),
+        &entry.plan.name,
+        entry.plan.app.rate_limits.iter(),
+        errand.address,
+        &parts.headers,
+        shared.since_start(errand.began),
+        &mut tally,
+    );
+    let happened = [granted.is_err(), tally.would_refuse, tally.untracked];
+    for (what, _) in (0..).zip(happened).filter(|(_, happened)| *happened) {
+        worker.recorder.rate_limited(app_slot(entry), what);
+    }
+    granted
+}
+
+/// Answers a request beyond a rate limit.
+fn too_many(client: &Client, mut errand: Errand, excess: Excess) -> Response<Reply> {
+    let mut response = Refusal::RateLimited.respond(Flags::default());
+    excess.write(response.headers_mut());
+    let now = Instant::now();
+    lead(&mut errand);
+    let (_, flags) = Refusal::RateLimited.status();
+    log(client, errand.draft, Some(&response), flags, now);
+    client.watch.rest(now);
+    response
 }
 
 /// Begins a record of the access log, if there may be one.
@@ -210,12 +259,13 @@ async fn forward(
                 lead(&mut errand);
                 let flags = errand.course.flags();
                 let idle = errand.app().plan.app.timeouts.tunnel;
-                let (began, draft) = (errand.began, errand.draft);
+                let (began, draft, quota) = (errand.began, errand.draft, errand.quota);
                 // From here on nothing holds the Table.
                 drop((errand.table, table));
                 let carried = Carried {
                     began,
                     in_flight,
+                    quota,
                     draft,
                     flags,
                 };
@@ -247,7 +297,7 @@ async fn forward(
                 log(
                     client,
                     errand.draft,
-                    GONE,
+                    None,
                     Flags::CLIENT_GONE,
                     Instant::now(),
                 );
@@ -282,6 +332,7 @@ fn charge(worker: &Worker, app: &AppEntry) -> bool {
 struct Carried {
     began: Instant,
     in_flight: InFlight,
+    quota: Option<Quota>,
     draft: Option<Box<Draft>>,
     flags: Flags,
 }
@@ -310,6 +361,9 @@ fn conclude(
     // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
     let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
     head.headers.insert(X_REQUEST_ID, id);
+    if let Some(quota) = carried.quota {
+        quota.write(&mut head.headers);
+    }
     client.watch.expect_body(now);
     let (upload, scratch) = outbound.settle();
     client.scratch.replace(scratch);
@@ -436,8 +490,8 @@ fn refuse(
         None => recorder.event(HttpEvent::NoEndpoint),
     }
     lead(&mut errand);
-    let (status, flag) = refusal.status();
-    log(client, errand.draft, status.as_u16(), flags.and(flag), now);
+    let (_, flag) = refusal.status();
+    log(client, errand.draft, Some(&response), flags.and(flag), now);
     client.watch.rest(now);
     response
 }
@@ -464,14 +518,21 @@ fn lead(errand: &mut Errand) {
 }
 
 /// Hands a request without a backend's response to the access log.
-fn log(client: &Client, draft: Option<Box<Draft>>, status: u16, flags: Flags, now: Instant) {
+fn log(
+    client: &Client,
+    draft: Option<Box<Draft>>,
+    response: Option<&Response<Reply>>,
+    flags: Flags,
+    now: Instant,
+) {
     if let Some(draft) = draft {
+        let sent = response.and_then(|response| response.body().size_hint().exact());
         let outcome = Outcome {
             now,
-            status,
+            status: response.map_or(GONE, |response| response.status().as_u16()),
             flags,
             received: 0,
-            sent: 0,
+            sent: sent.unwrap_or(0),
         };
         client.worker.log(draft, outcome);
     }
@@ -484,11 +545,11 @@ fn refuse_early(client: &Client, refusal: Refusal, draft: Option<Box<Draft>>) ->
         _ => HttpEvent::BadRequest,
     };
     client.worker.recorder.event(event);
+    let response = refusal.respond(Flags::default());
     let now = Instant::now();
-    let (status, flags) = refusal.status();
-    log(client, draft, status.as_u16(), flags, now);
+    log(client, draft, Some(&response), refusal.status().1, now);
     client.watch.rest(now);
-    refusal.respond(Flags::default())
+    response
 }
 
 /// A number that is the app's alone for as long as it exists: the slot of its first cluster.

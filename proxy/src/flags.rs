@@ -32,8 +32,11 @@ impl Flags {
     /// The client left before the end of its exchange.
     pub(crate) const CLIENT_GONE: Self = Self(1 << 11);
 
-    const NAMES: [&str; 12] = [
-        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC",
+    /// Beyond a rate limit.
+    pub(crate) const RATE_LIMITED: Self = Self(1 << 12);
+
+    const NAMES: [&str; 13] = [
+        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL",
     ];
 
     /// Both sets.

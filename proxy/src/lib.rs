@@ -18,6 +18,7 @@ mod hop;
 mod live;
 mod names;
 mod pick;
+mod quota;
 mod record;
 mod refusal;
 mod relay;

@@ -4,9 +4,10 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::budget::Budget;
+use crate::quota::Buckets;
 
 /// Shared by all threads of a node.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct Shared {
     origin: Instant,
     endpoints: Slots<Health>,
     budgets: Slots<Budget>,
+    buckets: Buckets,
 }
 
 impl Default for Shared {
@@ -29,6 +31,7 @@ impl Shared {
             origin: Instant::now(),
             endpoints: Slots::new(),
             budgets: Slots::new(),
+            buckets: Buckets::new(),
         }
     }
 
@@ -44,6 +47,16 @@ impl Shared {
         let since = now.saturating_duration_since(self.origin);
         // One more, so that 0 can mean "never".
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX >> 1) + 1
+    }
+
+    /// The buckets of all rate limits.
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.buckets
+    }
+
+    /// Time on the clock of this node.
+    pub(crate) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.origin)
     }
 
     /// An endpoint's health; `None` for a slot beyond all bounds.

@@ -18,6 +18,7 @@ pub(crate) struct Recorder {
     connects: Local,
     groups: Local,
     arrivals: Local,
+    limited: Local,
     clients: Steps,
     events: Local,
     streams: Local,
@@ -34,6 +35,7 @@ impl Recorder {
             connects: metrics.http_connect.local(),
             groups: metrics.group_events.local(),
             arrivals: metrics.http_arrivals.local(),
+            limited: metrics.http_rate_limited.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
@@ -58,6 +60,11 @@ impl Recorder {
     /// A connection to an endpoint of a group stands.
     pub(crate) fn connected(&self, group: u32, took: Duration) {
         self.connects.record(group, took);
+    }
+
+    /// What a rate limit of an app did: a position in `RATE_LIMITED`.
+    pub(crate) fn rate_limited(&self, app_slot: u32, what: u32) {
+        self.limited.add(app_slot, what, 1);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

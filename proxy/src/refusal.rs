@@ -43,6 +43,8 @@ pub(crate) enum Refusal {
     WebSocketInvalid,
     #[error("no app has this host")]
     NoApp,
+    #[error("too many requests")]
+    RateLimited,
     #[error("no endpoint serves this app now")]
     NoEndpoint,
     #[error("no endpoint could be reached")]
@@ -78,6 +80,7 @@ impl Refusal {
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
             Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
             Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Flags::RATE_LIMITED),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
             Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, Flags::CONNECT_FAILURE),
             Self::Closed => (StatusCode::BAD_GATEWAY, Flags::CLOSED),

@@ -134,6 +134,10 @@ impl DnsEvent {
     pub const COUNT: u32 = 4;
 }
 
+/// What rate limits of an app did, as in the label `result`: a request was refused; one would have
+/// been by a limit that only counts; one passed because there was no room to count it.
+pub const RATE_LIMITED: [&str; 3] = ["refused", "would_refuse", "untracked"];
+
 /// What a proxy thread counts for the whole node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpEvent {

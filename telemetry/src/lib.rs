@@ -18,8 +18,8 @@ mod stream_cells;
 
 pub use bank::{Bank, CAPACITY, Local};
 pub use cells::{
-    BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RCODES, SUM_CELL,
-    bucket_cell, code_cell, code_label, rcode_cell, rcode_label,
+    BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RATE_LIMITED, RCODES,
+    SUM_CELL, bucket_cell, code_cell, code_label, rcode_cell, rcode_label,
 };
 pub use dns_cells::{
     COOKIES, EXTENDED_ERRORS, LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS,

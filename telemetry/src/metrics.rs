@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent, HttpEvent,
-    LIMITED_CELLS, Local, QTYPES, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, Way,
+    LIMITED_CELLS, Local, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent,
+    StreamKind, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -53,6 +54,8 @@ pub struct Metrics {
     pub group_events: Arc<Bank>,
     /// Slot 0, cell = [`HttpEvent`].
     pub http_events: Arc<Bank>,
+    /// Slot = steered slot of the app's first cluster, cell = position in [`RATE_LIMITED`].
+    pub http_rate_limited: Arc<Bank>,
     /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
     pub streams: Arc<Bank>,
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
@@ -83,6 +86,7 @@ impl Metrics {
             http_footprints: Footprints::new(),
             group_events: Bank::new(GroupEvent::COUNT),
             http_events: Bank::new(HttpEvent::COUNT),
+            http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             scalars: Arc::default(),
@@ -107,6 +111,7 @@ impl Metrics {
             &self.http_arrivals,
             &self.group_events,
             &self.http_events,
+            &self.http_rate_limited,
             &self.streams,
             &self.streams_open,
         ]
@@ -124,6 +129,7 @@ impl Metrics {
     pub fn rebase_steered(&self, slot: u32) {
         self.dns_steered.rebase(slot);
         self.http_arrivals.rebase(slot);
+        self.http_rate_limited.rebase(slot);
     }
 
     /// Starts the numbers of a group slot that is used again from zero.

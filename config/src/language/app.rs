@@ -1,5 +1,6 @@
 //! The keys of an app.
 
+use super::rate_limit::RATE_LIMIT;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
 pub(super) static APP: Shape = Keys(&Mapping::new(
@@ -75,6 +76,12 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "Of the proxy; 0s switches one off.",
         ),
         Field::optional("retry", Keys(&RETRY), "Of the proxy."),
+        Field::optional(
+            "rate_limits",
+            Map(S::Name, &RATE_LIMIT),
+            "How many requests it takes from whom, by name; each node counts for itself.",
+        )
+        .or("{}"),
     ],
 ));
 

@@ -15,6 +15,7 @@ use crate::meant;
 use crate::{App, DnsName, Name, budget};
 
 mod app;
+mod rate_limits;
 mod steered;
 mod steering;
 mod zones;

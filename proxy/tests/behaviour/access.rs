@@ -128,6 +128,7 @@ fn what_went_wrong_is_written_whatever_the_share() {
     assert_eq!(line["flags"], "NR");
     assert_eq!(line["target"], "/lost");
     assert_eq!(line["attempts"], 0);
+    assert_eq!(line["sent_bytes"], "no app has this host\n".len());
     assert!(line.get("app").is_none());
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod backends;
 mod clients;
 mod framing;
+mod limits;
 mod messages;
 mod steering;
 mod support;

@@ -61,6 +61,12 @@ pub fn http(
     trace
         .steps
         .push(format!("host {host} belongs to app {}", plan.name));
+    for (name, limit) in &plan.app.rate_limits {
+        let mode = if limit.enforced { "" } else { " (dry run)" };
+        trace
+            .steps
+            .push(format!("rate limit {name}{mode}: {limit}"));
+    }
     let route = entry.route(path);
     match route
         .0

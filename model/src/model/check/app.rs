@@ -19,6 +19,7 @@ impl<'a> Checker<'a> {
             self.steering(&app.steering, &clusters);
             self.steers_well[first] = self.wrong.len() == wrong;
         }
+        self.rate_limits(app);
         self.safety(&clusters);
         clusters
     }

@@ -1,0 +1,316 @@
+//! What a request is granted by the rate limits of its app, and how its client is told: `RateLimit`
+//! and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), and `Retry-After`.
+//!
+//! A request that one limit refuses is charged to none.
+
+mod buckets;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use windrose_model::{Name, RateKey, RateLimit};
+
+use crate::names::{RATELIMIT, RATELIMIT_POLICY};
+pub(crate) use buckets::Buckets;
+use buckets::{Grant, Rule};
+
+/// What the limit with the least left says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    policy: HeaderValue,
+    left: HeaderValue,
+}
+
+/// A request beyond a limit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Excess {
+    quota: Quota,
+    /// Until the bucket has room for one.
+    wait: Duration,
+}
+
+/// What came of it, beside what the client is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// A limit that only counts would have refused it.
+    pub(crate) would_refuse: bool,
+    /// There was no room for its bucket: it passed.
+    pub(crate) untracked: bool,
+}
+
+/// Charges a request to all limits of an app. `now` on the clock of the buckets.
+pub(crate) fn charge<'l>(
+    buckets: &Buckets,
+    app: &Name,
+    limits: impl Iterator<Item = (&'l Name, &'l RateLimit)> + Clone,
+    client: IpAddr,
+    headers: &HeaderMap,
+    now: Duration,
+    tally: &mut Tally,
+) -> Result<Option<Quota>, Excess> {
+    let mut tightest: Option<(Grant, &Name, &RateLimit)> = None;
+    for (n, (name, limit)) in limits.clone().enumerate() {
+        let rule = Rule::of(limit);
+        match buckets.take(
+            bucket(buckets, app, name, limit, client, headers),
+            rule,
+            now,
+        ) {
+            Ok(grant) if grant.untracked => tally.untracked = true,
+            Ok(grant) => {
+                if tightest
+                    .as_ref()
+                    .is_none_or(|(other, ..)| grant.left < other.left)
+                {
+                    tightest = Some((grant, name, limit));
+                }
+            }
+            Err(_) if !limit.enforced => tally.would_refuse = true,
+            Err(wait) => {
+                for (name, limit) in limits.take(n) {
+                    let bucket = bucket(buckets, app, name, limit, client, headers);
+                    buckets.give_back(bucket, Rule::of(limit));
+                }
+                let none = Grant {
+                    left: 0,
+                    reset: wait,
+                    untracked: false,
+                };
+                return Err(Excess {
+                    quota: Quota::new(&none, name, limit),
+                    wait,
+                });
+            }
+        }
+    }
+    Ok(tightest.map(|(grant, name, limit)| Quota::new(&grant, name, limit)))
+}
+
+fn bucket(
+    buckets: &Buckets,
+    app: &Name,
+    name: &Name,
+    limit: &RateLimit,
+    client: IpAddr,
+    headers: &HeaderMap,
+) -> u64 {
+    let limit_of = (app.as_str(), name.as_str());
+    let value = match &limit.by {
+        RateKey::App => return buckets.key(&(limit_of, 0)),
+        RateKey::Client => None,
+        RateKey::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
+        RateKey::Cookie(name) => cookie(headers, name),
+    };
+    match value {
+        Some(value) => buckets.key(&(limit_of, 1, value)),
+        None => buckets.key(&(limit_of, 2, prefix(client))),
+    }
+}
+
+/// An IPv4 address, or the /64 that an IPv6 client may choose its addresses from.
+fn prefix(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        // No IPv4 address: those of IPv6 begin with 2 or 3 (RFC 4291), or are local ones.
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
+/// The first value of a cookie (RFC 6265 section 4.2.1).
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs
+        .map(<[u8]>::trim_ascii)
+        .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+impl Quota {
+    fn new(grant: &Grant, name: &Name, limit: &RateLimit) -> Self {
+        let (burst, per) = (limit.burst.max(limit.rate), limit.per.as_secs());
+        Self {
+            policy: value(format!("\"{name}\";q={};w={per}", limit.rate.min(burst))),
+            left: value(format!(
+                "\"{name}\";r={};t={}",
+                grant.left,
+                seconds(grant.reset)
+            )),
+        }
+    }
+
+    /// Tells the client.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        headers.insert(RATELIMIT_POLICY, self.policy);
+        headers.insert(RATELIMIT, self.left);
+    }
+}
+
+impl Excess {
+    /// Tells the client.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        let wait = seconds(self.wait).max(1);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        self.quota.write(headers);
+    }
+}
+
+/// Whole seconds, rounded up.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// Names and numbers are legal everywhere.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limit(rate: u32, by: RateKey) -> RateLimit {
+        RateLimit {
+            rate,
+            per: SECOND,
+            burst: rate,
+            by,
+            enforced: true,
+        }
+    }
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    /// Whether each of these requests passes, at the same moment.
+    fn passes(limits: &[(&str, RateLimit)], requests: &[(&str, &[(&str, &str)])]) -> Vec<bool> {
+        let limits: BTreeMap<Name, RateLimit> = limits
+            .iter()
+            .map(|(n, limit)| (name(n), limit.clone()))
+            .collect();
+        let (buckets, app) = (Buckets::new(), name("app"));
+        requests
+            .iter()
+            .map(|(client, fields)| {
+                let mut headers = HeaderMap::new();
+                for (name, value) in *fields {
+                    let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+                    headers.append(name, value.parse().unwrap());
+                }
+                let client = client.parse().unwrap();
+                let tally = &mut Tally::default();
+                charge(
+                    &buckets,
+                    &app,
+                    limits.iter(),
+                    client,
+                    &headers,
+                    SECOND,
+                    tally,
+                )
+                .is_ok()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_client_has_a_bucket_and_an_ipv6_client_its_64() {
+        let one = [("l", limit(1, RateKey::Client))];
+        let requests = [
+            ("192.0.2.1", &[][..]),
+            ("192.0.2.1", &[]),
+            ("192.0.2.2", &[]),
+            ("::ffff:192.0.2.2", &[]),
+            ("2001:db8::1", &[]),
+            ("2001:db8::2", &[]),
+            ("2001:db8:0:1::1", &[]),
+        ];
+        let expected = [true, false, true, false, true, false, true];
+        assert_eq!(passes(&one, &requests), expected);
+    }
+
+    #[test]
+    fn a_header_or_cookie_names_the_bucket_and_without_it_the_client_does() {
+        let requests = [
+            ("192.0.2.1", &[("x-key", "a"), ("cookie", "b=1; key=a")][..]),
+            ("192.0.2.2", &[("x-key", "a"), ("cookie", "key=a;c=2")]),
+            (
+                "192.0.2.2",
+                &[("x-key", "b"), ("cookie", "xkey=c"), ("cookie", "key=b")],
+            ),
+            ("192.0.2.2", &[]),
+            ("192.0.2.2", &[("cookie", "keys=a")]),
+            ("192.0.2.3", &[]),
+        ];
+        let expected = [true, false, true, true, false, true];
+        let by_header = [("l", limit(1, RateKey::Header("x-key".to_owned())))];
+        assert_eq!(passes(&by_header, &requests), expected);
+        let by_cookie = [("l", limit(1, RateKey::Cookie("key".to_owned())))];
+        assert_eq!(passes(&by_cookie, &requests), expected);
+    }
+
+    #[test]
+    fn what_one_limit_refuses_is_charged_to_none() {
+        let limits = [
+            ("all", limit(3, RateKey::App)),
+            ("each", limit(1, RateKey::Client)),
+        ];
+        let requests = [
+            ("192.0.2.1", &[][..]),
+            ("192.0.2.1", &[]),
+            ("192.0.2.1", &[]),
+            ("192.0.2.2", &[]),
+            ("192.0.2.3", &[]),
+            ("192.0.2.4", &[]),
+        ];
+        let expected = [true, false, false, true, true, false];
+        assert_eq!(passes(&limits, &requests), expected);
+    }
+
+    #[test]
+    fn the_client_is_told_of_the_limit_with_the_least_left() {
+        let (buckets, app) = (Buckets::new(), name("app"));
+        let limits = BTreeMap::from([
+            (name("all"), limit(100, RateKey::App)),
+            (
+                name("each"),
+                RateLimit {
+                    per: SECOND * 60,
+                    ..limit(2, RateKey::Client)
+                },
+            ),
+        ]);
+        let mut headers = HeaderMap::new();
+        let mut ask = |now| {
+            let client = "192.0.2.1".parse().unwrap();
+            let nothing = HeaderMap::new();
+            let tally = &mut Tally::default();
+            headers.clear();
+            match charge(&buckets, &app, limits.iter(), client, &nothing, now, tally) {
+                Ok(quota) => quota.unwrap().write(&mut headers),
+                Err(excess) => excess.write(&mut headers),
+            }
+            let text = |name: &str| headers.get(name).map_or("", |v| v.to_str().unwrap());
+            (
+                text("ratelimit-policy").to_owned(),
+                text("ratelimit").to_owned(),
+                text("retry-after").to_owned(),
+            )
+        };
+        let policy = "\"each\";q=2;w=60".to_owned();
+        let told = |left: &str, retry: &str| (policy.clone(), left.to_owned(), retry.to_owned());
+        assert_eq!(ask(SECOND), told("\"each\";r=1;t=30", ""));
+        assert_eq!(ask(SECOND), told("\"each\";r=0;t=30", ""));
+        assert_eq!(ask(SECOND), told("\"each\";r=0;t=30", "30"));
+        assert_eq!(ask(SECOND * 31), told("\"each\";r=0;t=30", ""));
+    }
+}
