@@ -1,7 +1,7 @@
 //! What a request is granted by the rate limits of its app, and how its client is told: `RateLimit`
 //! and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), and `Retry-After`.
 //!
-//! A request that one limit refuses is charged to none.
+//! A request that one limit refuses is charged to none. Clients hear nothing of limits that only count.
 
 mod buckets;
 
@@ -51,37 +51,36 @@ pub(crate) fn charge<'l>(
     tally: &mut Tally,
 ) -> Result<Option<Quota>, Excess> {
     let mut tightest: Option<(Grant, &Name, &RateLimit)> = None;
+    // A bit for each of at most 16 limits that was charged.
+    let mut charged = 0u16;
     for (n, (name, limit)) in limits.clone().enumerate() {
         let rule = Rule::of(limit);
-        match buckets.take(
-            bucket(buckets, app, name, limit, client, headers),
-            rule,
-            now,
-        ) {
+        let key = bucket(buckets, app, name, limit, client, headers);
+        match buckets.take(key, rule, now) {
             Ok(grant) if grant.untracked => tally.untracked = true,
             Ok(grant) => {
-                if tightest
+                charged |= 1 << n;
+                let least = tightest
                     .as_ref()
-                    .is_none_or(|(other, ..)| grant.left < other.left)
-                {
+                    .is_none_or(|(it, ..)| grant.left < it.left);
+                if limit.enforced && least {
                     tightest = Some((grant, name, limit));
                 }
             }
             Err(_) if !limit.enforced => tally.would_refuse = true,
             Err(wait) => {
-                for (name, limit) in limits.take(n) {
-                    let bucket = bucket(buckets, app, name, limit, client, headers);
-                    buckets.give_back(bucket, Rule::of(limit));
+                let before = limits.enumerate().filter(|(n, _)| charged & (1 << n) != 0);
+                for (_, (name, limit)) in before {
+                    let key = bucket(buckets, app, name, limit, client, headers);
+                    buckets.give_back(key, Rule::of(limit));
                 }
                 let none = Grant {
                     left: 0,
                     reset: wait,
                     untracked: false,
                 };
-                return Err(Excess {
-                    quota: Quota::new(&none, name, limit),
-                    wait,
-                });
+                let quota = Quota::new(&none, name, limit);
+                return Err(Excess { quota, wait });
             }
         }
     }
@@ -274,6 +273,47 @@ mod tests {
         ];
         let expected = [true, false, false, true, true, false];
         assert_eq!(passes(&limits, &requests), expected);
+    }
+
+    #[test]
+    fn a_limit_that_only_counts_is_neither_told_of_nor_given_back_what_it_did_not_take() {
+        let (buckets, app) = (Buckets::new(), name("app"));
+        let dry = RateLimit {
+            enforced: false,
+            ..limit(1, RateKey::App)
+        };
+        let limits = BTreeMap::from([
+            (name("a-dry"), dry),
+            (name("b-each"), limit(1, RateKey::Client)),
+        ]);
+        let mut would_refuse = |client: &str| {
+            let mut tally = Tally::default();
+            let nothing = HeaderMap::new();
+            let client = client.parse().unwrap();
+            let granted = charge(
+                &buckets,
+                &app,
+                limits.iter(),
+                client,
+                &nothing,
+                SECOND,
+                &mut tally,
+            );
+            let told = granted
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map(|q| q.policy.clone());
+            (
+                granted.is_ok(),
+                told.is_some_and(|policy| policy == "\"b-each\";q=1;w=1"),
+                tally.would_refuse,
+            )
+        };
+        assert_eq!(would_refuse("192.0.2.1"), (true, true, false));
+        // Refused by the other limit: the first one had taken nothing, and stays empty.
+        assert_eq!(would_refuse("192.0.2.1"), (false, false, true));
+        assert_eq!(would_refuse("192.0.2.2"), (true, true, true));
     }
 
     #[test]

@@ -184,8 +184,9 @@ fn add(digest: &mut Digester, app: &App) {
         routes,
         timeouts,
         retry,
+        rate_limits,
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
-    digest.add(&(split, routes, timeouts, retry));
+    digest.add(&(split, routes, timeouts, retry, rate_limits));
 }
