@@ -133,8 +133,8 @@ impl<'a> Slabs<'a> {
             Some(status) => Arc::clone(status),
             None => Arc::new(AppStatus::unknown(self.model, id)),
         };
-        let state = Arc::new(AppState::build(&plan, &status));
-        let content = (plan.digest, steering.digest(), &*state);
+        let state = AppState::build(&plan, &status);
+        let content = (plan.digest, steering.digest(), &state);
         let digest = digest::small(&content, &mut self.scratch);
         AppEntry {
             plan,

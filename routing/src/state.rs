@@ -1,5 +1,7 @@
 //! What an app's Status means to the data path: masks, shares, TTL. Rebuilt on every flip.
 
+use std::sync::Arc;
+
 use windrose_model::{AppStatus, EndpointState, WhenAllDown};
 
 use crate::choose::AllDown;
@@ -21,8 +23,28 @@ pub struct AppState {
     /// Words of `masks` that tell of endpoints.
     endpoints: u32,
     /// Bit per endpoint index: down. Then by version, four to a word: clusters with an endpoint that is
-    /// not down. In one piece, as a flip makes one for each app.
-    masks: Box<[u64]>,
+    /// not down.
+    masks: Masks,
+}
+
+/// Words of bits: in place for most apps, as a flip makes them for each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Masks {
+    Few([u64; FEW]),
+    Many(Arc<[u64]>),
+}
+
+/// Enough for 64 endpoints and four versions.
+const FEW: usize = 2;
+
+impl Masks {
+    #[inline]
+    fn words(&self) -> &[u64] {
+        match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        }
+    }
 }
 
 impl AppState {
@@ -50,8 +72,15 @@ impl AppState {
             WhenAllDown::Nodata => AllDown::Nodata,
         };
         let endpoints = status.endpoints.len().div_ceil(64);
-        let mut masks = vec![0u64; endpoints + plan.versions.len().div_ceil(4)];
-        let (down, up_by_version) = masks.split_at_mut(endpoints);
+        let (mut few, mut many) = ([0u64; FEW], Vec::new());
+        let words = match endpoints + plan.versions.len().div_ceil(4) {
+            ..=FEW => &mut few[..],
+            count => {
+                many.resize(count, 0u64);
+                &mut many[..]
+            }
+        };
+        let (down, up_by_version) = words.split_at_mut(endpoints);
         for (index, state) in status.endpoints.iter().enumerate() {
             if *state == EndpointState::Down {
                 down[index / 64] |= 1 << (index % 64);
@@ -71,21 +100,24 @@ impl AppState {
             ttl: status.ttl.seconds(),
             // At most 16,384 endpoints (budget::ENDPOINTS_PER_APP).
             endpoints: u32::try_from(endpoints).unwrap_or(u32::MAX),
-            masks: masks.into(),
+            masks: match many.is_empty() {
+                true => Masks::Few(few),
+                false => Masks::Many(many.into()),
+            },
         }
     }
 
     /// Whether control says an endpoint is down.
     #[inline]
     pub(crate) fn is_down(&self, index: u16) -> bool {
-        down(&self.masks[..self.endpoints as usize], index)
+        down(&self.masks.words()[..self.endpoints as usize], index)
     }
 
     /// Clusters in which a version has an endpoint that is not down.
     #[inline]
     pub(crate) fn version_up(&self, version: u8) -> u16 {
         let (word, shift) = place(usize::from(version));
-        let masks = &self.masks[self.endpoints as usize..];
+        let masks = &self.masks.words()[self.endpoints as usize..];
         #[allow(clippy::cast_possible_truncation, reason = "a quarter of it")]
         masks.get(word).map_or(0, |word| (word >> shift) as u16)
     }

@@ -61,8 +61,8 @@ pub struct AppEntry {
     pub plan: Arc<AppPlan>,
     /// How its clusters are ranked for whom, under the round trips of the moment.
     pub(crate) steering: Arc<CompiledSteering>,
-    /// What the Status says, compiled.
-    pub state: Arc<AppState>,
+    /// What the Status says, compiled. In place: a flip makes one for each app.
+    pub state: AppState,
     /// What it was compiled from.
     pub status: Arc<AppStatus>,
     pub(crate) digest: u128,
