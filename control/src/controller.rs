@@ -48,8 +48,8 @@ pub struct Controller {
     deadline_of: Vec<Option<Instant>>,
     pending: Option<Pending>,
     jobs: u64,
-    /// Apps about which something was seen since the latest publication.
-    unsettled: Vec<AppId>,
+    /// Seen and not taken in yet: what is known of an app is looked up once, when it is concluded from.
+    seen: Vec<Fact>,
     dirty: bool,
     publish_every: Duration,
     not_before: Instant,
@@ -106,7 +106,7 @@ impl Controller {
             deadline_of: Vec::new(),
             pending: None,
             jobs: 0,
-            unsettled: Vec::new(),
+            seen: Vec::new(),
             dirty: false,
             publish_every: options.publish_every,
             not_before: now.mono,
@@ -154,7 +154,7 @@ impl Controller {
 
     /// When to wake the controller if nothing happens before.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        let open = self.dirty || !self.unsettled.is_empty();
+        let open = self.dirty || !self.seen.is_empty();
         let publish = open.then_some(self.not_before);
         let ready = (!self.ready).then(|| match self.prober.unseen() {
             0 => self.not_before.min(self.grace),
@@ -273,6 +273,13 @@ impl Controller {
     }
 
     fn wakeup(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self
+            .deadlines
+            .first()
+            .is_some_and(|(due, _)| *due <= now.mono)
+        {
+            self.settle_all(now);
+        }
         while let Some(&(due, app)) = self.deadlines.first()
             && due <= now.mono
         {
@@ -312,6 +319,15 @@ impl Controller {
     }
 
     fn learn(&mut self, facts: &[Fact]) {
+        let is_state = |fact: &Fact| matches!(fact, Fact::EndpointUp(_) | Fact::EndpointDown(..));
+        self.dirty |= facts.iter().any(is_state);
+        self.seen.extend_from_slice(facts);
+    }
+
+    /// Takes in what was seen of one app; whether it is to be concluded anew.
+    fn take_in(&mut self, app: AppId, facts: &[Fact]) -> bool {
+        let at = app.0 as usize;
+        let (ledger, status) = (&mut self.ledgers[at], &mut self.status.apps[at]);
         for fact in facts {
             let (endpoint, state, failure) = match *fact {
                 Fact::EndpointUp(endpoint) => (
@@ -320,22 +336,31 @@ impl Controller {
                     ProbeFailure::Passive(PassiveKind::Connect),
                 ),
                 Fact::EndpointDown(endpoint, failure) => (endpoint, EndpointState::Down, failure),
-                Fact::EndpointWavers(EndpointId { app, .. }) => {
-                    if fold::waver(&mut self.ledgers[app.0 as usize]) {
-                        self.unsettled.push(app);
-                    }
+                Fact::EndpointWavers(_) => {
+                    fold::waver(ledger);
                     continue;
                 }
                 Fact::Passive(..) | Fact::RoundTrip { .. } => continue,
             };
-            let EndpointId { app, index } = endpoint;
-            let at = app.0 as usize;
-            let (ledger, status) = (&mut self.ledgers[at], &mut self.status.apps[at]);
-            if fold::see(ledger, status, index, state, failure) {
-                self.unsettled.push(app);
-            }
-            self.dirty = true;
+            fold::see(ledger, status, endpoint.index, state, failure);
         }
+        ledger.is_unsettled()
+    }
+
+    /// Takes in all that was seen and calls for each app that is to be concluded anew, by number.
+    fn take_in_all(&mut self, mut settle: impl FnMut(&mut Self, AppId)) {
+        let mut seen = std::mem::take(&mut self.seen);
+        // Stable: what was seen of one app stays in its order.
+        seen.sort_by_key(about);
+        for facts in seen.chunk_by(|a, b| about(a) == about(b)) {
+            if let Some(app) = about(&facts[0])
+                && self.take_in(app, facts)
+            {
+                settle(self, app);
+            }
+        }
+        seen.clear();
+        self.seen = seen;
     }
 
     fn settle(&mut self, now: Now, app: AppId) {
@@ -363,7 +388,7 @@ impl Controller {
 
     /// Settles what is unsettled, and publishes if that makes a difference.
     fn conclude(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.unsettled.is_empty() {
+        if !self.seen.is_empty() {
             self.settle_all(now);
             self.not_before = now.mono + self.publish_every;
         }
@@ -373,11 +398,7 @@ impl Controller {
     }
 
     fn settle_all(&mut self, now: Now) {
-        let mut unsettled = std::mem::take(&mut self.unsettled);
-        for app in unsettled.drain(..) {
-            self.settle(now, app);
-        }
-        self.unsettled = unsettled;
+        self.take_in_all(|controller, app| controller.settle(now, app));
     }
 
     fn publish(&mut self, now: Now, out: &mut Vec<Effect>) {
@@ -397,8 +418,7 @@ impl Controller {
         let changes = std::mem::take(&mut self.changes);
         let model = Arc::clone(&self.model);
         let decisions = Decisions::new(now.wall, self.coming(), model, changes);
-        let latest = decisions.len().saturating_sub(DECISIONS);
-        self.decisions.extend(decisions.iter().skip(latest));
+        self.decisions.extend(decisions.latest(DECISIONS));
         let old = self.decisions.len().saturating_sub(DECISIONS);
         self.decisions.drain(..old);
         out.push(Effect::Journal(Arc::new(decisions)));
@@ -440,5 +460,16 @@ impl Controller {
             }
         }
         missing
+    }
+}
+
+/// The app that a fact is about.
+fn about(fact: &Fact) -> Option<AppId> {
+    match fact {
+        Fact::EndpointUp(endpoint)
+        | Fact::EndpointDown(endpoint, _)
+        | Fact::EndpointWavers(endpoint)
+        | Fact::Passive(endpoint, _) => Some(endpoint.app),
+        Fact::RoundTrip { .. } => None,
     }
 }

@@ -66,11 +66,16 @@ impl Decisions {
         self.changes.is_empty()
     }
 
-    /// Each with its names, in the order in which they were made.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Decision> + DoubleEndedIterator + '_ {
-        self.changes
-            .iter()
-            .map(|(app, change)| self.decision(*app, change))
+    /// Each with its names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Decision> {
+        self.latest(self.len())
+    }
+
+    /// At most so many of the last ones.
+    pub(crate) fn latest(&self, most: usize) -> impl Iterator<Item = Decision> {
+        let first = self.len().saturating_sub(most);
+        let changes = self.changes[first..].iter();
+        changes.map(|(app, change)| self.decision(*app, change))
     }
 
     fn decision(&self, app: AppId, change: &Change) -> Decision {

@@ -78,9 +78,11 @@ impl Controller {
     /// Switches to a Model that the prober already watches. Apps that are the same go on where they
     /// are; only those are concluded anew whose own part of the Model has changed.
     pub(super) fn adopt(&mut self, now: Now, model: Arc<Model>, out: &mut Vec<Effect>) {
+        let mut unsettled = Vec::new();
+        self.take_in_all(|_, app| unsettled.push(app));
         let old = std::mem::replace(&mut self.model, model);
         let unsettled = if Arc::ptr_eq(old.apps(), self.model.apps()) {
-            std::mem::take(&mut self.unsettled)
+            unsettled
         } else {
             self.carry_over(now, &old)
         };
@@ -111,7 +113,6 @@ impl Controller {
         let before = std::mem::take(&mut self.status.apps);
         let deadline_of = std::mem::take(&mut self.deadline_of);
         self.deadlines.clear();
-        self.unsettled.clear();
         let mut unsettled = Vec::new();
         for (app, name, wanted) in self.model.app_ids() {
             let known = app_in(old, app, name);

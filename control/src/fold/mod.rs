@@ -96,21 +96,20 @@ impl Ledger {
     }
 }
 
-/// Takes in that an endpoint, by index, has a new state; the failure is its latest. Whether the app
-/// was settled before, and is no more.
+/// Takes in that an endpoint, by index, has a new state; the failure is its latest.
 pub fn see(
     ledger: &mut Ledger,
     status: &mut Arc<AppStatus>,
     index: u16,
     state: EndpointState,
     failure: ProbeFailure,
-) -> bool {
+) {
     let at = usize::from(index);
     let (Some(&before), Some(seat)) = (status.endpoints.get(at), ledger.seats.get(at)) else {
-        return false;
+        return;
     };
     if before == state {
-        return false;
+        return;
     }
     Arc::make_mut(status).endpoints[at] = state;
     if seat.counts {
@@ -121,13 +120,12 @@ pub fn see(
             account.last = failure;
         }
     }
-    !std::mem::replace(&mut ledger.unsettled, true)
+    ledger.unsettled = true;
 }
 
-/// Takes in that evidence about some endpoint has changed without a new state. Whether the app was
-/// settled before, and is no more.
-pub fn waver(ledger: &mut Ledger) -> bool {
-    !std::mem::replace(&mut ledger.unsettled, true)
+/// Takes in that evidence about some endpoint has changed without a new state.
+pub fn waver(ledger: &mut Ledger) {
+    ledger.unsettled = true;
 }
 
 /// Concludes from what was seen, from the operator's word and from the time; whether anything
