@@ -8,13 +8,18 @@ use crate::tree::{none, read, root};
 
 /// Folder, the crates of ours it may use, and the heavy libraries it may depend on directly. The
 /// binary (`.`) assembles the node and may use every crate of ours.
-const ROOMS: [(&str, &[&str], &[&str]); 10] = [
+const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     // jiff writes wall times; its clock is out of bounds like any other.
     ("model", &[], &["jiff"]),
     ("config", &["model"], &["granit-parser"]),
     ("routing", &["model"], &["arc-swap", "maxminddb"]),
     ("telemetry", &[], &["prometheus", "tracing-subscriber"]),
     ("mmsg", &[], &["libc"]),
+    (
+        "tls",
+        &[],
+        &["arc-swap", "rustls", "tokio-rustls", "tokio", "x509-parser"],
+    ),
     (
         "dns",
         &["model", "routing", "telemetry", "mmsg"],
@@ -62,13 +67,14 @@ const ROOMS: [(&str, &[&str], &[&str]); 10] = [
 ];
 
 /// Libraries with an owner. What is not listed here anyone may use.
-const HEAVY: [&str; 27] = [
+const HEAVY: [&str; 29] = [
     "arc-swap",
     "clap",
     "hickory-net",
     "hickory-proto",
     "hickory-resolver",
     "hickory-server",
+    "h2",
     "hyper",
     "hyper-util",
     "jiff",
@@ -90,6 +96,7 @@ const HEAVY: [&str; 27] = [
     "tokio-rustls",
     "tonic",
     "tracing-subscriber",
+    "x509-parser",
 ];
 
 /// The one room with unsafe code, and so with lints of its own: batched UDP system calls.

@@ -1,0 +1,81 @@
+//! What can be wrong with the files that TLS is made of. Texts name the file, never what is in it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a certificate with its key, or a bundle, is not used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", file.display())]
+pub struct PairError {
+    /// The file to look at.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The system does not give it.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
+    /// Larger than any chain of certificates.
+    #[error("is larger than 1 MiB, which no chain or key is")]
+    TooLarge,
+    /// PEM, but broken.
+    #[error("is no valid PEM")]
+    NotPem,
+    /// There is no certificate in it.
+    #[error("holds no certificate (`-----BEGIN CERTIFICATE-----`)")]
+    NoCertificate,
+    /// There is no private key in it.
+    #[error("holds no private key (`-----BEGIN PRIVATE KEY-----`)")]
+    NoKey,
+    /// More than one private key.
+    #[error("holds more than one private key, and one is expected")]
+    KeyRepeated,
+    /// The certificate cannot be parsed.
+    #[error("the certificate is no valid X.509")]
+    NotX509,
+    /// The key is of a kind, or a size, that is not supported.
+    #[error(
+        "the private key is unusable: RSA from 2,048 bits, ECDSA P-256, P-384 or P-521, or Ed25519 is expected"
+    )]
+    KeyUnusable,
+    /// Key and certificate do not belong together.
+    #[error("the private key is not that of the certificate in {}", .0.display())]
+    Mismatch(PathBuf),
+    /// Nothing to serve it for.
+    #[error("the certificate names no host (subjectAltName)")]
+    NoNames,
+    /// Too late.
+    #[error("the certificate expired at {0}")]
+    Expired(String),
+    /// Too early.
+    #[error("the certificate is not valid before {0}")]
+    NotYet(String),
+    /// No authority in a bundle can be used.
+    #[error("no certificate in it can be an authority for clients")]
+    NoAuthority,
+    /// The library refuses what it was given.
+    #[error("TLS cannot be set up with it: {0}")]
+    Setup(#[source] rustls::Error),
+}
+
+/// A pair of a folder that is left out.
+#[derive(Debug)]
+pub struct Trouble {
+    /// Why.
+    pub error: PairError,
+    /// Whether the pair that was in force before goes on.
+    pub kept: bool,
+}
+
+impl PairError {
+    pub(crate) fn new(file: impl Into<PathBuf>, fault: Fault) -> Self {
+        Self {
+            file: file.into(),
+            fault,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What an operator wants of TLS, as paths and choices.
+
+use std::path::PathBuf;
+
+/// Everything that a node's TLS is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where certificates and keys come from.
+    pub certificates: Vec<Source>,
+    /// The oldest version spoken.
+    pub min_version: MinVersion,
+    /// Who may sign certificates of clients, by policy.
+    pub client_cas: Vec<ClientCa>,
+}
+
+/// Where certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A chain and its key. Anything wrong with it refuses the whole.
+    Pair {
+        /// PEM: the certificate, then what leads to its root.
+        cert: PathBuf,
+        /// PEM: PKCS#8, PKCS#1 or SEC 1.
+        key: PathBuf,
+        /// Served to clients that name no host, or one that no certificate covers.
+        default: bool,
+    },
+    /// Every `NAME.crt`, `NAME.pem` or `NAME.cer` of a folder with its `NAME.key`, or with the key in
+    /// the same file. A pair that is unusable is left out, and the one it would replace goes on.
+    Folder(PathBuf),
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MinVersion {
+    /// TLS 1.2 (RFC 5246), and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 (RFC 8446) alone.
+    Tls13,
+}
+
+/// A policy for certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCa {
+    /// What hosts name it by; equal numbers are equal policies.
+    pub policy: u64,
+    /// PEM: the authorities that may sign.
+    pub ca: PathBuf,
+    /// Whether a client without a certificate is refused.
+    pub required: bool,
+}

@@ -1,0 +1,372 @@
+//! What is in force: certificates by name and the settings of handshakes. One writer replaces it as
+//! a whole; every handshake reads it once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+use crate::certificate::{Certificate, Expiry};
+use crate::client_auth;
+use crate::error::{Fault, PairError, Trouble};
+use crate::index::Index;
+use crate::pair::{self, Place};
+use crate::source::{ClientCa, MinVersion, Source, Wanted};
+
+/// The certificates and settings in force, shared by all threads of a node.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<ArcSwap<Generation>>);
+
+/// One state of it; made by [`Store::prepare`], put in force by [`Store::publish`].
+pub struct Generation {
+    pub(crate) index: Arc<Index>,
+    /// For hosts that ask for no certificate.
+    open: Option<Arc<ServerConfig>>,
+    policies: HashMap<u64, Policy>,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    min_version: MinVersion,
+    /// Pairs of folders that are left out.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Settings for hosts that ask clients for a certificate.
+#[derive(Clone)]
+struct Policy {
+    wanted: ClientCa,
+    /// Digest of the bundle.
+    digest: u128,
+    config: Arc<ServerConfig>,
+    /// Left from the generation before, for who still reads its Table.
+    retired: bool,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store {
+    /// Without any certificate.
+    pub fn new() -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Generation {
+            index: Arc::default(),
+            open: None,
+            policies: HashMap::new(),
+            tickets: None,
+            min_version: MinVersion::default(),
+            troubles: Vec::new(),
+        })))
+    }
+
+    /// Reads all files. What did not change is not parsed again, and goes on although it may have
+    /// expired meanwhile.
+    ///
+    /// # Errors
+    /// Everything that is wrong with pairs and bundles named one by one; pairs of folders are left
+    /// out instead ([`Generation::troubles`]).
+    pub fn prepare(&self, wanted: &Wanted, now: SystemTime) -> Result<Generation, Vec<PairError>> {
+        let before = self.load();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut gathered = Gathered::new(&before.index, &provider, now);
+        for source in &wanted.certificates {
+            gathered.add(source);
+        }
+        let Gathered {
+            certificates,
+            troubles,
+            mut errors,
+            ..
+        } = gathered;
+        let resolver = Arc::new(Resolver(self.clone()));
+        let make = Make {
+            provider: &provider,
+            min_version: wanted.min_version,
+            resolver,
+        };
+        let same_version = before.min_version == wanted.min_version;
+        let policies = make.policies(wanted, &before, same_version, &mut errors);
+        let tickets = before.tickets.clone().map_or_else(new_tickets, Ok);
+        let open = match (&before.open, &tickets) {
+            (Some(open), _) if same_version => Ok(Arc::clone(open)),
+            (_, Ok(tickets)) => make.config(None, Arc::clone(tickets)),
+            (_, Err(error)) => Err(error.clone()),
+        };
+        match (open, tickets) {
+            (Ok(open), Ok(tickets)) if errors.is_empty() => Ok(Generation {
+                index: Arc::new(Index::new(certificates)),
+                open: Some(open),
+                policies,
+                tickets: Some(tickets),
+                min_version: wanted.min_version,
+                troubles,
+            }),
+            (open, _) => {
+                let setup = |e| PairError::new("tls", Fault::Setup(e));
+                errors.extend(open.err().map(setup));
+                Err(errors)
+            }
+        }
+    }
+
+    /// Puts a generation in force for all handshakes that begin from now on.
+    pub fn publish(&self, generation: Generation) {
+        self.0.store(Arc::new(generation));
+    }
+
+    /// When each certificate in force ends, in the order they were wanted.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let expiry = |certificate: &Arc<Certificate>| Expiry {
+            file: certificate.file.clone(),
+            at: certificate.facts.not_after,
+        };
+        self.load().index.all().iter().map(expiry).collect()
+    }
+
+    /// Certificates in force.
+    pub fn count(&self) -> usize {
+        self.load().index.all().len()
+    }
+
+    pub(crate) fn load(&self) -> Arc<Generation> {
+        self.0.load_full()
+    }
+}
+
+impl Generation {
+    /// The settings for a policy, or for none; nothing where the policy is not known.
+    pub(crate) fn config(&self, policy: Option<u64>) -> Option<Arc<ServerConfig>> {
+        match policy {
+            None => self.open.clone(),
+            Some(policy) => Some(Arc::clone(&self.policies.get(&policy)?.config)),
+        }
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generation")
+            .field("certificates", &self.index.all().len())
+            .field("policies", &self.policies.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Certificates on their way into a generation.
+struct Gathered<'g> {
+    provider: &'g CryptoProvider,
+    now: SystemTime,
+    before: HashMap<&'g Path, &'g Arc<Certificate>>,
+    certificates: Vec<Arc<Certificate>>,
+    troubles: Vec<Trouble>,
+    errors: Vec<PairError>,
+}
+
+impl<'g> Gathered<'g> {
+    fn new(before: &'g Index, provider: &'g CryptoProvider, now: SystemTime) -> Self {
+        let before = before.all().iter().map(|c| (c.file.as_path(), c));
+        Self {
+            provider,
+            now,
+            before: before.collect(),
+            certificates: Vec::new(),
+            troubles: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, source: &Source) {
+        match source {
+            Source::Pair { cert, key, default } => {
+                let place = Place {
+                    cert,
+                    key: Some(key),
+                    default: *default,
+                };
+                match self.read(place) {
+                    Ok(certificate) => self.certificates.push(certificate),
+                    Err(error) => self.errors.push(error),
+                }
+            }
+            Source::Folder(folder) => match pairs_of(folder) {
+                Ok(pairs) => pairs.iter().for_each(|pair| self.add_found(pair)),
+                Err(error) => self.errors.push(error),
+            },
+        }
+    }
+
+    fn add_found(&mut self, (cert, key): &(PathBuf, Option<PathBuf>)) {
+        let place = Place {
+            cert,
+            key: key.as_deref(),
+            default: false,
+        };
+        match self.read(place) {
+            Ok(certificate) => self.certificates.push(certificate),
+            Err(error) => {
+                let kept = self.before.get(cert.as_path()).copied();
+                self.certificates.extend(kept.cloned());
+                let kept = kept.is_some();
+                self.troubles.push(Trouble { error, kept });
+            }
+        }
+    }
+
+    fn read(&self, place: Place<'_>) -> Result<Arc<Certificate>, PairError> {
+        let texts = pair::read(place)?;
+        match self.before.get(place.cert) {
+            Some(same) if same.digest == texts.digest && same.default == place.default => {
+                Ok(Arc::clone(same))
+            }
+            _ => pair::parse(place, &texts, self.provider, self.now).map(Arc::new),
+        }
+    }
+}
+
+/// The pairs of a folder, by name.
+fn pairs_of(folder: &Path) -> Result<Vec<(PathBuf, Option<PathBuf>)>, PairError> {
+    let unreadable = |e| PairError::new(folder, Fault::Unreadable(e));
+    let mut pairs = Vec::new();
+    for entry in folder.read_dir().map_err(unreadable)? {
+        let cert = entry.map_err(unreadable)?.path();
+        let is_chain = cert
+            .extension()
+            .is_some_and(|e| ["crt", "pem", "cer"].iter().any(|known| e == *known));
+        // Mounted Secrets keep their versions in folders that begin with dots.
+        let hidden = cert
+            .file_name()
+            .is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
+        if is_chain && !hidden && cert.is_file() {
+            let key = cert.with_extension("key");
+            let key = key.is_file().then_some(key);
+            pairs.push((cert, key));
+        }
+    }
+    pairs.sort();
+    Ok(pairs)
+}
+
+/// Makes settings of handshakes.
+struct Make<'m> {
+    provider: &'m Arc<CryptoProvider>,
+    min_version: MinVersion,
+    resolver: Arc<Resolver>,
+}
+
+impl Make<'_> {
+    /// One for each policy. What is as it was keeps its tickets; a policy that changed does not, so
+    /// that no ticket outlives the trust it was given under.
+    fn policies(
+        &self,
+        wanted: &Wanted,
+        before: &Generation,
+        same_version: bool,
+        errors: &mut Vec<PairError>,
+    ) -> HashMap<u64, Policy> {
+        let retired = before.policies.iter().filter(|(_, policy)| !policy.retired);
+        let mut policies: HashMap<u64, Policy> = retired
+            .map(|(id, policy)| {
+                let retired = true;
+                (
+                    *id,
+                    Policy {
+                        retired,
+                        ..policy.clone()
+                    },
+                )
+            })
+            .collect();
+        for wanted in &wanted.client_cas {
+            match self.policy(wanted, before.policies.get(&wanted.policy), same_version) {
+                Ok(policy) => drop(policies.insert(wanted.policy, policy)),
+                Err(error) => errors.push(error),
+            }
+        }
+        policies
+    }
+
+    fn policy(
+        &self,
+        wanted: &ClientCa,
+        before: Option<&Policy>,
+        same_version: bool,
+    ) -> Result<Policy, PairError> {
+        let digest = xxhash_rust::xxh3::xxh3_128(&pair::octets(&wanted.ca)?);
+        if let Some(before) = before
+            && same_version
+            && before.digest == digest
+            && before.wanted == *wanted
+        {
+            let retired = false;
+            return Ok(Policy {
+                retired,
+                ..before.clone()
+            });
+        }
+        let verifier = client_auth::verifier(wanted, self.provider)?;
+        let config = new_tickets().and_then(|tickets| self.config(Some(verifier), tickets));
+        Ok(Policy {
+            wanted: wanted.clone(),
+            digest,
+            config: config.map_err(|e| PairError::new(&wanted.ca, Fault::Setup(e)))?,
+            retired: false,
+        })
+    }
+
+    fn config(
+        &self,
+        verifier: Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>,
+        tickets: Arc<dyn ProducesTickets>,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let versions: &[&SupportedProtocolVersion] = match self.min_version {
+            MinVersion::Tls12 => &[&TLS13, &TLS12],
+            MinVersion::Tls13 => &[&TLS13],
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(self.provider))
+            .with_protocol_versions(versions)?;
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::<Resolver>::clone(&self.resolver));
+        // The client keeps sessions, in tickets that every thread can read; nothing is kept here.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = tickets;
+        config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+}
+
+/// What is spoken inside, the better first (RFC 7301).
+const ALPN: [&[u8]; 1] = [b"http/1.1"];
+
+/// Keys for tickets that replace themselves every 6 hours; a ticket is good for at most 12.
+fn new_tickets() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+    rustls::crypto::aws_lc_rs::Ticketer::new()
+}
+
+/// Looks certificates up in what is in force.
+#[derive(Debug)]
+struct Resolver(Store);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let generation = self.0.0.load();
+        let schemes = hello.signature_schemes();
+        match hello.server_name() {
+            Some(name) if name.bytes().any(|b| b.is_ascii_uppercase()) => {
+                let name = name.to_ascii_lowercase();
+                generation.index.choose(Some(&name), schemes)
+            }
+            name => generation.index.choose(name, schemes),
+        }
+    }
+}
