@@ -10,5 +10,6 @@ mod sockets;
 mod what_if;
 
 fn main() -> std::process::ExitCode {
+    windrose_tls::install();
     cli::main()
 }

@@ -17,10 +17,12 @@ use windrose_model::{DnsName, Model};
 use windrose_proxy::{Settings, Shared};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::{Metrics, Writing};
+use windrose_tls::Store;
 
 use crate::sockets::{self, OpenError, Sockets};
 
 mod access;
+pub(crate) mod certificates;
 pub(crate) mod data;
 pub(crate) mod data_dir;
 mod defence;
@@ -29,6 +31,7 @@ mod manners;
 mod serials;
 mod threads;
 
+use certificates::CertificatesError;
 use data_dir::{DataDir, DataDirError};
 pub(crate) use manners::{DnsManners, SecretsLoadError};
 pub(crate) use serials::{Serials, SerialsError};
@@ -48,6 +51,8 @@ pub(crate) struct Node {
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns_manners: DnsManners,
+    /// What TLS is spoken with.
+    pub(crate) certificates: Store,
     source: Source,
     settings: Arc<Settings>,
     /// The writer of the access log, to be waited for at the end.
@@ -79,6 +84,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     CookieSecrets(#[from] SecretsLoadError),
     #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    #[error(transparent)]
     Serials(#[from] SerialsError),
     #[error("cannot start {part}: {source}")]
     Thread {
@@ -98,6 +105,9 @@ impl Node {
         grace: Duration,
     ) -> Result<Self, StartError> {
         let threads = config.threads.unwrap_or_else(cores);
+        let certificates = Store::new();
+        let generation = certificates::prepare(&certificates, &config.tls)?;
+        certificates::publish(&certificates, generation);
         // Before the sockets: one for each thread and address may be more than a shell allows.
         let descriptors = limits::raise_descriptors();
         let mut sockets = sockets::open(&config.listeners, threads)?;
@@ -126,6 +136,7 @@ impl Node {
             handle,
             metrics,
             dns_manners,
+            certificates,
             source,
             settings: Arc::new(settings),
             access_writing,
@@ -154,7 +165,7 @@ impl Node {
             return Ok(());
         };
         self.start_dns(sockets.dns_udp, sockets.dns_tcp)?;
-        self.start_proxy(sockets.http)
+        self.start_proxy(sockets.http, sockets.https)
     }
 
     /// Stops accepting, lets exchanges finish for `grace`, then ends.
@@ -222,8 +233,17 @@ impl Node {
             .map_err(cannot("dns"))
     }
 
-    fn start_proxy(&mut self, http: Vec<Vec<std::net::TcpListener>>) -> Result<(), StartError> {
-        for (i, listeners) in http.into_iter().enumerate() {
+    fn start_proxy(
+        &mut self,
+        http: Vec<Vec<std::net::TcpListener>>,
+        https: Vec<Vec<std::net::TcpListener>>,
+    ) -> Result<(), StartError> {
+        for (i, (http, https)) in http.into_iter().zip(https).enumerate() {
+            let listeners = windrose_proxy::Listeners {
+                http,
+                https,
+                certificates: self.certificates.clone(),
+            };
             if listeners.is_empty() {
                 continue;
             }
@@ -253,6 +273,7 @@ impl Node {
             snapshots: self.handle.watch(),
             convergence: self.handle.convergence(),
             metrics: Arc::clone(&self.metrics),
+            certificates: self.certificates.clone(),
             identity: Arc::new(windrose_admin::Identity {
                 node: config.name.to_string(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -312,6 +333,7 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
         max_fields: config.http_limits.max_fields,
         head_timeout: config.http_limits.head_timeout,
         idle_timeout: config.http_limits.idle_timeout,
+        handshake_timeout: config.tls.handshake_timeout,
         grace,
         ..Settings::default()
     }

@@ -11,7 +11,9 @@ use windrose_config::{Loaded, NodeConfig, Reader, Report};
 use windrose_control::Handle;
 use windrose_model::{Model, Revision};
 use windrose_routing::Data;
+use windrose_tls::Store;
 
+use crate::node::certificates::{self, CertificatesError};
 use crate::node::data::{DataError, Found, Loader};
 use crate::node::{DnsManners, SecretsLoadError, Serials};
 
@@ -36,6 +38,7 @@ pub(crate) struct Reloader {
     dns_manners: DnsManners,
     /// Memory or descriptors to read it were lacking the last time.
     is_unread: bool,
+    certificates: Store,
 }
 
 /// How long to wait before what could not be read is tried again.
@@ -46,6 +49,7 @@ enum Refused {
     /// As the report of `check`.
     Wrong(Report),
     CookieSecrets(SecretsLoadError),
+    Certificates(CertificatesError),
     /// These keys take effect at start only.
     RestartNeeded(Vec<&'static str>),
     Data(DataError),
@@ -71,6 +75,7 @@ impl Reloader {
             named,
             dns_manners: running.dns_manners,
             is_unread: false,
+            certificates: running.certificates,
         }
     }
 
@@ -133,6 +138,8 @@ impl Reloader {
             return Err(Refused::RestartNeeded(changed));
         }
         let manners = (self.dns_manners.of(&loaded.node)).map_err(Refused::CookieSecrets)?;
+        let certificates = certificates::prepare(&self.certificates, &loaded.node.tls)
+            .map_err(Refused::Certificates)?;
         let Found { data, warnings } = self.loader.load(&loaded).map_err(Refused::Data)?;
         self.data = data;
         let own = (!loaded.warnings.is_empty()).then(|| loaded.warning_report());
@@ -141,6 +148,8 @@ impl Reloader {
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
+        // Before the Model that asks for them.
+        certificates::publish(&self.certificates, certificates);
         self.dns_manners.tell(manners, &loaded.node);
         if loaded.node.resolvers != self.node.resolvers {
             self.handle.resolve_by(loaded.node.resolvers.clone());
@@ -173,6 +182,7 @@ pub(crate) struct Running {
     pub(crate) loader: Loader,
     pub(crate) handle: Handle,
     pub(crate) dns_manners: DnsManners,
+    pub(crate) certificates: Store,
 }
 
 /// The keys that differ and take effect at start only.
@@ -192,6 +202,14 @@ fn changed_for_good(old: &NodeConfig, new: &NodeConfig) -> Vec<&'static str> {
         ("listeners.dns", old.listeners.dns != new.listeners.dns),
         ("listeners.http", old.listeners.http != new.listeners.http),
         (
+            "tls.handshake_timeout",
+            old.tls.handshake_timeout != new.tls.handshake_timeout,
+        ),
+        (
+            "listeners.https",
+            old.listeners.https != new.listeners.https,
+        ),
+        (
             "listeners.admin",
             old.listeners.admin != new.listeners.admin,
         ),
@@ -205,6 +223,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Wrong(report) => write!(f, "{report}"),
             Self::CookieSecrets(e) => write!(f, "cookie-secrets-unusable: {e}"),
+            Self::Certificates(e) => write!(f, "{}: {e}", certificates::CODE),
             Self::RestartNeeded(keys) => write!(
                 f,
                 "restart-needed: {} changed and takes effect at start only; restart the node, or take the change back",

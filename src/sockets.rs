@@ -31,6 +31,8 @@ pub(crate) struct Sockets {
     pub(crate) dns_tcp: Vec<TcpListener>,
     /// Per thread, one per HTTP address.
     pub(crate) http: Vec<Vec<TcpListener>>,
+    /// Per thread, one per HTTPS address.
+    pub(crate) https: Vec<Vec<TcpListener>>,
     pub(crate) admin: Option<TcpListener>,
     /// What was bound, ports chosen.
     pub(crate) bound: Listeners,
@@ -47,10 +49,14 @@ pub(crate) fn open(wanted: &Listeners, threads: usize) -> Result<Sockets, OpenEr
         Ok((udp, tcp))
     })
     .map(|(at, opened)| (at, opened.into_iter().unzip::<_, _, Vec<_>, Vec<_>>()))?;
-    let (http, by_address) = with_ports(Kind::Http, &wanted.http, |address| {
-        per_thread(threads, |reuse| tcp(address, reuse))
-            .map_err(|e| OpenError::new(Kind::Http, Transport::Tcp, address, e))
-    })?;
+    let for_each_thread = |kind, addresses| {
+        with_ports(kind, addresses, |address| {
+            per_thread(threads, |reuse| tcp(address, reuse))
+                .map_err(|e| OpenError::new(kind, Transport::Tcp, address, e))
+        })
+    };
+    let (http, http_by_address) = for_each_thread(Kind::Http, &wanted.http)?;
+    let (https, https_by_address) = for_each_thread(Kind::Https, &wanted.https)?;
     let wanted_admin: Vec<_> = wanted.admin.into_iter().collect();
     let (admin, admin_sockets) = with_ports(Kind::Admin, &wanted_admin, |address| {
         tcp(address, false).map_err(|e| OpenError::new(Kind::Admin, Transport::Tcp, address, e))
@@ -58,11 +64,13 @@ pub(crate) fn open(wanted: &Listeners, threads: usize) -> Result<Sockets, OpenEr
     Ok(Sockets {
         dns_udp: dns_udp.into_iter().flatten().map(UdpSocket::from).collect(),
         dns_tcp: dns_tcp.into_iter().map(TcpListener::from).collect(),
-        http: by_thread(by_address, threads),
+        http: by_thread(http_by_address, threads),
+        https: by_thread(https_by_address, threads),
         admin: admin_sockets.into_iter().next().map(TcpListener::from),
         bound: Listeners {
             dns,
             http,
+            https,
             admin: admin.into_iter().next(),
         },
     })
@@ -201,6 +209,7 @@ mod tests {
         Listeners {
             dns: parse(dns),
             http: parse(http),
+            https: Vec::new(),
             admin: None,
         }
     }

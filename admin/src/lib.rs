@@ -31,6 +31,8 @@ pub struct State {
     pub convergence: watch::Receiver<Arc<Convergence>>,
     /// Of the node.
     pub metrics: Arc<Metrics>,
+    /// What TLS is spoken with: for when it ends.
+    pub certificates: windrose_tls::Store,
     /// Who answers.
     pub identity: Arc<Identity>,
     /// True once the node accepts nothing new: it is not ready any more.

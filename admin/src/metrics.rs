@@ -14,18 +14,21 @@ use windrose_telemetry::{
     GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED, code_cell,
     code_label,
 };
+use windrose_tls::Store;
 
 use crate::{Identity, look};
 
 mod dns;
 mod shifts;
 mod streams;
+mod tls;
 
 /// The page's text.
 pub(crate) fn page(
     snapshot: &Snapshot,
     convergence: &Convergence,
     metrics: &Metrics,
+    certificates: &Store,
     identity: &Identity,
     node: Life,
 ) -> Result<String, impl Error> {
@@ -35,6 +38,7 @@ pub(crate) fn page(
     dns::families(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     streams::families(&mut page, snapshot, metrics);
+    tls::families(&mut page, metrics, certificates);
     apps(&mut page, snapshot);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);
@@ -240,6 +244,9 @@ fn connections(page: &mut Page, metrics: &Metrics) {
         ("head_timeout", HttpEvent::HeadTimeout),
         ("no_app", HttpEvent::NoApp),
         ("no_endpoint", HttpEvent::NoEndpoint),
+        ("misdirected", HttpEvent::Misdirected),
+        ("https_only", HttpEvent::HttpsOnly),
+        ("client_certificate_needed", HttpEvent::CertificateNeeded),
     ] {
         rejected.count(&[("reason", reason)], event(which));
     }

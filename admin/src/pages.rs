@@ -79,6 +79,7 @@ impl Page {
                     &snapshot,
                     &convergence,
                     &state.metrics,
+                    &state.certificates,
                     &state.identity,
                     life,
                 ) {

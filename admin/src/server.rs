@@ -194,6 +194,7 @@ mod tests {
                 snapshots,
                 convergence: watch::channel(Arc::default()).1,
                 metrics: Metrics::new(),
+                certificates: windrose_tls::Store::new(),
                 identity: Arc::new(identity),
                 stopping: watch::channel(false).1,
             },

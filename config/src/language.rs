@@ -12,11 +12,13 @@ mod dns;
 mod rate_limit;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod zone;
 
 use access::ACCESS_LOG;
 use app::APP;
 use dns::DNS;
+use tls::TLS;
 use zone::ZONE;
 
 /// The number that this version reads.
@@ -61,7 +63,7 @@ static DOCUMENT: Mapping = Mapping::new(
             "DNS name spaces we answer for, by apex.",
         ),
         Field::optional("safety", Keys(&SAFETY), "Rules that hold for every change."),
-        Field::later("tls"),
+        Field::optional("tls", Keys(&TLS), "Certificates, and how HTTPS is spoken."),
     ],
 );
 
@@ -124,11 +126,17 @@ static LISTENERS: Mapping = Mapping::new(
         Field::optional("dns", List(&Scalar(S::Socket)), "DNS over UDP and TCP."),
         Field::optional("http", List(&Scalar(S::Socket)), "HTTP."),
         Field::optional(
+            "https",
+            List(&Scalar(S::Socket)),
+            "HTTPS; needs `tls.certificates`.",
+        ),
+        Field::optional(
             "admin",
             Scalar(S::Socket),
             "Metrics and status, to read only.",
         ),
-        Field::later("https"),
+        Field::later("dot"),
+        Field::later("doh"),
     ],
 );
 

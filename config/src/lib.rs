@@ -31,9 +31,9 @@ pub use again::Reader;
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{
-    AccessLog, DataSources, DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsLimit, DnsLimits,
-    DnsLog, DnsLogFormat, DnsManners, DnsResponseLimit, DnsTcpLimits, GeoSource, HeadLimits,
-    LimitMode, Listeners, LogTarget, NodeConfig,
+    AccessLog, CertificateSource, ClientCaFile, DataSources, DnsAny, DnsBadCookie, DnsCookies,
+    DnsErrors, DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsManners, DnsResponseLimit,
+    DnsTcpLimits, GeoSource, HeadLimits, LimitMode, Listeners, LogTarget, NodeConfig, TlsConfig,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

@@ -11,12 +11,14 @@ use windrose_model::{Name, PrefixList};
 mod access;
 mod defence;
 mod dns;
+mod tls;
 
 pub use access::AccessLog;
 pub use defence::{
     DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsResponseLimit, LimitMode, LogTarget,
 };
 pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
+pub use tls::{CertificateSource, ClientCaFile, TlsConfig};
 
 /// The settings of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct NodeConfig {
     pub resolvers: Vec<SocketAddr>,
     /// How it speaks DNS. From `node.dns`.
     pub dns: DnsManners,
+    /// What TLS is made of. From the root key `tls`, and from apps.
+    pub tls: TlsConfig,
 }
 
 /// Addresses a node accepts on. Without the key `listeners` there is one of each on loopback; with
@@ -54,6 +58,8 @@ pub struct Listeners {
     pub dns: Vec<SocketAddr>,
     /// HTTP; default 127.0.0.1:8080.
     pub http: Vec<SocketAddr>,
+    /// HTTPS; default 127.0.0.1:8443 where there are certificates.
+    pub https: Vec<SocketAddr>,
     /// Metrics and status; default 127.0.0.1:9900.
     pub admin: Option<SocketAddr>,
 }
@@ -100,7 +106,18 @@ impl Default for Listeners {
         Self {
             dns: vec![on(5353)],
             http: vec![on(8080)],
+            https: Vec::new(),
             admin: Some(on(9900)),
+        }
+    }
+}
+
+impl Listeners {
+    /// The defaults of a node with certificates.
+    pub(crate) fn with_https() -> Self {
+        Self {
+            https: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))],
+            ..Self::default()
         }
     }
 }
@@ -131,6 +148,7 @@ impl NodeConfig {
             access_log: None,
             resolvers: Vec::new(),
             dns: DnsManners::default(),
+            tls: TlsConfig::default(),
         }
     }
 }

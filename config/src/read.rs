@@ -22,6 +22,7 @@ mod needs;
 mod node;
 mod rate_limit;
 mod steering;
+mod tls;
 mod zone;
 
 pub use needs::GeoNeed;

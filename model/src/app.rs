@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Step, Ttl, Weight};
+use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Secure, Step, Ttl, Weight};
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +42,8 @@ pub struct App {
     pub retry: Retry,
     /// How many requests it takes from whom, by name.
     pub rate_limits: BTreeMap<Name, RateLimit>,
+    /// TLS to clients.
+    pub tls: Secure,
 }
 
 /// A host an app answers to: a name, or `*.` and a name for everything below it.
@@ -189,6 +191,7 @@ impl App {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             rate_limits: BTreeMap::new(),
+            tls: Secure::default(),
         }
     }
 }

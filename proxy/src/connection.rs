@@ -14,22 +14,27 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use windrose_telemetry::HttpEvent;
+use windrose_tls::Store;
 
 use crate::attempt::KeptFields;
 use crate::exchange::exchange;
 use crate::forwarded::Peer;
+use crate::handshake::handshake;
+use crate::secure::Secured;
 use crate::settings::Settings;
 use crate::tunnel::{Tunnel, carry};
 use crate::watch::{Due, Watch};
-use crate::wire::ClientWire;
+use crate::wire::{ClientWire, Line};
 use crate::worker::{Stopping, Worker};
 
 /// A client connection as its exchanges see it.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
-    pub(crate) peer: Peer,
+    pub(crate) peer: Rc<Peer>,
     pub(crate) peer_port: u16,
+    /// `None` in the clear.
+    pub(crate) tls: Option<Rc<Secured>>,
     /// Our address that it came in on; IPv4-mapped IPv6 as IPv4.
     pub(crate) at: IpAddr,
     /// Memory for [`Outbound`](crate::attempt::Outbound), used again by each exchange.
@@ -67,6 +72,8 @@ pub(crate) struct Arrival {
     pub(crate) peer: SocketAddr,
     /// Where it came in.
     pub(crate) at: SocketAddr,
+    /// What TLS is to be spoken with; `None` in the clear.
+    pub(crate) tls: Option<Rc<Store>>,
 }
 
 /// Takes a connection in; the future serves it to its end. It counts as open from now on.
@@ -78,24 +85,70 @@ pub(crate) fn serve_client(
     let watch = Rc::new(Watch::new(Instant::now(), &worker.settings));
     let entered = worker.enter(Rc::clone(&watch));
     async move {
-        run(worker, engine, arrival, watch).await;
+        let Arrival {
+            stream,
+            peer,
+            at,
+            tls,
+        } = arrival;
+        // Responses leave in one write anyway; this spares the last part of a long one a delay.
+        let _ = stream.set_nodelay(true);
+        match tls {
+            None => {
+                let client = client(&worker, &watch, peer, at, None);
+                run(engine, stream, client).await;
+            }
+            // Boxed: who speaks in the clear carries no room for it.
+            Some(store) => {
+                Box::pin(secured(worker, engine, stream, (peer, at), store, watch)).await
+            }
+        }
         drop(entered);
     }
 }
 
-async fn run(worker: Rc<Worker>, engine: Rc<http1::Builder>, arrival: Arrival, watch: Rc<Watch>) {
-    let Arrival { stream, peer, at } = arrival;
-    // Responses leave in one write anyway; this spares the last part of a long one a delay.
-    let _ = stream.set_nodelay(true);
-    let client = Rc::new(Client {
-        peer: Peer::new(peer.ip(), at.port(), &worker.settings),
-        peer_port: peer.port(),
+fn client(
+    worker: &Rc<Worker>,
+    watch: &Rc<Watch>,
+    peer: SocketAddr,
+    at: SocketAddr,
+    tls: Option<Rc<Secured>>,
+) -> Rc<Client> {
+    let (port, peer) = (
+        peer.port(),
+        Peer::new(peer.ip(), at.port(), tls.is_some(), &worker.settings),
+    );
+    Rc::new(Client {
+        peer: Rc::new(peer),
+        peer_port: port,
         at: at.ip().to_canonical(),
-        watch: Rc::clone(&watch),
-        worker: Rc::clone(&worker),
+        tls,
+        watch: Rc::clone(watch),
+        worker: Rc::clone(worker),
         scratch: RefCell::default(),
         tunnel: RefCell::default(),
-    });
+    })
+}
+
+async fn secured(
+    worker: Rc<Worker>,
+    engine: Rc<http1::Builder>,
+    stream: TcpStream,
+    (peer, at): (SocketAddr, SocketAddr),
+    store: Rc<Store>,
+    watch: Rc<Watch>,
+) {
+    let Some((stream, session)) = handshake(&worker, stream, &store, &watch).await else {
+        return;
+    };
+    watch.rest(Instant::now());
+    let tls = Some(Rc::new(Secured::new(session)));
+    let client = client(&worker, &watch, peer, at, tls);
+    run(engine, stream, client).await;
+}
+
+async fn run<L: Line>(engine: Rc<http1::Builder>, stream: L, client: Rc<Client>) {
+    let (worker, watch) = (Rc::clone(&client.worker), Rc::clone(&client.watch));
     let wire = TokioIo::new(ClientWire::new(stream, Rc::clone(&watch)));
     let service = {
         let client = Rc::clone(&client);

@@ -22,6 +22,7 @@ use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::{Exchange, Reply};
+use crate::secure;
 use crate::survey::{Field, Survey};
 use crate::tunnel::Tunnel;
 use crate::upgrade;
@@ -65,7 +66,7 @@ pub(crate) async fn exchange(
     let mut draft = take_down(&client, &parts, began);
     let mut errand = match route(&client, &parts, survey, began, &mut draft) {
         Ok(errand) => errand,
-        Err(refusal) => return Ok(refuse_early(&client, refusal, draft)),
+        Err(refusal) => return Ok(refuse_early(&client, &parts, refusal, draft)),
     };
     if !errand.app().plan.app.rate_limits.is_empty() {
         match limit(&client, &errand, &parts) {
@@ -79,7 +80,8 @@ pub(crate) async fn exchange(
     let timeouts = errand.app().plan.app.timeouts;
     let first_look = patience(&timeouts, Duration::ZERO);
     client.watch.begin(began, first_look, timeouts.request);
-    let id = prepare(&client, &mut parts, survey);
+    let asked = errand.app().plan.app.tls.client_auth.is_some();
+    let id = prepare(&client, &mut parts, survey, asked);
     if let Some(draft) = &mut draft {
         draft.identify(id.as_bytes(), &parts.headers);
     }
@@ -98,7 +100,12 @@ fn route(
     draft: &mut Option<Box<Draft>>,
 ) -> Result<Errand, Refusal> {
     let worker = &client.worker;
-    let asked = validate(parts, survey, worker.settings.max_target_bytes)?;
+    let asked = validate(
+        parts,
+        survey,
+        worker.settings.max_target_bytes,
+        client.tls.is_some(),
+    )?;
     let offer = if survey.has(Field::Upgrade) {
         upgrade::offer(parts, survey)?
     } else {
@@ -107,6 +114,13 @@ fn route(
     let table = worker.table();
     let app = table.host(&asked.host).ok_or(Refusal::NoApp)?;
     let entry = table.app(app);
+    secure::admit(
+        client,
+        &parts.headers,
+        survey,
+        &asked.host,
+        &entry.plan.app.tls,
+    )?;
     let address = client.peer.client(&parts.headers, survey, &worker.settings);
     if let Some(cluster) = entry.arrived(client.at, worker.settings.home.as_ref()) {
         worker.recorder.arrived(cluster.slot, address);
@@ -182,7 +196,7 @@ fn take_down(client: &Client, parts: &Parts, began: Instant) -> Option<Box<Draft
 }
 
 /// Makes the head what a backend should see; returns the request id.
-fn prepare(client: &Client, parts: &mut Parts, survey: Survey) -> HeaderValue {
+fn prepare(client: &Client, parts: &mut Parts, survey: Survey, asked: bool) -> HeaderValue {
     hop::strip(&mut parts.headers, survey);
     if survey.has(Field::Expect) {
         // The engine answers 100 (Continue) itself when the body is first wanted.
@@ -190,6 +204,9 @@ fn prepare(client: &Client, parts: &mut Parts, survey: Survey) -> HeaderValue {
     }
     if survey.has(Field::Flags) {
         parts.headers.remove(X_WINDROSE_FLAGS);
+    }
+    if survey.has(Field::ClientCert) || asked {
+        secure::identify(client, &mut parts.headers, survey, asked);
     }
     let worker = &client.worker;
     let id = || worker.request_ids.next(&worker.dice);
@@ -259,6 +276,7 @@ async fn forward(
                 lead(&mut errand);
                 let flags = errand.course.flags();
                 let idle = errand.app().plan.app.timeouts.tunnel;
+                let hsts = errand.app().plan.app.tls.hsts;
                 let (began, draft, quota) = (errand.began, errand.draft, errand.quota);
                 // From here on nothing holds the Table.
                 drop((errand.table, table));
@@ -272,7 +290,9 @@ async fn forward(
                 if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(switch(client, answer, carried, outbound, idle, id));
                 }
-                return Ok(conclude(client, answer, carried, outbound, id));
+                let mut response = conclude(client, answer, carried, outbound, id);
+                secure::declare(client, &mut response, hsts);
+                return Ok(response);
             }
             Err(failure) => failure,
         };
@@ -481,6 +501,7 @@ fn refuse(
     let flags = flags.and(errand.course.flags());
     let mut response = refusal.respond(flags);
     response.headers_mut().insert(X_REQUEST_ID, id.clone());
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     let now = Instant::now();
     match group {
         Some(group) => {
@@ -539,16 +560,29 @@ fn log(
 }
 
 /// Answers a request that never found its app.
-fn refuse_early(client: &Client, refusal: Refusal, draft: Option<Box<Draft>>) -> Response<Reply> {
+fn refuse_early(
+    client: &Client,
+    parts: &Parts,
+    refusal: Refusal,
+    draft: Option<Box<Draft>>,
+) -> Response<Reply> {
     let event = match refusal {
         Refusal::NoApp => HttpEvent::NoApp,
+        Refusal::Misdirected => HttpEvent::Misdirected,
+        Refusal::HttpsOnly(_) => HttpEvent::HttpsOnly,
+        Refusal::CertificateNeeded => HttpEvent::CertificateNeeded,
         _ => HttpEvent::BadRequest,
     };
     client.worker.recorder.event(event);
-    let response = refusal.respond(Flags::default());
+    let mut response = refusal.respond(Flags::default());
     let now = Instant::now();
     log(client, draft, Some(&response), refusal.status().1, now);
     client.watch.rest(now);
+    if let Refusal::HttpsOnly(port) = refusal
+        && let Some(location) = secure::https_location(parts, port)
+    {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
     response
 }
 

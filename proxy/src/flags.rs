@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) struct Flags(u16);
 
 impl Flags {
+    /// As it should be.
+    pub(crate) const NONE: Self = Self(0);
     /// No host or app for the request.
     pub(crate) const NO_ROUTE: Self = Self(1);
     /// No endpoint to try.

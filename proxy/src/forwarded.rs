@@ -22,17 +22,20 @@ pub(crate) struct Peer {
     pub(crate) trusted: bool,
     address_text: HeaderValue,
     port_text: HeaderValue,
+    /// `http` or `https`.
+    scheme: HeaderValue,
 }
 
 impl Peer {
-    /// `port` is ours: where the client came in.
-    pub(crate) fn new(address: IpAddr, port: u16, settings: &Settings) -> Self {
+    /// `port` is ours: where the client came in, over TLS or in the clear.
+    pub(crate) fn new(address: IpAddr, port: u16, tls: bool, settings: &Settings) -> Self {
         let address = address.to_canonical();
         Self {
             address,
             trusted: settings.trusts(address),
             address_text: text(&address.to_string()),
             port_text: HeaderValue::from(port),
+            scheme: HeaderValue::from_static(if tls { "https" } else { "http" }),
         }
     }
 
@@ -80,8 +83,7 @@ impl Peer {
             headers.insert(names::X_FORWARDED_FOR, self.address_text.clone());
         }
         if !keeps(Field::ForwardedProto) {
-            let http = HeaderValue::from_static("http");
-            headers.insert(names::X_FORWARDED_PROTO, http);
+            headers.insert(names::X_FORWARDED_PROTO, self.scheme.clone());
         }
         if !keeps(Field::ForwardedHost)
             && let Some(host) = headers.get(header::HOST).cloned()
@@ -164,7 +166,7 @@ mod tests {
             for line in lines {
                 map.append("x-forwarded-for", HeaderValue::from_static(line));
             }
-            let peer = Peer::new(peer.parse().unwrap(), 80, &settings);
+            let peer = Peer::new(peer.parse().unwrap(), 80, false, &settings);
             let client = peer.client(&map, Survey::of(&map), &settings);
             assert_eq!(client.to_string(), expected, "{lines:?}");
         };
@@ -203,7 +205,7 @@ mod tests {
                 ("forwarded", "for=1.1.1.1"),
             ]);
             let survey = Survey::of(&map);
-            let peer = Peer::new(peer.parse().unwrap(), 8080, &settings);
+            let peer = Peer::new(peer.parse().unwrap(), 8080, false, &settings);
             let id = peer.write(&mut map, survey, || HeaderValue::from_static("new"));
             assert_eq!(Some(&id), map.get("x-request-id"));
             for (name, value) in expected {

@@ -50,6 +50,7 @@ fn strip_listed(headers: &mut HeaderMap) {
         })
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .filter(|name| {
+            // X-Forwarded-Client-Cert among them.
             let about_client = name.as_str().starts_with("x-forwarded-");
             !about_client
                 && ![

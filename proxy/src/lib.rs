@@ -1,4 +1,4 @@
-//! The HTTP/1.1 data plane: a listener, an engine and upstream pools per thread, over the Table.
+//! The HTTP data plane: a listener, an engine and upstream pools per thread, over the Table.
 //!
 //! An exchange is validate → route → split → choose cluster → pick endpoint → forward (retry) →
 //! record; `exchange` reads so. Deliberately absent: verdicts (control's), names of metrics
@@ -14,6 +14,7 @@ mod draw;
 mod exchange;
 mod flags;
 mod forwarded;
+mod handshake;
 mod hop;
 mod live;
 mod names;
@@ -24,6 +25,7 @@ mod refusal;
 mod relay;
 mod reply;
 mod request_id;
+mod secure;
 mod serve;
 mod settings;
 mod strict;
@@ -40,5 +42,5 @@ mod worker;
 
 pub use access::{AccessLog, AccessSettings};
 pub use live::Shared;
-pub use serve::serve;
+pub use serve::{Listeners, serve};
 pub use settings::Settings;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    GroupEvent, HttpEvent, Local, Metrics, Prefix, Steps, StreamEvent, StreamKind, code_cell,
-    stream_cell,
+    GroupEvent, HandshakeFailure, HttpEvent, Local, Metrics, Prefix, Steps, StreamEvent,
+    StreamKind, code_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -23,6 +23,8 @@ pub(crate) struct Recorder {
     events: Local,
     streams: Local,
     streams_open: Local,
+    handshakes: Local,
+    handshake_failures: Local,
     metrics: Arc<Metrics>,
 }
 
@@ -40,6 +42,8 @@ impl Recorder {
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
             streams_open: metrics.streams_open.local(),
+            handshakes: metrics.tls_handshakes.local(),
+            handshake_failures: metrics.tls_failures.local(),
             metrics,
         }
     }
@@ -82,6 +86,16 @@ impl Recorder {
     /// Something happened on this node.
     pub(crate) fn event(&self, event: HttpEvent) {
         self.events.add(0, event as u32, 1);
+    }
+
+    /// A TLS handshake went through.
+    pub(crate) fn handshake(&self, tls13: bool, resumed: bool) {
+        self.handshakes.add(0, handshake_cell(tls13, resumed), 1);
+    }
+
+    /// A TLS handshake did not.
+    pub(crate) fn handshake_failed(&self, why: HandshakeFailure) {
+        self.handshake_failures.add(0, why as u32, 1);
     }
 
     /// Something that was open is not any more.

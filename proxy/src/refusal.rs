@@ -41,6 +41,12 @@ pub(crate) enum Refusal {
         "a WebSocket handshake is a GET with one Sec-WebSocket-Key of 16 octets in base 64 and one Sec-WebSocket-Version"
     )]
     WebSocketInvalid,
+    #[error("this connection is not for this host")]
+    Misdirected,
+    #[error("this host is served over HTTPS only")]
+    HttpsOnly(u16),
+    #[error("this host wants a certificate of its clients, over HTTPS")]
+    CertificateNeeded,
     #[error("no app has this host")]
     NoApp,
     #[error("too many requests")]
@@ -79,6 +85,9 @@ impl Refusal {
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
             Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Flags::BAD_REQUEST),
+            Self::HttpsOnly(_) => (StatusCode::PERMANENT_REDIRECT, Flags::NONE),
+            Self::CertificateNeeded => (StatusCode::FORBIDDEN, Flags::BAD_REQUEST),
             Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Flags::RATE_LIMITED),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
@@ -121,7 +130,9 @@ impl Refusal {
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(flags.and(more).to_string()))
+        let flags = flags.and(more);
+        if flags != Flags::NONE
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(flags.to_string()))
         {
             headers.insert(X_WINDROSE_FLAGS, value);
         }

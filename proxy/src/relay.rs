@@ -240,9 +240,14 @@ impl Way {
                 return Poll::Ready(Ok(()));
             }
             let mut read = ReadBuf::new(buffer);
-            match ready!(Pin::new(&mut *source).poll_read(cx, &mut read)) {
-                Ok(()) => {}
-                Err(_) => return Poll::Ready(Err(Broken::Source)),
+            match Pin::new(&mut *source).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Source)),
+                // TLS may hold the end of a record that the socket did not take.
+                Poll::Pending => match Pin::new(&mut *target).poll_flush(cx) {
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Target)),
+                    _ => return Poll::Pending,
+                },
             }
             let octets = read.filled();
             if octets.is_empty() {

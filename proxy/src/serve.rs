@@ -15,6 +15,7 @@ use tracing::warn;
 use windrose_model::Report;
 use windrose_routing::Source;
 use windrose_telemetry::Metrics;
+use windrose_tls::Store;
 
 use crate::connection::{Arrival, engine, serve_client};
 use crate::live::Shared;
@@ -26,7 +27,25 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
-/// Serves HTTP/1.1 on `listeners` until `stop`, then finishes what is under way within
+/// The listeners of one thread.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// HTTP in the clear.
+    pub http: Vec<std::net::TcpListener>,
+    /// HTTP over TLS.
+    pub https: Vec<std::net::TcpListener>,
+    /// What TLS is spoken with.
+    pub certificates: Store,
+}
+
+impl Listeners {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.http.is_empty() && self.https.is_empty()
+    }
+}
+
+/// Serves HTTP on `listeners` until `stop`, then finishes what is under way within
 /// [`Settings::grace`]. To be run on a `LocalSet` of a current-thread runtime of its own; one call
 /// per thread, each with its own listeners.
 ///
@@ -37,7 +56,7 @@ const BACK_OFF_MOST: Duration = Duration::from_secs(1);
     reason = "the seams of a node, named once, in `src/node.rs`"
 )]
 pub async fn serve(
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Listeners,
     source: Source,
     shared: Arc<Shared>,
     reports: mpsc::Sender<Report>,
@@ -50,12 +69,19 @@ pub async fn serve(
     let engine = Rc::new(engine(&settings));
     let worker = Worker::new(&source, shared, reports, metrics, settings, seed);
     let worker = Rc::new(worker);
-    let mut chores = Vec::with_capacity(listeners.len() + 1);
-    for listener in listeners {
+    let store = Rc::new(listeners.certificates);
+    let clear = listeners.http.into_iter().map(|listener| (listener, None));
+    let tls = listeners
+        .https
+        .into_iter()
+        .map(|listener| (listener, Some(&store)));
+    let mut chores = Vec::new();
+    for (listener, store) in clear.chain(tls) {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let bound = listener.local_addr()?;
-        let accepting = accept(Rc::clone(&worker), Rc::clone(&engine), listener, bound);
+        let (worker, engine) = (Rc::clone(&worker), Rc::clone(&engine));
+        let accepting = accept(worker, engine, listener, bound, store.cloned());
         chores.push(spawn_local(accepting));
     }
     chores.push(spawn_local(keep_house(Rc::clone(&worker))));
@@ -85,6 +111,7 @@ async fn accept(
     engine: Rc<http1::Builder>,
     listener: TcpListener,
     bound: SocketAddr,
+    store: Option<Rc<Store>>,
 ) {
     let mut back_off = BACK_OFF_FIRST;
     loop {
@@ -98,7 +125,13 @@ async fn accept(
                     any if any.is_unspecified() => stream.local_addr().unwrap_or(bound),
                     _ => bound,
                 };
-                let arrival = Arrival { stream, peer, at };
+                let tls = store.clone();
+                let arrival = Arrival {
+                    stream,
+                    peer,
+                    at,
+                    tls,
+                };
                 spawn_local(serve_client(
                     Rc::clone(&worker),
                     Rc::clone(&engine),

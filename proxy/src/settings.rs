@@ -24,6 +24,8 @@ pub struct Settings {
     pub max_target_bytes: usize,
     /// From the first octet of a request head to its last.
     pub head_timeout: Duration,
+    /// From the first octet of a TLS connection to the end of its handshake.
+    pub handshake_timeout: Duration,
     /// A client connection without a request.
     pub idle_timeout: Duration,
     /// A body, either way, that does not move.
@@ -51,6 +53,7 @@ impl Default for Settings {
             max_fields: 100,
             max_target_bytes: 16 * 1024,
             head_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             stream_timeout: Duration::from_secs(300),
             upstream_idle_timeout: Duration::from_secs(60),

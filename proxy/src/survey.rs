@@ -35,6 +35,7 @@ pub(crate) enum Field {
     ForwardedProto,
     RequestId,
     Flags,
+    ClientCert,
 }
 
 impl Survey {
@@ -83,6 +84,7 @@ fn uncommon(name: &str) -> Option<Field> {
         b'k' => &[(&names::KEEP_ALIVE, Field::KeepAlive)],
         b'p' => &[(&names::PROXY_CONNECTION, Field::ProxyConnection)],
         b'x' => &[
+            (&names::X_FORWARDED_CLIENT_CERT, Field::ClientCert),
             (&names::X_FORWARDED_FOR, Field::ForwardedFor),
             (&names::X_FORWARDED_HOST, Field::ForwardedHost),
             (&names::X_FORWARDED_PORT, Field::ForwardedPort),

@@ -11,7 +11,7 @@ use crate::flags::Flags;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::upstream::{Handover, InFlight};
 use crate::watch::Watch;
-use crate::wire::ClientWire;
+use crate::wire::{ClientWire, Line};
 use crate::worker::Worker;
 
 /// What an exchange leaves behind when a backend switched protocols.
@@ -28,10 +28,10 @@ pub(crate) struct Tunnel {
 }
 
 /// Carries octets to the end. `read`: what the engine had read of the client and not used.
-pub(crate) async fn carry(
+pub(crate) async fn carry<L: Line>(
     worker: &Rc<Worker>,
     watch: &Watch,
-    mut client: ClientWire,
+    mut client: ClientWire<L>,
     read: &[u8],
     tunnel: Tunnel,
 ) {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{Method, header};
 
 use crate::refusal::Refusal;
@@ -25,12 +26,13 @@ pub(crate) fn validate(
     parts: &Parts,
     survey: Survey,
     max_target: usize,
+    tls: bool,
 ) -> Result<Asked<'_>, Refusal> {
     if parts.method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
     framing(parts, survey)?;
-    let path = target(parts, max_target)?;
+    let path = target(parts, max_target, tls)?;
     let host = host(parts, survey)?;
     Ok(Asked { host, path })
 }
@@ -66,7 +68,7 @@ fn is_number(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
-fn target(parts: &Parts, max: usize) -> Result<&str, Refusal> {
+fn target(parts: &Parts, max: usize, tls: bool) -> Result<&str, Refusal> {
     let uri = &parts.uri;
     let length = uri.path().len() + uri.query().map_or(0, |q| q.len() + 1);
     if length > max {
@@ -74,8 +76,10 @@ fn target(parts: &Parts, max: usize) -> Result<&str, Refusal> {
     }
     match uri.path() {
         path if path.starts_with('/') => {
-            // Absolute form is for http only; anything else would be a request to a proxy.
-            let foreign = uri.scheme().is_some_and(|s| *s != http::uri::Scheme::HTTP);
+            // Absolute form names the scheme that is spoken; anything else would be a request to a
+            // proxy.
+            let spoken = if tls { Scheme::HTTPS } else { Scheme::HTTP };
+            let foreign = uri.scheme().is_some_and(|s| *s != spoken);
             if foreign {
                 Err(Refusal::TargetInvalid)
             } else {
@@ -158,7 +162,7 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let survey = Survey::of(&parts.headers);
-        let got = validate(&parts, survey, 64);
+        let got = validate(&parts, survey, 64, false);
         let got = got.as_ref().map(|a| (a.host.as_ref(), a.path));
         assert_eq!(
             got,

@@ -55,6 +55,8 @@ pub(crate) struct Watch {
     heard: Cell<bool>,
     /// The response broke off: reset instead of a clean end.
     broken: Cell<bool>,
+    /// The idling was ended from outside.
+    dismissed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     head_timeout: Duration,
     idle_timeout: Duration,
@@ -82,6 +84,7 @@ impl Watch {
             expired: Cell::new(false),
             heard: Cell::new(false),
             broken: Cell::new(false),
+            dismissed: Cell::new(false),
             waker: RefCell::new(None),
             head_timeout: settings.head_timeout,
             idle_timeout: settings.idle_timeout,
@@ -207,7 +210,13 @@ impl Watch {
     pub(crate) fn dismiss(&self, now: Instant) {
         self.due.set(now);
         self.look.set(now);
+        self.dismissed.set(true);
         self.wake();
+    }
+
+    /// Whether the idling was ended.
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.dismissed.get()
     }
 
     /// When the task must look at the latest.

@@ -84,10 +84,28 @@ impl UpstreamWire {
     }
 }
 
+/// What a client's octets come through: a socket, or TLS over one.
+pub(crate) trait Line: AsyncRead + AsyncWrite + Unpin {
+    /// The socket below.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Line for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Line for windrose_tls::Stream {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// A client's connection.
 #[derive(Debug)]
-pub(crate) struct ClientWire {
-    stream: TcpStream,
+pub(crate) struct ClientWire<L: Line> {
+    stream: L,
     watch: Rc<Watch>,
     guard: Guard,
     /// What came behind a head with `Upgrade`, until it is known what it is.
@@ -98,8 +116,8 @@ pub(crate) struct ClientWire {
     leaving: bool,
 }
 
-impl ClientWire {
-    pub(crate) fn new(stream: TcpStream, watch: Rc<Watch>) -> Self {
+impl<L: Line> ClientWire<L> {
+    pub(crate) fn new(stream: L, watch: Rc<Watch>) -> Self {
         Self {
             stream,
             watch,
@@ -142,17 +160,17 @@ impl ClientWire {
     }
 }
 
-impl Drop for ClientWire {
+impl<L: Line> Drop for ClientWire<L> {
     fn drop(&mut self) {
         if self.watch.is_broken() {
             // Where the end of the connection is the end of the body (HTTP/1.0), only a reset says
             // that something is missing.
-            let _ = self.stream.set_zero_linger();
+            let _ = self.stream.socket().set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for ClientWire {
+impl<L: Line> AsyncRead for ClientWire<L> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,7 +194,7 @@ impl AsyncRead for ClientWire {
     }
 }
 
-impl AsyncWrite for ClientWire {
+impl<L: Line> AsyncWrite for ClientWire<L> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -194,11 +212,11 @@ impl AsyncWrite for ClientWire {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     /// In stages where the client has not finished its body: to close with octets unread would

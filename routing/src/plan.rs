@@ -185,8 +185,9 @@ fn add(digest: &mut Digester, app: &App) {
         timeouts,
         retry,
         rate_limits,
+        tls,
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
-    digest.add(&(split, routes, timeouts, retry, rate_limits));
+    digest.add(&(split, routes, timeouts, retry, rate_limits, tls));
 }

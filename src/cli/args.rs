@@ -78,6 +78,9 @@ pub(crate) struct Run {
     /// Instead of `listeners.http`; may repeat
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen_http: Vec<SocketAddr>,
+    /// Instead of `listeners.https`; may repeat
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen_https: Vec<SocketAddr>,
     /// Instead of `listeners.admin`
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen_admin: Option<SocketAddr>,

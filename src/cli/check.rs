@@ -8,10 +8,12 @@ use serde_json::json;
 use windrose_config::{Loaded, Reader, Report};
 use windrose_model::Revision;
 use windrose_routing::Data;
+use windrose_tls::Store;
 
 use super::args::{Check, Output};
 use super::failure::{Exit, Failure};
 use super::print;
+use crate::node::certificates;
 use crate::node::data::{DataError, Loader};
 
 pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
@@ -27,6 +29,8 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
             print::json(report);
         }
     })?;
+    // So are certificates and keys.
+    certificates(&loaded)?;
     match output {
         Output::Text => print::line(windrose_config::summary(&loaded)),
         Output::Json => {
@@ -39,6 +43,15 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
             }
             print::json(&object);
         }
+    }
+    Ok(())
+}
+
+fn certificates(loaded: &Loaded) -> Result<(), Failure> {
+    let generation = certificates::prepare(&Store::new(), &loaded.node.tls)
+        .map_err(|e| Failure::new(Exit::Usage, certificates::CODE, e))?;
+    for trouble in generation.troubles {
+        print::aside(format!("warning[certificate-left-out]: {}", trouble.error));
     }
     Ok(())
 }

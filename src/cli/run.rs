@@ -12,6 +12,7 @@ use windrose_config::{Listeners, Loaded, Reader};
 use super::args::{Output, Run};
 use super::failure::{Exit, Failure};
 use super::{check, print};
+use crate::node::certificates::{CODE as CERTIFICATES_CODE, LOOK_EVERY, warn_of_ends};
 use crate::node::data::Loader;
 use crate::node::data_dir::DataDirError;
 use crate::node::{Node, StartError};
@@ -65,6 +66,7 @@ async fn live(
         loader,
         handle: node.handle.clone(),
         dns_manners: node.dns_manners.clone(),
+        certificates: node.certificates.clone(),
     };
     let (named, to_watch) = tokio::sync::watch::channel(loaded.sources.named().to_vec());
     let mut reloader = Reloader::new(args.config.clone(), loaded, running, named);
@@ -80,12 +82,17 @@ async fn live(
         node = %config.name,
         dns = %list(&node.bound.dns),
         http = %list(&node.bound.http),
+        https = %list(&node.bound.https),
         after_s = began.elapsed().as_secs_f64(),
         "ready"
     );
+    let mut ends = tokio::time::interval(LOOK_EVERY);
+    // The first tick is now, and these were told already.
+    ends.tick().await;
     loop {
         tokio::select! {
             () = signals.end() => break,
+            _ = ends.tick() => warn_of_ends(&node.certificates),
             _ = hangup.recv() => reloader.reload("SIGHUP"),
             Some(()) = changes.recv() => reloader.reload("file changed"),
             () = reloader.due_again() => reloader.reload("again"),
@@ -148,6 +155,7 @@ fn listeners(args: &Run, file: Listeners) -> Listeners {
     Listeners {
         dns: or(&args.listen_dns, file.dns),
         http: or(&args.listen_http, file.http),
+        https: or(&args.listen_https, file.https),
         admin: args.listen_admin.or(file.admin),
     }
 }
@@ -155,7 +163,11 @@ fn listeners(args: &Run, file: Listeners) -> Listeners {
 fn say_listeners(bound: &Listeners, output: Output) {
     match output {
         Output::Text => {
-            for (name, addresses) in [("dns", &bound.dns), ("http", &bound.http)] {
+            for (name, addresses) in [
+                ("dns", &bound.dns),
+                ("http", &bound.http),
+                ("https", &bound.https),
+            ] {
                 for address in addresses {
                     print::line(format!("listening {name} {address}"));
                 }
@@ -166,7 +178,7 @@ fn say_listeners(bound: &Listeners, output: Output) {
         }
         Output::Json => print::json(&json!({
             "schema": 1,
-            "listeners": {"dns": bound.dns, "http": bound.http, "admin": bound.admin},
+            "listeners": {"dns": bound.dns, "http": bound.http, "https": bound.https, "admin": bound.admin},
         })),
     }
 }
@@ -193,6 +205,7 @@ pub(super) fn start_failure(error: StartError) -> Failure {
             Failure::new(Exit::Usage, "cookie-secrets-unusable", message)
                 .help("one secret: openssl rand -hex 16")
         }
+        StartError::Certificates(_) => Failure::new(Exit::Usage, CERTIFICATES_CODE, message),
         StartError::Serials(_) => Failure::new(Exit::Usage, "serials-unreadable", message).help(
             "mend the file, or move it away if zones are meant to count from 1 again",
         ),

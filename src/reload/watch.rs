@@ -175,9 +175,20 @@ fn files(path: &Path) -> Vec<PathBuf> {
 fn fingerprint(path: &Path, named: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in named {
-        file.hash(&mut hasher);
-        let known = std::fs::metadata(file).map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()));
-        known.ok().hash(&mut hasher);
+        mark(file, &mut hasher);
+        // Of a folder the files in it count, edited in place or not.
+        let inside = file
+            .is_dir()
+            .then(|| std::fs::read_dir(file).ok())
+            .flatten();
+        let mut inside: Vec<_> = inside
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
+        inside.sort();
+        inside.iter().for_each(|file| mark(file, &mut hasher));
     }
     for file in files(path) {
         file.hash(&mut hasher);
@@ -186,6 +197,12 @@ fn fingerprint(path: &Path, named: &[PathBuf]) -> u64 {
         octets.hash(&mut hasher);
     }
     hasher.finish()
+}
+
+fn mark(file: &Path, hasher: &mut impl Hasher) {
+    file.hash(hasher);
+    let known = std::fs::metadata(file).map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()));
+    known.ok().hash(hasher);
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 pub(crate) enum Kind {
     Dns,
     Http,
+    Https,
     Admin,
 }
 
@@ -118,6 +119,7 @@ impl Kind {
         match self {
             Self::Dns => "listeners.dns",
             Self::Http => "listeners.http",
+            Self::Https => "listeners.https",
             Self::Admin => "listeners.admin",
         }
     }
@@ -127,6 +129,7 @@ impl Kind {
         match self {
             Self::Dns => "--listen-dns",
             Self::Http => "--listen-http",
+            Self::Https => "--listen-https",
             Self::Admin => "--listen-admin",
         }
     }
@@ -137,6 +140,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Dns => "dns",
             Self::Http => "http",
+            Self::Https => "https",
             Self::Admin => "admin",
         })
     }

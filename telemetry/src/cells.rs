@@ -161,11 +161,17 @@ pub enum HttpEvent {
     ClientGone,
     /// A response that broke off after its head was sent.
     BrokenResponse,
+    /// A request for a host that its TLS connection is not for.
+    Misdirected,
+    /// A request in the clear that was sent to HTTPS.
+    HttpsOnly,
+    /// A request in the clear for an app that wants certificates of its clients.
+    CertificateNeeded,
 }
 
 impl HttpEvent {
     /// How many there are.
-    pub const COUNT: u32 = 10;
+    pub const COUNT: u32 = 13;
 }
 
 /// What a proxy thread counts per group (app, version, cluster).

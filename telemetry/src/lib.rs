@@ -15,6 +15,7 @@ mod process;
 mod record_log;
 mod scalars;
 mod stream_cells;
+mod tls_cells;
 
 pub use bank::{Bank, CAPACITY, Local};
 pub use cells::{
@@ -31,3 +32,4 @@ pub use process::Process;
 pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
 pub use stream_cells::{StreamEvent, StreamKind, stream_cell};
+pub use tls_cells::{HANDSHAKE_CELLS, HandshakeFailure, handshake_cell, handshake_labels};

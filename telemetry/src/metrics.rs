@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
-    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent, HttpEvent,
-    LIMITED_CELLS, Local, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent,
-    StreamKind, Way,
+    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent,
+    HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, QTYPES, RATE_LIMITED,
+    RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -61,6 +61,10 @@ pub struct Metrics {
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
     /// stream may outlive what its slot stood for, and must be taken off again all the same.
     pub streams_open: Arc<Bank>,
+    /// Slot 0, cell = [`handshake_cell`](crate::handshake_cell).
+    pub tls_handshakes: Arc<Bank>,
+    /// Slot 0, cell = [`HandshakeFailure`].
+    pub tls_failures: Arc<Bank>,
     /// Numbers of the whole process.
     pub scalars: Arc<Scalars>,
 }
@@ -89,6 +93,8 @@ impl Metrics {
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
+            tls_handshakes: Bank::new(HANDSHAKE_CELLS),
+            tls_failures: Bank::new(HandshakeFailure::ALL.len() as u32),
             scalars: Arc::default(),
         })
     }
@@ -114,6 +120,8 @@ impl Metrics {
             &self.http_rate_limited,
             &self.streams,
             &self.streams_open,
+            &self.tls_handshakes,
+            &self.tls_failures,
         ]
         .iter()
         .map(|bank| bank.dropped())

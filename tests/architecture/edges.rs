@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     ),
     (
         "proxy",
-        &["model", "routing", "telemetry"],
+        &["model", "routing", "telemetry", "tls"],
         &["hyper", "hyper-util", "tokio", "socket2"],
     ),
     (
@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     ),
     (
         "admin",
-        &["model", "routing", "config", "control", "telemetry"],
+        &["model", "routing", "config", "control", "telemetry", "tls"],
         &["hyper", "hyper-util", "tokio", "jiff"],
     ),
     (
@@ -51,6 +51,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
             "proxy",
             "control",
             "admin",
+            "tls",
         ],
         // hyper: the backends and the person of the demo.
         &[

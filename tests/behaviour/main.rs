@@ -11,6 +11,7 @@ mod end;
 mod failover;
 mod garbage;
 mod half_open;
+mod https;
 mod metrics;
 mod reload;
 mod resilience;

@@ -72,7 +72,7 @@ impl Index {
         candidates
             .iter()
             .find(|certificate| certificate.key.key.choose_scheme(schemes).is_some())
-            .or(candidates.first())
+            .or_else(|| candidates.first())
             .map(|certificate| Arc::clone(&certificate.key))
     }
 

@@ -115,8 +115,8 @@ pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 /// The one private key of a text.
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
     let mut key = None;
-    let mut rest = pem::SliceIter::<'_, (SectionKind, Vec<u8>)>::new(text);
-    while let Some(section) = rest.next() {
+    let sections = pem::SliceIter::<'_, (SectionKind, Vec<u8>)>::new(text);
+    for section in sections {
         let (kind, der) = section.map_err(|_| Fault::NotPem)?;
         let one = match kind {
             SectionKind::PrivateKey => PrivateKeyDer::Pkcs8(der.into()),

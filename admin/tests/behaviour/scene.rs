@@ -38,6 +38,7 @@ impl Scene {
             snapshots,
             convergence: watch::channel(Arc::default()).1,
             metrics: Arc::clone(&metrics),
+            certificates: windrose_tls::Store::new(),
             identity: Arc::new(Identity {
                 node: "n1".to_owned(),
                 version: "0.1.0".to_owned(),

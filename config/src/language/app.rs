@@ -1,6 +1,7 @@
 //! The keys of an app.
 
 use super::rate_limit::RATE_LIMIT;
+use super::tls::APP_TLS;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
 pub(super) static APP: Shape = Keys(&Mapping::new(
@@ -82,6 +83,7 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "How many requests it takes from whom, by name; each node counts for itself.",
         )
         .or("{}"),
+        Field::optional("tls", Keys(&APP_TLS), "TLS to clients of its hosts."),
     ],
 ));
 

@@ -8,7 +8,7 @@ use windrose_model::{
     Timeouts, TtlBand, Version, Weight, WhenAllDown,
 };
 
-use super::{Found, by_key, number, objects, rate_limit, refuse, single, steering, value};
+use super::{Found, by_key, number, objects, rate_limit, refuse, single, steering, tls, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -52,6 +52,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .get("retry")
             .map_or(defaults.retry, |r| retry(r, defaults.retry)),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
+        tls: node.get("tls").map(tls::app).unwrap_or_default(),
         ..defaults
     }
 }

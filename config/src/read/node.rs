@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use windrose_model::{Draft, Name};
 
-use super::{Found, number, refuse, single, value};
+use super::{Found, number, refuse, single, tls, value};
 use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
@@ -23,12 +23,17 @@ const UNNAMED: &str = "n1";
 
 pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> NodeConfig {
     let unnamed = Name::new(UNNAMED).expect("UNNAMED is a name");
-    let listeners = root
-        .get("listeners")
-        .map_or_else(Listeners::default, |l| listeners(l, found));
+    let tls = tls::node(root, sources, found);
+    let written = root.get("listeners");
+    let listeners = match written {
+        Some(node) => listeners(node, found),
+        None if tls.certificates.is_empty() => Listeners::default(),
+        None => Listeners::with_https(),
+    };
     let Some(node) = root.get("node") else {
         return NodeConfig {
             listeners,
+            tls,
             ..NodeConfig::new(unnamed)
         };
     };
@@ -58,6 +63,7 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
         dns: node
             .get("dns")
             .map_or_else(DnsManners::default, |dns| dns::read(dns, sources, found)),
+        tls,
         name: defaults.name,
     }
 }
@@ -69,6 +75,7 @@ fn listeners(node: &Node, found: &mut Found) -> Listeners {
     Listeners {
         dns: list("dns"),
         http: list("http"),
+        https: list("https"),
         admin: value(node, "admin", scalar::socket),
     }
 }
@@ -76,7 +83,9 @@ fn listeners(node: &Node, found: &mut Found) -> Listeners {
 /// Every listener accepts over TCP, DNS too: an address is opened once. Port 0 is another one each
 /// time.
 fn one_owner(listeners: &Node, found: &mut Found) {
-    let lists = ["dns", "http"].into_iter().filter_map(|k| listeners.get(k));
+    let lists = ["dns", "http", "https"]
+        .into_iter()
+        .filter_map(|k| listeners.get(k));
     let written = lists.flat_map(Node::items).chain(listeners.get("admin"));
     let mut owners = HashMap::new();
     for node in written {

@@ -159,7 +159,7 @@ fn the_schema_refuses_what_the_language_refuses() {
         "schema: 2",
         "node: {}",
         "{schema: 1, nodes: {}}",
-        "{schema: 1, tls: {}}",
+        "{schema: 1, tls: {certificates: no}}",
         "{schema: 1, regions: {eu: {lat: 1}}}",
         "{schema: 1, clusters: {c: {region: r, dial: 101}}}",
         "{schema: 1, safety: {min_clusters_on: many}}",

@@ -69,6 +69,7 @@ fn listeners_are_exactly_what_is_written() {
     let expected = Listeners {
         dns: vec!["[::1]:53".parse().unwrap()],
         http: vec![],
+        https: vec![],
         admin: None,
     };
     assert_eq!(listeners, expected);

@@ -5,6 +5,7 @@ mod access;
 mod backends;
 mod clients;
 mod framing;
+mod https;
 mod limits;
 mod messages;
 mod steering;

@@ -54,6 +54,7 @@ pub(crate) struct Node {
     child: Child,
     pub(crate) dns: SocketAddr,
     pub(crate) http: SocketAddr,
+    https: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
     log: Arc<Mutex<String>>,
 }
@@ -92,12 +93,16 @@ impl Node {
                 let _ = send.send(line);
             }
         });
-        let mut found = [None; 3];
+        let (mut found, mut https) = ([None; 3], None);
         while found.iter().any(Option::is_none) {
             let Ok(line) = listeners.recv_timeout(PATIENCE) else {
                 panic!("no listeners; log: {}", log.lock().unwrap());
             };
             let words: Vec<_> = line.split(' ').collect();
+            if words[1] == "https" {
+                https = Some(words[2].parse().unwrap());
+                continue;
+            }
             let at = ["dns", "http", "admin"].iter().position(|k| *k == words[1]);
             found[at.unwrap()].get_or_insert_with(|| words[2].parse().unwrap());
         }
@@ -105,9 +110,15 @@ impl Node {
             child,
             dns: found[0].unwrap(),
             http: found[1].unwrap(),
+            https,
             admin: found[2].unwrap(),
             log,
         }
+    }
+
+    /// Where it speaks HTTPS.
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.https.unwrap()
     }
 
     pub(crate) fn wait_ready(&self) {

@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod secure;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,7 +19,7 @@ use windrose_model::{
     Model, Name, Percent, Region, Report, Revision, Split, Stamp, Status, Verdict, Version,
     WallTime, Weight,
 };
-use windrose_proxy::{Settings, Shared, serve};
+use windrose_proxy::{Listeners, Settings, Shared, serve};
 use windrose_routing::{Data, Publisher, SlotBook, Table, compile};
 use windrose_telemetry::{HttpEvent, Metrics};
 
@@ -126,6 +127,8 @@ fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
 /// A running proxy thread.
 pub struct Node {
     pub address: SocketAddr,
+    /// Of HTTPS.
+    pub https: SocketAddr,
     pub reports: mpsc::Receiver<Report>,
     pub metrics: Arc<Metrics>,
     pub publisher: Publisher,
@@ -144,15 +147,25 @@ impl Node {
     }
 
     pub fn with(app: App, settings: Settings) -> Self {
+        Self::over_tls(app, settings, windrose_tls::Store::new())
+    }
+
+    pub fn over_tls(app: App, settings: Settings, certificates: windrose_tls::Store) -> Self {
         let table = table(app, 1, |_| {});
         let (publisher, source) = Publisher::new(table);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let secure = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let https = secure.local_addr().unwrap();
         let (report, reports) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Metrics::new();
         let serving = spawn_local(serve(
-            vec![listener],
+            Listeners {
+                http: vec![listener],
+                https: vec![secure],
+                certificates,
+            },
             source,
             Arc::new(Shared::new()),
             report,
@@ -165,6 +178,7 @@ impl Node {
         ));
         Self {
             address,
+            https,
             reports,
             metrics,
             publisher,

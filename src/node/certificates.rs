@@ -1,0 +1,107 @@
+//! Certificates of a node: from the configuration to what is in force, told apart from what is not,
+//! and watched for their end.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use windrose_config::{CertificateSource, TlsConfig};
+use windrose_tls::{ClientCa, Generation, MinVersion, PairError, Source, Store, Wanted};
+
+/// A certificate that ends within this is told once a day.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// At most so many are told one by one.
+const TOLD: usize = 20;
+/// How often that is looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Stable, for tools.
+pub(crate) const CODE: &str = "certificates-unusable";
+
+/// Why certificates cannot be used: each with its file.
+#[derive(Debug)]
+pub(crate) struct CertificatesError(Vec<PairError>);
+
+/// Reads what the configuration names; nothing is in force yet.
+pub(crate) fn prepare(store: &Store, config: &TlsConfig) -> Result<Generation, CertificatesError> {
+    store
+        .prepare(&wanted(config), SystemTime::now())
+        .map_err(CertificatesError)
+}
+
+/// Puts it in force; tells what was left out, and what ends soon.
+pub(crate) fn publish(store: &Store, generation: Generation) {
+    for trouble in &generation.troubles {
+        let so = if trouble.kept {
+            "the one before goes on"
+        } else {
+            "it is left out"
+        };
+        tracing::error!("certificate refused, {so}: {}", trouble.error);
+    }
+    store.publish(generation);
+    warn_of_ends(store);
+}
+
+/// Warns of each certificate that ends soon.
+pub(crate) fn warn_of_ends(store: &Store) {
+    let now = SystemTime::now();
+    let mut ending = store.expiries();
+    ending.retain(|expiry| {
+        expiry.at.duration_since(now).is_ok_and(|left| left <= SOON) || expiry.at <= now
+    });
+    ending.sort_by_key(|expiry| expiry.at);
+    if ending.len() > TOLD {
+        tracing::warn!(
+            certificates = ending.len(),
+            "certificates end soon; the first follow"
+        );
+    }
+    for expiry in ending.iter().take(TOLD) {
+        let file = expiry.file.display();
+        match expiry.at.duration_since(now) {
+            Ok(left) => tracing::warn!(
+                file = %file,
+                days = left.as_secs() / 86_400,
+                "a certificate ends soon"
+            ),
+            Err(_) => {
+                tracing::error!(file = %file, "a certificate has expired and is still served")
+            }
+        }
+    }
+}
+
+fn wanted(config: &TlsConfig) -> Wanted {
+    let source = |source: &CertificateSource| match source.clone() {
+        CertificateSource::Pair { cert, key, default } => Source::Pair { cert, key, default },
+        CertificateSource::Folder(folder) => Source::Folder(folder),
+    };
+    let client_ca = |file: &windrose_config::ClientCaFile| ClientCa {
+        policy: file.policy,
+        ca: file.ca.clone(),
+        required: file.required,
+    };
+    Wanted {
+        certificates: config.certificates.iter().map(source).collect(),
+        min_version: if config.only_tls13 {
+            MinVersion::Tls13
+        } else {
+            MinVersion::Tls12
+        },
+        client_cas: config.client_cas.iter().map(client_ca).collect(),
+    }
+}
+
+impl fmt::Display for CertificatesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CertificatesError {}
