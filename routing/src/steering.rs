@@ -17,11 +17,13 @@ use crate::latency::{Latency, Reach};
 use crate::table::Table;
 
 mod mapping;
+mod matching;
 mod outline;
 mod reads;
 mod rules;
 
 pub(crate) use self::mapping::Mappings;
+pub(crate) use self::matching::{FenceMatcher, GeoMatcher};
 pub(crate) use self::reads::Reads;
 
 /// A class of places that one steering treats alike: the number of its row.

@@ -1,17 +1,22 @@
-//! How far clusters are: what the steps `nearest` and `latency` saw of a client.
+//! What the steps of a steering saw of a client: which rule of a fence or a `geo` step is about it, how
+//! far clusters are.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-use windrose_model::{Bias, LatencyBand, Rtt, RttFrom, Step};
+use windrose_model::{
+    Bias, FenceRule, GeoRules, LatencyBand, Name, Preference, Rtt, RttFrom, Step,
+};
 
-use crate::atlas::Place;
+use crate::atlas::{Atlas, Place};
 use crate::distance::{biased, metres};
 use crate::geo;
 use crate::latency::Latency;
 use crate::plan::PlanCluster;
+use crate::steering::{FenceMatcher, GeoMatcher};
 use crate::table::{AppEntry, Table};
 
-/// One line per cluster and step, in the order of `steps`, the app's or those of a record.
+/// In the order of `steps`, the app's or those of a record: a line per rule that decided, one per
+/// cluster for distances and round trips.
 pub(super) fn tell(
     table: &Table,
     entry: &AppEntry,
@@ -30,8 +35,62 @@ pub(super) fn tell(
                     by_latency(table, latency, entry, place, *band, said);
                 }
             }
-            Step::Fence(_) | Step::Geo(_) | Step::Weighted(_) | Step::Failover(_) => {}
+            Step::Fence(rules) => said.push(fence(rules, place, &table.atlas)),
+            Step::Geo(rules) => said.push(by_place(rules, place, &table.atlas)),
+            Step::Failover(order) => said.push(format!("failover: {}", Order(order))),
+            Step::Weighted(_) => {}
         }
+    }
+}
+
+/// The rule that binds the client: the first that is about it.
+fn fence(rules: &[FenceRule], place: Place, atlas: &Atlas) -> String {
+    let found = (1..).zip(rules).find_map(|(number, rule)| {
+        let matched = FenceMatcher::new(&rule.clients, atlas).find(place, atlas)?;
+        Some((number, matched, &rule.clusters))
+    });
+    match found {
+        Some((number, matched, clusters)) => format!(
+            "fence: rule {number} of {} is about {matched}: only {}",
+            rules.len(),
+            Equals(clusters)
+        ),
+        None => "fence: no rule is about this client".to_owned(),
+    }
+}
+
+fn by_place(rules: &GeoRules, place: Place, atlas: &Atlas) -> String {
+    match GeoMatcher::new(rules, atlas).find(place, atlas) {
+        (Some(matched), order) => format!("geo: the rule of {matched}: {}", Order(order)),
+        (None, order) if order.is_empty() => {
+            "geo: no rule is about this client, and there is no default: tiers stay".to_owned()
+        }
+        (None, order) => {
+            let order = Order(order);
+            format!("geo: no rule is about this client, so the default: {order}")
+        }
+    }
+}
+
+/// Clusters that are equals.
+struct Equals<'p>(&'p [Name]);
+
+impl fmt::Display for Equals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(Name::as_str).collect();
+        f.write_str(&names.join(" or "))
+    }
+}
+
+/// Clusters in the order in which they are preferred.
+struct Order<'p>(&'p Preference);
+
+impl fmt::Display for Order<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: Vec<String> = (self.0.iter())
+            .map(|group| Equals(group).to_string())
+            .collect();
+        f.write_str(&groups.join(", then "))
     }
 }
 

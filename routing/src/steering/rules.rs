@@ -1,12 +1,11 @@
 //! One steering with its names resolved to numbers: from a place to its outline.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use windrose_model::{
-    Bias, ClientSet, ClusterId, Coordinates, GeoRules, LatencyBand, Model, Name, Preference, Step,
-};
+use windrose_model::{Bias, ClusterId, Coordinates, LatencyBand, Model, Name, Preference, Step};
 
 use super::SteeringKey;
+use super::matching::{FenceMatcher, GeoMatcher};
 use super::outline::{Effect, Outline, Sight};
 use super::reads::Reads;
 use crate::atlas::{Atlas, Place, Spot};
@@ -62,21 +61,15 @@ pub(super) fn weights(steps: &[Step], clusters: &[Stand<'_>]) -> Box<[u32]> {
 pub(super) type Class = (u32, u32, Option<u32>);
 
 enum Resolved<'m> {
-    Fence(Vec<FenceRule<'m>>),
-    Geo(&'m GeoRules, HashMap<u32, &'m Preference>),
+    /// Each rule with the clusters that it allows.
+    Fence(Vec<(FenceMatcher<'m>, u16)>),
+    Geo(GeoMatcher<'m>),
     /// Bias by local number.
     Nearest(Vec<Bias>),
     Latency(LatencyBand),
     /// Orders nothing: [`weights`] knows.
     Weighted,
     Failover(&'m Preference),
-}
-
-struct FenceRule<'m> {
-    clients: &'m ClientSet,
-    /// By number, those of lists included.
-    cidrs: HashSet<u32>,
-    allowed: u16,
 }
 
 impl<'m> Rules<'m> {
@@ -145,10 +138,11 @@ impl<'m> Rules<'m> {
     fn effect(&self, step: &Resolved<'_>, place: Place, atlas: &Atlas) -> Option<Effect> {
         Some(match step {
             Resolved::Fence(rules) => {
-                let rule = rules.iter().find(|rule| rule.binds(place, atlas))?;
-                Effect::Keep(rule.allowed)
+                let binds =
+                    |(rule, _): &&(FenceMatcher<'_>, u16)| rule.find(place, atlas).is_some();
+                Effect::Keep(rules.iter().find(binds)?.1)
             }
-            Resolved::Geo(rules, cidrs) => self.prefer(preference(rules, cidrs, place, atlas)),
+            Resolved::Geo(rules) => self.prefer(rules.find(place, atlas).1),
             Resolved::Failover(preference) => self.prefer(preference),
             Resolved::Nearest(bias) => {
                 // From where the database says that the client is, else from the middle of its
@@ -190,11 +184,12 @@ impl<'m> Resolved<'m> {
                 rules
                     .iter()
                     .map(|rule| {
-                        FenceRule::new(&rule.clients, mask_of(clusters, &rule.clusters), atlas)
+                        let matcher = FenceMatcher::new(&rule.clients, atlas);
+                        (matcher, mask_of(clusters, &rule.clusters))
                     })
                     .collect(),
             ),
-            Step::Geo(rules) => Self::Geo(rules, by_cidr(rules, atlas)),
+            Step::Geo(rules) => Self::Geo(GeoMatcher::new(rules, atlas)),
             Step::Nearest(bias) => Self::Nearest(
                 clusters
                     .iter()
@@ -206,80 +201,6 @@ impl<'m> Resolved<'m> {
             Step::Failover(preference) => Self::Failover(preference),
         }
     }
-}
-
-impl<'m> FenceRule<'m> {
-    fn new(clients: &'m ClientSet, allowed: u16, atlas: &Atlas) -> Self {
-        let own = clients
-            .cidrs
-            .iter()
-            .filter_map(|net| atlas.cidr_number(net));
-        let lists = clients.lists.iter().flat_map(|name| atlas.list(name));
-        Self {
-            clients,
-            cidrs: own.chain(lists.copied()).collect(),
-            allowed,
-        }
-    }
-
-    fn binds(&self, place: Place, atlas: &Atlas) -> bool {
-        let (set, spot) = (self.clients, atlas.spot(place));
-        let by_country = spot.country.is_some_and(|country| {
-            set.countries.contains(&country)
-                || geo::continent(country).is_some_and(|c| set.continents.contains(&c))
-        });
-        by_country
-            || spot
-                .subdivisions
-                .iter()
-                .any(|s| set.subdivisions.contains(s))
-            || spot.cities.iter().any(|city| set.cities.contains(city))
-            || atlas.asn(place).is_some_and(|asn| set.asns.contains(&asn))
-            || (!self.cidrs.is_empty()
-                && (atlas.enclosing(place)).any(|(number, _)| self.cidrs.contains(&number)))
-    }
-}
-
-/// The preference of each CIDR. Of a prefix that is written and in a list the written one counts, of
-/// one in several lists the list whose name comes first.
-fn by_cidr<'m>(rules: &'m GeoRules, atlas: &Atlas) -> HashMap<u32, &'m Preference> {
-    let mut preferences = HashMap::new();
-    for (net, preference) in &rules.cidrs {
-        if let Some(number) = atlas.cidr_number(net) {
-            preferences.insert(number, preference);
-        }
-    }
-    for (name, preference) in &rules.lists {
-        for number in atlas.list(name) {
-            preferences.entry(*number).or_insert(preference);
-        }
-    }
-    preferences
-}
-
-/// The most specific CIDR wins over every other rule; then come autonomous system, city,
-/// subdivision, country, continent, default.
-fn preference<'r>(
-    rules: &'r GeoRules,
-    cidrs: &HashMap<u32, &'r Preference>,
-    place: Place,
-    atlas: &Atlas,
-) -> &'r Preference {
-    if !cidrs.is_empty()
-        && let Some(preference) = (atlas.enclosing(place)).find_map(|(at, _)| cidrs.get(&at))
-    {
-        return preference;
-    }
-    let spot = atlas.spot(place);
-    let by_continent = |country| rules.continents.get(&geo::continent(country)?);
-    atlas
-        .asn(place)
-        .and_then(|asn| rules.asns.get(&asn))
-        .or_else(|| spot.cities.iter().find_map(|city| rules.cities.get(city)))
-        .or_else(|| (spot.subdivisions.iter()).find_map(|s| rules.subdivisions.get(s)))
-        .or_else(|| rules.countries.get(&spot.country?))
-        .or_else(|| spot.country.and_then(by_continent))
-        .unwrap_or(&rules.default)
 }
 
 /// Which CIDRs of the atlas are named, in steps or by their lists or by the matrix; empty when none

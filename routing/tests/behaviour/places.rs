@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::support::mmdb::Writer;
 use crate::support::{self, app, draft, name, prefer, table};
-use windrose_model::{Bias, ClientSet, FenceRule, GeoRules, PrefixList, Step};
+use windrose_model::{Bias, ClientSet, FenceRule, GeoRules, PrefixList, RecordType, Step};
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, DnsChoice, Lists, Table, explain};
 
@@ -236,6 +236,128 @@ fn a_fence_binds_by_list_system_city_and_subdivision() {
     }
 }
 
+/// What the explanation says of a step for a client.
+fn told(table: &Table, client: &str, step: &str) -> String {
+    let (owner, client) = (support::host("shop.example.com"), client.parse().unwrap());
+    let trace = explain::dns(table, &owner, RecordType::A, client, 1);
+    let lines = trace.steps.iter().filter(|line| line.starts_with(step));
+    lines.cloned().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_rule_of_geo_that_decided_is_named() {
+    let everything = GeoRules {
+        cidrs: rules(&[("192.0.2.4/30", "oregon")]),
+        lists: rules(&[("partners", "virginia"), ("vip", "oregon")]),
+        asns: rules(&[("AS64496", "singapore")]),
+        cities: rules(&[("DE/berlin", "frankfurt")]),
+        subdivisions: rules(&[("US-NH", "virginia")]),
+        countries: rules(&[("GB", "oregon")]),
+        continents: rules(&[("EU", "virginia")]),
+        default: vec![
+            vec![name("oregon"), name("virginia")],
+            vec![name("frankfurt")],
+        ],
+    };
+    let without_default = GeoRules {
+        default: vec![],
+        ..everything.clone()
+    };
+    let table = compiled(vec![Step::Geo(everything)]);
+    for (client, expected) in [
+        ("192.0.2.5", "geo: the rule of prefix 192.0.2.4/30: oregon"),
+        (
+            "192.0.2.1",
+            "geo: the rule of list partners (its prefix 192.0.2.0/28): virginia",
+        ),
+        (
+            "192.0.2.9",
+            "geo: the rule of list vip (its prefix 192.0.2.8/29): oregon",
+        ),
+        // In both lists: the one whose name comes first.
+        (
+            MUNICH,
+            "geo: the rule of list partners (its prefix 192.0.2.64/27): virginia",
+        ),
+        (
+            "192.0.2.20",
+            "geo: the rule of autonomous system AS64496: singapore",
+        ),
+        ("192.0.2.40", "geo: the rule of city DE/berlin: frankfurt"),
+        (BERLIN_NH, "geo: the rule of subdivision US-NH: virginia"),
+        (LONDON, "geo: the rule of country GB: oregon"),
+        ("192.0.2.100", "geo: the rule of continent EU: virginia"),
+        (
+            NOWHERE,
+            "geo: no rule is about this client, so the default: oregon or virginia, then frankfurt",
+        ),
+    ] {
+        assert_eq!(told(&table, client, "geo:"), expected, "{client}");
+    }
+    let table = compiled(vec![Step::Geo(without_default)]);
+    assert_eq!(
+        told(&table, NOWHERE, "geo:"),
+        "geo: no rule is about this client, and there is no default: tiers stay"
+    );
+}
+
+#[test]
+fn the_rule_of_a_fence_that_binds_is_named_with_what_it_is_about() {
+    let rule = |clients, cluster| FenceRule {
+        clients,
+        clusters: vec![name(cluster), name("oregon")],
+    };
+    let by_address = ClientSet {
+        cidrs: vec!["203.0.113.0/24".parse().unwrap()],
+        lists: vec![name("vip")],
+        ..ClientSet::default()
+    };
+    let by_system = ClientSet {
+        asns: vec!["AS64496".parse().unwrap()],
+        cities: vec!["US-NH/Berlin".parse().unwrap()],
+        ..ClientSet::default()
+    };
+    let by_place = ClientSet {
+        subdivisions: vec!["GB-LND".parse().unwrap()],
+        continents: vec!["EU".parse().unwrap()],
+        ..ClientSet::default()
+    };
+    let table = compiled(vec![
+        Step::Fence(vec![
+            rule(by_address, "frankfurt"),
+            rule(by_system, "virginia"),
+            rule(by_place, "singapore"),
+        ]),
+        Step::Failover(prefer(&["oregon"])),
+    ]);
+    for (client, expected) in [
+        (
+            NOWHERE,
+            "rule 1 of 3 is about prefix 203.0.113.0/24: only frankfurt or oregon",
+        ),
+        (
+            "192.0.2.9",
+            "rule 1 of 3 is about list vip (its prefix 192.0.2.8/29): only frankfurt or oregon",
+        ),
+        (
+            BERLIN,
+            "rule 2 of 3 is about autonomous system AS64496: only virginia or oregon",
+        ),
+        (
+            BERLIN_NH,
+            "rule 2 of 3 is about city US-NH/Berlin: only virginia or oregon",
+        ),
+        (
+            "192.0.2.100",
+            "rule 3 of 3 is about continent EU: only singapore or oregon",
+        ),
+        ("198.51.100.1", "no rule is about this client"),
+    ] {
+        assert_eq!(told(&table, client, "fence:"), format!("fence: {expected}"));
+    }
+    assert_eq!(told(&table, NOWHERE, "failover:"), "failover: oregon");
+}
+
 #[test]
 fn distances_are_measured_from_the_city_when_the_database_knows_it() {
     // The middle of the USA is nearer to Oregon, New Hampshire to Virginia.
@@ -298,7 +420,7 @@ fn explain_tells_what_steering_reads_of_a_client() {
     let trace = explain::dns(
         &table,
         &support::host("shop.example.com"),
-        windrose_model::RecordType::A,
+        RecordType::A,
         BERLIN.parse().unwrap(),
         1,
     );
