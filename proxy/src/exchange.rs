@@ -566,22 +566,13 @@ fn refuse_early(
     refusal: Refusal,
     draft: Option<Box<Draft>>,
 ) -> Response<Reply> {
-    let event = match refusal {
-        Refusal::NoApp => HttpEvent::NoApp,
-        Refusal::Misdirected => HttpEvent::Misdirected,
-        Refusal::HttpsOnly(_) => HttpEvent::HttpsOnly,
-        Refusal::CertificateNeeded => HttpEvent::CertificateNeeded,
-        _ => HttpEvent::BadRequest,
-    };
-    client.worker.recorder.event(event);
+    client.worker.recorder.event(refusal.event());
     let mut response = refusal.respond(Flags::default());
     let now = Instant::now();
     log(client, draft, Some(&response), refusal.status().1, now);
     client.watch.rest(now);
-    if let Refusal::HttpsOnly(port) = refusal
-        && let Some(location) = secure::https_location(parts, port)
-    {
-        response.headers_mut().insert(header::LOCATION, location);
+    if let Refusal::HttpsOnly(port) = refusal {
+        secure::redirect(&mut response, parts, port);
     }
     response
 }

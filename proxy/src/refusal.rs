@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use windrose_telemetry::HttpEvent;
 
 use crate::flags::Flags;
 use crate::names::X_WINDROSE_FLAGS;
@@ -100,6 +101,17 @@ impl Refusal {
                 Flags::TIMEOUT.and(Flags::DURATION),
             ),
             Self::UploadStalled => (StatusCode::REQUEST_TIMEOUT, Flags::STREAM_IDLE),
+        }
+    }
+
+    /// What a request is counted as that never found its app.
+    pub(crate) const fn event(self) -> HttpEvent {
+        match self {
+            Self::NoApp => HttpEvent::NoApp,
+            Self::Misdirected => HttpEvent::Misdirected,
+            Self::HttpsOnly(_) => HttpEvent::HttpsOnly,
+            Self::CertificateNeeded => HttpEvent::CertificateNeeded,
+            _ => HttpEvent::BadRequest,
         }
     }
 

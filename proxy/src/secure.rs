@@ -102,8 +102,15 @@ pub(crate) fn identify(client: &Client, headers: &mut HeaderMap, survey: Survey,
     headers.insert(X_FORWARDED_CLIENT_CERT, value);
 }
 
-/// Where a request in the clear should have gone; the host was validated.
-pub(crate) fn https_location(parts: &Parts, port: u16) -> Option<HeaderValue> {
+/// Sends a request in the clear to where it should have gone.
+pub(crate) fn redirect<B>(response: &mut Response<B>, parts: &Parts, port: u16) {
+    if let Some(location) = https_location(parts, port) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+}
+
+/// The same host and target over HTTPS; the host was validated.
+fn https_location(parts: &Parts, port: u16) -> Option<HeaderValue> {
     let host = parts.headers.get(header::HOST)?.to_str().ok()?;
     let name_end = host.rfind(']').map_or(0, |bracket| bracket + 1);
     let port_at = host[name_end..].find(':').map(|colon| name_end + colon);
