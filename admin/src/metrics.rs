@@ -247,8 +247,20 @@ fn connections(page: &mut Page, metrics: &Metrics) {
         ("misdirected", HttpEvent::Misdirected),
         ("https_only", HttpEvent::HttpsOnly),
         ("client_certificate_needed", HttpEvent::CertificateNeeded),
+        ("body_too_large", HttpEvent::BodyTooLarge),
     ] {
         rejected.count(&[("reason", reason)], event(which));
+    }
+    let mut answered = page.counter(
+        "windrose_http_answered_total",
+        "HTTP requests that a route answered itself, by how.",
+    );
+    for (how, which) in [
+        ("preflight", HttpEvent::Preflight),
+        ("redirect", HttpEvent::Redirect),
+        ("direct", HttpEvent::DirectResponse),
+    ] {
+        answered.count(&[("how", how)], event(which));
     }
     let mut aborted = page.counter(
         "windrose_http_aborted_total",

@@ -74,13 +74,14 @@ impl<'t> Checker<'t> {
             (Shape::Either(_, other), Value::List(_) | Value::Mapping(_)) => {
                 self.value(node, other, owner);
             }
-            (Shape::List(items), Value::List(nodes)) => {
+            (Shape::List(items) | Shape::OneOrMany(items), Value::List(nodes)) => {
                 for (i, item) in nodes.iter().enumerate() {
                     self.path.push(Step::Index(i));
                     self.value(item, items, item.span);
                     self.path.pop();
                 }
             }
+            (Shape::OneOrMany(one), _) => self.value(node, one, owner),
             (Shape::Mapping(mapping), Value::Mapping(entries)) => {
                 self.mapping(entries, mapping, owner);
             }

@@ -2,7 +2,7 @@
 //! made from it; `read` asks for the same keys.
 
 use crate::scalar::Scalar as S;
-use crate::shape::Shape::{Either, List, Map, Mapping as Keys, Scalar};
+use crate::shape::Shape::{Either, List, Map, Mapping as Keys, OneOrMany, Scalar};
 use crate::shape::{Field, Mapping, Rule, Shape};
 
 mod access;
@@ -10,6 +10,7 @@ mod app;
 mod defence;
 mod dns;
 mod rate_limit;
+mod route;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -21,6 +21,7 @@ mod latency;
 mod needs;
 mod node;
 mod rate_limit;
+mod route;
 mod steering;
 mod tls;
 mod zone;

@@ -9,9 +9,9 @@ mod read;
 
 use read::bad;
 pub(crate) use read::{
-    asn, bias, boolean, choice, cidr, city, continent, country, domain, duration, fraction, host,
-    ip, mailbox, name, number, percent, record_type, relative, seconds, size, socket, status,
-    subdivision, weight, whole,
+    asn, bias, boolean, choice, cidr, city, continent, country, domain, duration, fraction,
+    header_name, header_value, host, ip, mailbox, method, name, number, origin, percent,
+    record_type, regex, relative, seconds, size, socket, status, subdivision, weight, whole,
 };
 
 /// What a single value is.
@@ -59,6 +59,14 @@ pub(crate) enum Scalar {
     Number(i32, i32),
     Bool,
     Choice(&'static [&'static str]),
+    /// Of an HTTP request.
+    Method,
+    HeaderName,
+    HeaderValue,
+    /// Of a web page, as browsers send it; or with a `*`.
+    Origin,
+    /// That a whole text must match.
+    Regex,
     RecordType,
     /// `200` or `200-299`.
     Status,
@@ -131,6 +139,11 @@ impl Scalar {
             Self::Number(least, most) => drop(number(text, least, most)?),
             Self::Bool => drop(boolean(text)?),
             Self::Choice(choices) => choice(text, choices)?,
+            Self::Method => drop(method(text)?),
+            Self::HeaderName => drop(header_name(text)?),
+            Self::HeaderValue => drop(header_value(text)?),
+            Self::Origin => drop(origin(text)?),
+            Self::Regex => drop(regex(text)?),
             Self::RecordType => drop(record_type(text)?),
             Self::Status => drop(status(text)?),
         }
@@ -141,6 +154,7 @@ impl Scalar {
     pub(crate) fn canonical(self, text: &str) -> String {
         match self {
             Self::Domain => text.trim_end_matches('.').to_ascii_lowercase(),
+            Self::HeaderName => text.to_ascii_lowercase(),
             Self::Country | Self::Continent | Self::Subdivision => text.to_ascii_uppercase(),
             Self::City => City::fold(text),
             Self::Asn => asn(text).map_or_else(|_| text.to_owned(), |asn| asn.to_string()),
@@ -179,6 +193,13 @@ impl Scalar {
             Self::Number(least, most) => return format!("a number from {least} to {most}"),
             Self::Bool => "true or false",
             Self::Choice(choices) => return format!("one of {}", choices.join(", ")),
+            Self::Method => "a method such as GET",
+            Self::HeaderName => "the name of a header field such as x-canary",
+            Self::HeaderValue => "a text without line ends or other control characters",
+            Self::Origin => {
+                "an origin such as https://shop.example.com or https://*.example.com:8443, or *"
+            }
+            Self::Regex => "a regex that the whole text must match",
             Self::RecordType => "a record type such as A, MX or HTTPS, or TYPE and its number",
             Self::Status => "a status code or range from 100 to 599, such as 204 or \"200-299\"",
         }
@@ -189,7 +210,9 @@ impl Scalar {
     pub(crate) fn schema(self) -> Value {
         let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
         match self {
-            Self::Text | Self::Path => json!({"type": ["string", "number", "boolean"]}),
+            Self::Text | Self::Path | Self::Regex | Self::HeaderValue => {
+                json!({"type": ["string", "number", "boolean"]})
+            }
             Self::Name => json!({
                 "type": ["string", "number"],
                 "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
@@ -237,6 +260,12 @@ impl Scalar {
             }
             Self::Bool => json!({"type": "boolean"}),
             Self::Choice(choices) => json!({"enum": choices}),
+            Self::Method => text("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+            Self::HeaderName => json!({
+                "type": ["string", "number", "boolean"],
+                "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+            }),
+            Self::Origin => text("^(\\*|https?://[^/]+)$"),
             Self::RecordType => text("^[A-Za-z][A-Za-z0-9]*$"),
             Self::Status => json!({
                 "type": ["string", "integer"],

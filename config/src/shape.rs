@@ -13,6 +13,8 @@ pub(crate) enum Shape {
     Mapping(&'static Mapping),
     /// Keys that the operator names.
     Map(Scalar, &'static Self),
+    /// One of these, or a list of them.
+    OneOrMany(&'static Self),
     /// A single value, or a collection.
     Either(Scalar, &'static Self),
 }
@@ -128,6 +130,7 @@ impl Shape {
         match self {
             Self::Scalar(scalar) => scalar.description(),
             Self::List(_) => "a list".to_owned(),
+            Self::OneOrMany(one) => format!("{}, or a list of such", one.description()),
             Self::Mapping(mapping) => match mapping.keys().collect::<Vec<_>>() {
                 keys if keys.is_empty() => "an empty mapping, {}".to_owned(),
                 keys if matches!(mapping.rule, Rule::ExactlyOne(one) if one == keys) => {
@@ -147,7 +150,9 @@ impl Shape {
         fn walk(shape: &Shape, key: &str, at: &mut Vec<&'static str>, found: &mut Vec<String>) {
             match shape {
                 Shape::Scalar(_) => {}
-                Shape::List(inner) | Shape::Either(_, inner) => walk(inner, key, at, found),
+                Shape::List(inner) | Shape::OneOrMany(inner) | Shape::Either(_, inner) => {
+                    walk(inner, key, at, found);
+                }
                 Shape::Map(_, inner) => {
                     at.push("*");
                     walk(inner, key, at, found);
@@ -185,6 +190,10 @@ impl Shape {
                     "propertyNames": names,
                     "additionalProperties": values.schema(),
                 }))
+            }
+            Self::OneOrMany(one) => {
+                let list = json!({"type": "array", "items": one.schema()});
+                json!({"anyOf": [one.schema(), list]})
             }
             Self::Either(scalar, other) => json!({"anyOf": [scalar.schema(), other.schema()]}),
             Self::Mapping(mapping) => mapping.schema(),
@@ -228,7 +237,10 @@ impl Mapping {
                     object.insert("oneOf".to_owned(), Value::Array(has(keys)));
                 }
                 Rule::AtMostOne(keys) => {
-                    object.insert("not".to_owned(), json!({"required": keys}));
+                    let pair = |i: usize, j: usize| json!({"required": [keys[i], keys[j]]});
+                    let pairs = (0..keys.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+                    let pairs: Vec<Value> = pairs.map(|(i, j)| pair(i, j)).collect();
+                    object.insert("not".to_owned(), json!({"anyOf": pairs}));
                 }
             }
         }

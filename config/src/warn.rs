@@ -2,6 +2,7 @@
 
 use windrose_model::{App, Invalid, Model, Name, Segment};
 
+mod routes;
 mod zones;
 
 pub(crate) use zones::{POINTERS, Pointer, is_suspicious, leads, pointers};
@@ -23,6 +24,7 @@ pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
         if listens_for_dns && !model.zones().is_empty() {
             hosts(model, name, app, &mut found);
         }
+        routes::warnings(name, app, &mut found);
         let health = &app.health;
         if health.timeout > health.interval {
             found.push(Invalid {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Secure, Step, Ttl, Weight};
+use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Route, Secure, Step, Ttl, Weight};
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,8 +34,10 @@ pub struct App {
     pub failback: Failback,
     /// Versions by weight, where no route says otherwise.
     pub split: Split,
-    /// By path prefix; the longest wins.
+    /// What is done with which requests; those that none matches have the app's own split.
     pub routes: Vec<Route>,
+    /// Where there are routes.
+    pub encoded_slashes: EncodedSlashes,
     /// Proxy timeouts.
     pub timeouts: Timeouts,
     /// Proxy retries.
@@ -60,13 +62,15 @@ pub struct Version {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Split(pub BTreeMap<Name, Weight>);
 
-/// A path prefix, by whole segments (Gateway API `PathPrefix`), and its split.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Route {
-    /// Begins with `/`.
-    pub path_prefix: String,
-    /// Versions by weight.
-    pub split: Split,
+/// What becomes of an encoded slash (`%2F`, `%5C`) or a backslash in the path of a request, where an
+/// app has routes: some backends take it for a slash, so a route could be evaded by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum EncodedSlashes {
+    /// 400.
+    #[default]
+    Refuse,
+    /// It is matched and forwarded as it is, part of a segment.
+    Keep,
 }
 
 /// What DNS answers when no cluster is usable.
@@ -188,6 +192,7 @@ impl App {
             failback: Failback::default(),
             split,
             routes: Vec::new(),
+            encoded_slashes: EncodedSlashes::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             rate_limits: BTreeMap::new(),

@@ -49,3 +49,23 @@ pub const RECORDS: usize = 4_000_000;
 pub const ROUTES_PER_APP: usize = 1_024;
 /// Rate limits of one app.
 pub const RATE_LIMITS_PER_APP: usize = 16;
+/// Matches of one route, as in the Gateway API.
+pub const MATCHES_PER_ROUTE: usize = 64;
+/// Headers, query parameters or cookies that one match names.
+pub const CONDITIONS_PER_MATCH: usize = 16;
+/// Header fields that one list of edits names.
+pub const HEADER_EDITS: usize = 16;
+/// Octets of a path in a route, of a name or value in its matches and edits.
+pub const ROUTE_TEXT: usize = 4_096;
+/// Octets of a response that a route gives itself.
+pub const RESPONSE_OCTETS: usize = 65_536;
+/// Characters of a regex.
+pub const PATTERN_CHARACTERS: usize = 1_024;
+/// Octets of a regex, compiled: what the automaton may take, and a quarter of what its cache may.
+pub const PATTERN_OCTETS: usize = 65_536;
+/// Regexes of one app: each may be tried in turn for one request.
+pub const PATTERNS_PER_APP: usize = 64;
+/// Regexes of all apps.
+pub const PATTERNS: usize = 4_096;
+/// Different sets of clients that the routes of all apps tell apart: each holds a bit per place.
+pub const CLIENT_SETS: usize = 1_024;

@@ -20,12 +20,15 @@ mod locality;
 mod meant;
 mod model;
 mod name;
+mod normal_path;
+mod pattern;
 mod place;
 mod prefix_list;
 mod rate_limit;
 mod rdata;
 mod record_type;
 mod records;
+mod route;
 mod secure;
 mod stamp;
 mod status;
@@ -38,7 +41,8 @@ mod zone;
 
 pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
 pub use app::{
-    App, Failback, HostPattern, Retry, Route, Split, Timeouts, TtlBand, Version, WhenAllDown,
+    App, EncodedSlashes, Failback, HostPattern, Retry, Split, Timeouts, TtlBand, Version,
+    WhenAllDown,
 };
 pub use cluster::{Cluster, Region};
 pub use dns_name::{DnsName, DnsNameError, unescape};
@@ -53,12 +57,18 @@ pub use model::{
     AppId, Checked, ClusterId, Draft, Model, PlacedEndpoint, RecordEdit, RegionId, Safety,
 };
 pub use name::{Name, NameError};
+pub use normal_path::{PathFault, normal_path};
+pub use pattern::{Pattern, PatternError};
 pub use place::{Continent, Coordinates, Country, PlaceError};
 pub use prefix_list::{PrefixList, inner_ipv4};
 pub use rate_limit::{RateKey, RateLimit};
 pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param, target};
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
+pub use route::{
+    Action, AllowedOrigin, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, PathMatch,
+    PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, Wildcard,
+};
 pub use secure::{ClientAuth, Hsts, Secure};
 pub use stamp::{Revision, Stamp};
 pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict};

@@ -174,7 +174,7 @@ fn a_sum_that_exceeds_its_budget_names_who_adds_most() {
     });
     check(
         &said,
-        "budget-exceeded apps: 60001 CIDRs in all steerings, at most 60000 are allowed; \
+        "budget-exceeded apps: 60001 CIDRs in all steerings and routes, at most 60000 are allowed; \
          `shop` has the most, 59999",
     );
 }
@@ -209,7 +209,7 @@ fn the_steering_of_a_record_counts_among_all() {
     assert_eq!(with(20_000), [""; 0], "equal ones count once");
     check(
         &with(20_001),
-        "budget-exceeded apps: 60001 CIDRs in all steerings, at most 60000 are allowed; \
+        "budget-exceeded apps: 60001 CIDRs in all steerings and routes, at most 60000 are allowed; \
          `a.example.com` has the most, 40000",
     );
 }

@@ -251,6 +251,8 @@ async fn send(
     };
     Err(if outbound.client_failed() {
         Failure::ClientGone
+    } else if outbound.upload.as_ref().is_some_and(Upload::is_too_large) {
+        Failure::TooLarge
     } else if link.meter.sent() == sent {
         Failure::NotSent
     } else if error.is_parse() {
@@ -303,13 +305,18 @@ fn origin_form(uri: Uri) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-/// A request body as the attempts share it.
-pub(crate) fn upload(client: &Client, body: Incoming, timeouts: &Timeouts) -> Option<Upload> {
+/// A request body as the attempts share it; `most` octets of it.
+pub(crate) fn upload(
+    client: &Client,
+    body: Incoming,
+    timeouts: &Timeouts,
+    most: u64,
+) -> Option<Upload> {
     use http_body::Body;
     if body.is_end_stream() {
         return None;
     }
     let keep = client.worker.settings.replay_bytes;
     let watch = Rc::clone(&client.watch);
-    Some(Upload::new(body, watch, timeouts.first_byte, keep))
+    Some(Upload::new(body, watch, timeouts.first_byte, keep, most))
 }

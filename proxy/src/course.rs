@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Duration,
     /// The client's body stopped moving.
     UploadStalled,
+    /// The client's body is larger than its route allows.
+    TooLarge,
     /// The client left.
     ClientGone,
 }
@@ -242,6 +244,7 @@ impl Failure {
             | Self::Stale
             | Self::Duration
             | Self::UploadStalled
+            | Self::TooLarge
             | Self::ClientGone => None,
         }
     }
@@ -255,6 +258,7 @@ impl Failure {
             Self::FirstByte | Self::GivenUp => Refusal::FirstByte,
             Self::Duration => Refusal::Duration,
             Self::UploadStalled => Refusal::UploadStalled,
+            Self::TooLarge => Refusal::BodyTooLarge,
         }
     }
 
@@ -263,7 +267,9 @@ impl Failure {
         let refusal = self.refusal();
         match self {
             Self::ClientGone => Next::Abandon,
-            Self::Duration | Self::UploadStalled => Next::Refuse(refusal, Flags::default()),
+            Self::Duration | Self::UploadStalled | Self::TooLarge => {
+                Next::Refuse(refusal, Flags::default())
+            }
             Self::GivenUp => Next::TryOn(refusal),
             Self::NotSent if chance.replayable => Next::TryOn(refusal),
             Self::NotSent => Next::Refuse(refusal, Flags::default()),
@@ -396,11 +402,12 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_left_or_ran_out_of_time_is_not_retried_for() {
+    fn a_client_that_left_or_ran_out_of_time_or_sent_too_much_is_not_retried_for() {
         check(Failure::ClientGone, GET, true, Next::Abandon);
         for (failure, refusal) in [
             (Failure::Duration, Refusal::Duration),
             (Failure::UploadStalled, Refusal::UploadStalled),
+            (Failure::TooLarge, Refusal::BodyTooLarge),
         ] {
             check(failure, GET, true, Next::Refuse(refusal, Flags::default()));
         }

@@ -1,6 +1,6 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,16 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
-use windrose_model::{AppId, EndpointId, PassiveKind, Timeouts};
-use windrose_routing::{AppEntry, prefix_key};
+use windrose_model::{EndpointId, PassiveKind, Timeouts};
+use windrose_routing::{AppEntry, RouteId, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
 use crate::access::{Draft, Outcome};
 use crate::attempt::{Answer, Outbound, attempt, patience, upload};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
+use crate::errand::{Errand, app_slot};
+use crate::filter::{self, Kind};
 use crate::flags::Flags;
 use crate::hop;
 use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
@@ -29,31 +31,12 @@ use crate::upgrade;
 use crate::upstream::InFlight;
 use crate::validate::validate;
 use crate::wanted::standing;
-use crate::worker::{TableHandle, Worker, second};
+use crate::worker::{Worker, second};
 
 /// The client left before its response began.
 #[derive(Debug, thiserror::Error)]
 #[error("the client left")]
 pub(crate) struct Gone;
-
-/// Where a request goes, under one Table.
-struct Errand {
-    table: TableHandle,
-    app: AppId,
-    course: Course,
-    /// Whose request it is.
-    address: IpAddr,
-    began: Instant,
-    tick: u64,
-    /// Protocols that the backend may switch to; `None` for most.
-    offer: Option<HeaderValue>,
-    /// The cluster it was sent to, or was to be sent to, last.
-    cluster: Option<u8>,
-    /// What its client is told of rate limits; `None` where there are none.
-    quota: Option<Quota>,
-    /// For the access log.
-    draft: Option<Box<Draft>>,
-}
 
 /// Serves one request.
 pub(crate) async fn exchange(
@@ -77,21 +60,33 @@ pub(crate) async fn exchange(
             }
         }
     }
-    let timeouts = errand.app().plan.app.timeouts;
+    if let Some((response, kind)) = errand.answer() {
+        errand.draft = draft;
+        return Ok(answer_here(&client, errand, response, kind));
+    }
+    let filters = errand.filters();
+    let timeouts = filter::timeouts(errand.app(), filters);
+    let most = filters
+        .and_then(|filters| filters.max_body)
+        .unwrap_or(u64::MAX);
     let first_look = patience(&timeouts, Duration::ZERO);
     client.watch.begin(began, first_look, timeouts.request);
     let asked = errand.app().plan.app.tls.client_auth.is_some();
     let id = prepare(&client, &mut parts, survey, asked);
+    if let Some(routed) = &errand.routed {
+        routed.edit_request(filters, &mut parts);
+    }
     if let Some(draft) = &mut draft {
         draft.identify(id.as_bytes(), &parts.headers);
     }
     errand.draft = draft;
-    let upload = upload(&client, body, &timeouts);
+    let upload = upload(&client, body, &timeouts, most);
     let outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
     forward(&client, errand, timeouts, outbound, id).await
 }
 
-/// Validates, finds the app, splits between versions; the course will choose cluster and endpoint.
+/// Validates, finds app and route, splits between versions; the course will choose cluster and
+/// endpoint.
 fn route(
     client: &Client,
     parts: &Parts,
@@ -129,8 +124,20 @@ fn route(
         draft.client = address;
         draft.stamp = Some(table.stamp());
     }
-    let version = entry.version(entry.route(asked.path), worker.dice.draw());
-    let view = entry.view(&table, table.leaf(address));
+    let leaf = table.leaf(address);
+    let routed = if entry.has_routes() {
+        let mut routed = filter::route(&table, entry, &asked, parts, leaf)?;
+        if let Some(filters) = entry.filters(routed.matched.route) {
+            let origin = client.peer.origin(&parts.headers, survey);
+            routed.answer = routed.answered(filters, parts, &asked.host, origin);
+        }
+        Some(Box::new(routed))
+    } else {
+        None
+    };
+    let route = routed.as_ref().map_or(RouteId(0), |r| r.matched.route);
+    let version = entry.version(route, worker.dice.draw());
+    let view = entry.view(&table, leaf);
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, address)
     } else {
@@ -142,6 +149,7 @@ fn route(
     Ok(Errand {
         table,
         app,
+        routed,
         course,
         address,
         began,
@@ -179,7 +187,7 @@ fn too_many(client: &Client, mut errand: Errand, excess: Excess) -> Response<Rep
     let mut response = Refusal::RateLimited.respond(Flags::default());
     excess.write(response.headers_mut());
     let now = Instant::now();
-    lead(&mut errand);
+    errand.lead();
     let (_, flags) = Refusal::RateLimited.status();
     log(client, errand.draft, Some(&response), flags, now);
     client.watch.rest(now);
@@ -273,25 +281,27 @@ async fn forward(
         let failure = match tried {
             Ok(answer) => {
                 note_answer(client, &errand, &stop, answer.response.status().as_u16());
-                lead(&mut errand);
-                let flags = errand.course.flags();
-                let idle = errand.app().plan.app.timeouts.tunnel;
-                let hsts = errand.app().plan.app.tls.hsts;
-                let (began, draft, quota) = (errand.began, errand.draft, errand.quota);
-                // From here on nothing holds the Table.
-                drop((errand.table, table));
+                errand.lead();
                 let carried = Carried {
-                    began,
+                    began: errand.began,
                     in_flight,
-                    quota,
-                    draft,
-                    flags,
+                    quota: errand.quota.take(),
+                    draft: errand.draft.take(),
+                    flags: errand.course.flags(),
                 };
-                if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    return Ok(switch(client, answer, carried, outbound, idle, id));
-                }
-                let mut response = conclude(client, answer, carried, outbound, id);
-                secure::declare(client, &mut response, hsts);
+                let mut response = match answer.response.status() {
+                    StatusCode::SWITCHING_PROTOCOLS => {
+                        switch(client, answer, carried, outbound, timeouts.tunnel, id)
+                    }
+                    _ => {
+                        let mut response = conclude(client, answer, carried, outbound, id);
+                        let hsts = errand.app().plan.app.tls.hsts;
+                        secure::declare(client, &mut response, hsts);
+                        response
+                    }
+                };
+                errand.edit_response(&mut response);
+                // From here on nothing holds the Table.
                 return Ok(response);
             }
             Err(failure) => failure,
@@ -313,7 +323,7 @@ async fn forward(
             }
             Next::Abandon => {
                 worker.recorder.event(HttpEvent::ClientGone);
-                lead(&mut errand);
+                errand.lead();
                 log(
                     client,
                     errand.draft,
@@ -502,6 +512,7 @@ fn refuse(
     let mut response = refusal.respond(flags);
     response.headers_mut().insert(X_REQUEST_ID, id.clone());
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
+    errand.edit_response(&mut response);
     let now = Instant::now();
     match group {
         Some(group) => {
@@ -510,7 +521,7 @@ fn refuse(
         }
         None => recorder.event(HttpEvent::NoEndpoint),
     }
-    lead(&mut errand);
+    errand.lead();
     let (_, flag) = refusal.status();
     log(client, errand.draft, Some(&response), flags.and(flag), now);
     client.watch.rest(now);
@@ -519,24 +530,6 @@ fn refuse(
 
 /// As the access log calls a client that left before its response began.
 const GONE: u16 = 499;
-
-/// Notes for the access log where a request was led.
-fn lead(errand: &mut Errand) {
-    let Some(mut draft) = errand.draft.take() else {
-        return;
-    };
-    let plan = &errand.app().plan;
-    let version = plan.versions.get(usize::from(errand.course.version()));
-    let cluster = errand
-        .cluster
-        .and_then(|cluster| plan.clusters.get(usize::from(cluster)));
-    draft.lead(
-        plan.name.as_str(),
-        version.map_or("", |version| version.name.as_str()),
-        cluster.map_or("", |cluster| cluster.name.as_str()),
-    );
-    errand.draft = Some(draft);
-}
 
 /// Hands a request without a backend's response to the access log.
 fn log(
@@ -577,16 +570,27 @@ fn refuse_early(
     response
 }
 
-/// A number that is the app's alone for as long as it exists: the slot of its first cluster.
-fn app_slot(app: &AppEntry) -> u32 {
-    app.plan
-        .clusters
-        .first()
-        .map_or(u32::MAX, |cluster| cluster.slot)
-}
-
-impl Errand {
-    fn app(&self) -> &AppEntry {
-        self.table.app(self.app)
+/// Gives the response of a route that needs no backend.
+fn answer_here(
+    client: &Client,
+    mut errand: Errand,
+    mut response: Response<Reply>,
+    kind: Kind,
+) -> Response<Reply> {
+    let event = match kind {
+        Kind::Preflight => HttpEvent::Preflight,
+        Kind::Redirect => HttpEvent::Redirect,
+        Kind::Respond => HttpEvent::DirectResponse,
+        Kind::TooLarge => HttpEvent::BodyTooLarge,
+    };
+    client.worker.recorder.event(event);
+    if let Some(quota) = errand.quota.take() {
+        quota.write(response.headers_mut());
     }
+    errand.edit_response(&mut response);
+    let now = Instant::now();
+    errand.lead();
+    log(client, errand.draft, Some(&response), Flags::default(), now);
+    client.watch.rest(now);
+    response
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::filter::Origin;
 use crate::names;
 use crate::settings::Settings;
 use crate::survey::{Field, Survey};
@@ -66,6 +67,26 @@ impl Peer {
             }
         }
         client
+    }
+
+    /// How the client reached us, or the trusted peer in front.
+    pub(crate) fn origin<'a>(&'a self, headers: &'a HeaderMap, survey: Survey) -> Origin<'a> {
+        let said = |field, name| {
+            let said = (self.trusted && survey.has(field)).then(|| headers.get(name));
+            said.flatten()?.to_str().ok()
+        };
+        let scheme = said(Field::ForwardedProto, names::X_FORWARDED_PROTO);
+        let port = said(Field::ForwardedPort, names::X_FORWARDED_PORT)
+            .filter(|port| port.parse::<u16>().is_ok());
+        Origin {
+            scheme: scheme
+                .filter(|s| matches!(*s, "http" | "https"))
+                .or_else(|| self.scheme.to_str().ok())
+                .unwrap_or("http"),
+            port: port
+                .or_else(|| self.port_text.to_str().ok())
+                .unwrap_or("80"),
+        }
     }
 
     /// Writes the fields that tell a backend who asked. `id` is used unless a trusted peer gave one;

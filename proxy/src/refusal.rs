@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use windrose_model::PathFault;
 use windrose_telemetry::HttpEvent;
 
 use crate::flags::Flags;
@@ -32,6 +33,10 @@ pub(crate) enum Refusal {
     TargetInvalid,
     #[error("the request target is too long")]
     TargetTooLong,
+    #[error("{0}")]
+    Path(PathFault),
+    #[error("the request body is larger than allowed here")]
+    BodyTooLarge,
     #[error("the method CONNECT is not served here")]
     Connect,
     #[error("the Upgrade header is not a list of protocols")]
@@ -82,8 +87,10 @@ impl Refusal {
             | Self::TargetInvalid
             | Self::UpgradeInvalid
             | Self::UpgradeWithBody
-            | Self::WebSocketInvalid => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
+            | Self::WebSocketInvalid
+            | Self::Path(_) => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::NONE),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
             Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Flags::BAD_REQUEST),
@@ -129,6 +136,7 @@ impl Refusal {
                 | Self::UpgradeWithBody
                 | Self::WebSocketInvalid
                 | Self::UploadStalled
+                | Self::BodyTooLarge
         )
     }
 

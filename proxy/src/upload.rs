@@ -19,6 +19,8 @@ use crate::watch::Watch;
 pub(crate) enum UploadError {
     #[error("the client's body broke off")]
     Client(#[source] hyper::Error),
+    #[error("the client's body is larger than allowed")]
+    TooLarge,
     #[error("this attempt was given up")]
     Superseded,
 }
@@ -49,6 +51,9 @@ struct Inner {
     /// Octets that came from the client.
     received: u64,
     keep_at_most: usize,
+    /// Octets that may still come.
+    allowed: u64,
+    too_large: bool,
     trailers: Option<HeaderMap>,
     begun: bool,
     ended: bool,
@@ -56,7 +61,14 @@ struct Inner {
 }
 
 impl Upload {
-    pub(crate) fn new(incoming: Incoming, watch: Rc<Watch>, answer: Duration, keep: usize) -> Self {
+    /// `most`: octets of the whole body.
+    pub(crate) fn new(
+        incoming: Incoming,
+        watch: Rc<Watch>,
+        answer: Duration,
+        keep: usize,
+        most: u64,
+    ) -> Self {
         Self(Rc::new(RefCell::new(Inner {
             length: incoming.size_hint(),
             incoming: Some(incoming),
@@ -70,6 +82,8 @@ impl Upload {
             kept_octets: 0,
             received: 0,
             keep_at_most: keep,
+            allowed: most,
+            too_large: false,
             trailers: None,
             begun: false,
             ended: false,
@@ -91,7 +105,7 @@ impl Upload {
     /// Whether another attempt could begin again.
     pub(crate) fn is_replayable(&self) -> bool {
         let inner = self.0.borrow();
-        !inner.client_failed && (!inner.begun || inner.kept.is_some())
+        !inner.client_failed && !inner.too_large && (!inner.begun || inner.kept.is_some())
     }
 
     /// No attempt will follow: what was kept is freed, once the newest attempt has all of it.
@@ -130,6 +144,11 @@ impl Upload {
     /// Whether it is the client that keeps an attempt waiting, not the backend.
     pub(crate) fn waits_for_client(&self) -> bool {
         self.0.borrow().waiting.is_some()
+    }
+
+    /// Whether the client sent more than it may.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.0.borrow().too_large
     }
 
     /// Whether the client broke off.
@@ -224,6 +243,11 @@ impl Inner {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.received += data.len() as u64;
+                    let Some(left) = self.allowed.checked_sub(data.len() as u64) else {
+                        self.too_large = true;
+                        return Poll::Ready(Some(Err(UploadError::TooLarge)));
+                    };
+                    self.allowed = left;
                     self.keep(data);
                 }
                 if let Some(trailers) = frame.trailers_ref() {

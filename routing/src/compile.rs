@@ -1,18 +1,21 @@
 //! `compile: (Model, Status, Data) → Table`. Pure and total; a previous Table is a cache, never an
 //! input: with or without it, the digest is the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use windrose_model::{ClusterId, LatencyMatrix, MeasuredRtts, Model, Status, Step};
+use windrose_model::{
+    ClientSet, ClusterId, LatencyMatrix, MeasuredRtts, Model, Route, Status, Step,
+};
 
 use crate::Data;
 use crate::aliases::AliasIndex;
 use crate::atlas::{Atlas, AtlasKey};
 use crate::digest::Digester;
+use crate::hosts::HostIndex;
 use crate::latency::Latency;
 use crate::names::NameIndex;
-use crate::paths::HostIndex;
+use crate::routes::ClientSets;
 use crate::slabs::Slabs;
 use crate::slots::Slots;
 use crate::steered::SteeredSets;
@@ -64,7 +67,8 @@ pub fn compile(
         _ => Arc::new(HostIndex::build(model)),
     };
     let kept = kept.map(|kept| (kept, same_apps));
-    let slabs = Slabs::new(model, status, slots, &steerings, kept).build();
+    let sets = ClientSets::new(&atlas);
+    let slabs = Slabs::new(model, status, slots, &steerings, sets, kept).build();
     let world = match previous {
         Some(p) if same_world => Arc::clone(&p.world),
         _ => Arc::new(World {
@@ -118,6 +122,8 @@ type Wish<'m> = (&'m [Step], &'m [ClusterId]);
 /// The different steerings of a Model, and which of them each app and steered record has.
 struct Wanted<'m> {
     wishes: Vec<Wish<'m>>,
+    /// Whom routes tell apart.
+    clients: HashSet<&'m ClientSet>,
     of_app: Vec<usize>,
     of_record: Vec<usize>,
 }
@@ -148,8 +154,10 @@ impl<'m> Wanted<'m> {
                 wishes.len() - 1
             }))
         });
+        let routes = model.apps().iter().flat_map(|(_, app)| &app.routes);
         Self {
             of_record: records.collect(),
+            clients: routes.flat_map(Route::client_sets).collect(),
             of_app,
             wishes,
         }
@@ -159,6 +167,9 @@ impl<'m> Wanted<'m> {
         let mut reads = Reads::default();
         for (steps, _) in &self.wishes {
             reads.add(steps);
+        }
+        for set in &self.clients {
+            reads.clients(set);
         }
         reads
     }

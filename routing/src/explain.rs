@@ -16,9 +16,10 @@ mod existence;
 mod http;
 mod ranking;
 mod records;
+mod route;
 
+pub use self::http::{HttpRequest, HttpTrace, http};
 pub use dns::{DnsTrace, dns};
-pub use http::{HttpTrace, http};
 
 fn place(
     table: &Table,

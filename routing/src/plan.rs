@@ -7,7 +7,7 @@ use windrose_model::{App, AppId, ClusterId, Model, Name};
 
 use crate::answers::AnswerSet;
 use crate::digest::{self, Digester};
-use crate::paths::Routes;
+use crate::routes::{ClientSets, Routes};
 use crate::slots::AppSlots;
 
 /// An app, compiled.
@@ -82,7 +82,12 @@ pub struct Endpoint {
 }
 
 impl AppPlan {
-    pub(crate) fn build(model: &Model, id: AppId, slots: &Arc<AppSlots>) -> Self {
+    pub(crate) fn build(
+        model: &Model,
+        id: AppId,
+        slots: Arc<AppSlots>,
+        sets: &mut ClientSets<'_>,
+    ) -> Self {
         let (name, app) = model.app(id);
         let slot = |list: &[u32], at: usize| list.get(at).copied().unwrap_or(0);
         let ids = model.clusters_of(id);
@@ -145,6 +150,10 @@ impl AppPlan {
         for (i, endpoints) in placed.into_iter().enumerate() {
             versions[i / ids.len()].groups[i % ids.len()].endpoints = endpoints.into();
         }
+        let routes = Routes::build(app, sets);
+        if routes.reads_place() {
+            digest.add(&sets.digest());
+        }
         let hashes = clusters
             .iter()
             .map(|c| digest::text(c.name.as_str()))
@@ -155,10 +164,10 @@ impl AppPlan {
             clusters,
             versions: versions.into(),
             salt: digest::mix(digest::text(name.as_str())),
-            routes: Routes::build(app),
+            routes,
             hashes,
             allowed,
-            slots: Arc::clone(slots),
+            slots,
             edges,
             placement: placement.into(),
             digest: digest.finish(),
@@ -182,6 +191,7 @@ fn add(digest: &mut Digester, app: &App) {
         failback,
         split,
         routes,
+        encoded_slashes,
         timeouts,
         retry,
         rate_limits,
@@ -189,5 +199,6 @@ fn add(digest: &mut Digester, app: &App) {
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
-    digest.add(&(split, routes, timeouts, retry, rate_limits, tls));
+    digest.add(&(split, routes, encoded_slashes, timeouts));
+    digest.add(&(retry, rate_limits, tls));
 }

@@ -7,6 +7,7 @@ use windrose_model::{AppId, AppStatus, Model, Status};
 use crate::compile::Steerings;
 use crate::digest::{self, Scratch};
 use crate::plan::AppPlan;
+use crate::routes::ClientSets;
 use crate::slots::{AppSlots, Slots};
 use crate::state::AppState;
 use crate::table::{AppEntry, SLAB, Slab, Table};
@@ -22,6 +23,7 @@ pub(crate) struct Slabs<'a> {
     /// Nothing but the Status can differ from it.
     calm: bool,
     no_slots: Arc<AppSlots>,
+    sets: ClientSets<'a>,
     scratch: Scratch,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Slabs<'a> {
         status: &'a Status,
         slots: &'a Slots,
         steerings: &'a Steerings,
+        sets: ClientSets<'a>,
         kept: Option<(&'a Table, bool)>,
     ) -> Self {
         let no_slots = Arc::new(AppSlots::default());
@@ -47,6 +50,7 @@ impl<'a> Slabs<'a> {
             steerings,
             kept,
             no_slots,
+            sets,
             scratch: Scratch::default(),
         }
     }
@@ -123,7 +127,10 @@ impl<'a> Slabs<'a> {
     fn entry(&mut self, id: AppId, old: Option<&AppEntry>) -> AppEntry {
         let plan = match old {
             Some(old) if self.calm || self.same_plan(old, id) => Arc::clone(&old.plan),
-            _ => Arc::new(AppPlan::build(self.model, id, self.slots_of(id))),
+            _ => {
+                let slots = Arc::clone(self.slots_of(id));
+                Arc::new(AppPlan::build(self.model, id, slots, &mut self.sets))
+            }
         };
         let steering = (self.steerings.of_app(id.0 as usize))
             .or_else(|| old.map(|old| &old.steering))

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use windrose_model::{App, AppId, AppStatus, Cluster, MeasuredRtts, Model, Name, Region, Stamp};
+use windrose_model::{
+    App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, Stamp,
+};
 
 use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen, Standing};
+use crate::hosts::HostIndex;
 use crate::latency::Latency;
 use crate::names::{Lookup, NameIndex, Node, ZoneEntry};
-use crate::paths::{HostIndex, RouteId};
 use crate::plan::{AppPlan, PlanCluster};
+use crate::routes::{self, RequestHead, RouteId, RouteMatch};
 use crate::slots::AppSlots;
 use crate::state::AppState;
 use crate::steered::{SteeredSet, SteeredSets};
@@ -353,10 +356,22 @@ impl AppEntry {
         }
     }
 
-    /// The route of a path.
+    /// Whether requests are told apart by routes at all.
     #[inline]
-    pub fn route(&self, path: &str) -> RouteId {
-        self.plan.routes.route(path)
+    pub fn has_routes(&self) -> bool {
+        !self.plan.app.routes.is_empty()
+    }
+
+    /// The route of a request to this app. `table`: where it stands.
+    #[inline]
+    pub fn route(&self, table: &Table, head: &RequestHead<'_>) -> RouteMatch {
+        self.plan.routes.find(&self.plan.app, table, head)
+    }
+
+    /// What a route does beside choosing a version.
+    #[inline]
+    pub fn filters(&self, route: RouteId) -> Option<&Filters> {
+        routes::filters(&self.plan.app, route)
     }
 
     /// The version of a request, by the split of its route.

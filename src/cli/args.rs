@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::values::{self, At, Client, Load};
+use super::values::{self, At, Client, Header, Load};
 
 /// A global traffic manager: authoritative DNS, HTTP at the edge, health and failover with one
 /// decision maker.
@@ -147,6 +147,15 @@ pub(crate) struct ExplainDns {
 pub(crate) struct ExplainHttp {
     /// The request's URL
     pub(crate) url: String,
+    /// The request's method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header field of the request, cookies included; may repeat
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = values::header)]
+    pub(crate) header: Vec<Header>,
+    /// A query parameter besides those of the URL; may repeat
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) query: Vec<String>,
     #[command(flatten)]
     pub(crate) world: World,
 }

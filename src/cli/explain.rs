@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use http::{HeaderMap, Method};
 use serde_json::json;
 use windrose_config::NodeConfig;
 use windrose_model::{DnsName, RecordType, meant};
@@ -10,7 +11,7 @@ use windrose_routing::{Table, explain};
 
 use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
 use super::failure::{Exit, Failure};
-use super::values::Client;
+use super::values::{Client, Header};
 use super::{check, limited, print};
 use crate::node::data::Loader;
 use crate::what_if;
@@ -64,16 +65,36 @@ fn dns(args: &ExplainDns, output: Output) -> Result<(), Failure> {
 }
 
 fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
-    let (host, path) = host_and_path(&args.url).ok_or_else(|| {
+    let url = Url::parse(&args.url).ok_or_else(|| {
         Failure::new(Exit::Usage, "bad-url", format!("{} is no URL", args.url))
             .help("write it like http://shop.example.com/cart")
     })?;
+    let method = Method::from_bytes(args.method.as_bytes()).map_err(|_| {
+        let message = format!("{} is no method", args.method);
+        Failure::new(Exit::Usage, "bad-method", message).help("write it like GET")
+    })?;
+    let mut headers = HeaderMap::new();
+    for Header { name, value } in &args.header {
+        headers.append(name, value.clone());
+    }
+    let query: Vec<&str> = (url.query.iter())
+        .chain(&args.query)
+        .map(String::as_str)
+        .collect();
+    let query = query.join("&");
     let (table, node) = imagine(&args.world, output)?;
+    let request = explain::HttpRequest {
+        host: &url.host,
+        path: &url.path,
+        query: (!query.is_empty()).then_some(&*query),
+        method: &method,
+        headers: &headers,
+    };
+    let client = args.world.client.ip;
     let trace = explain::http(
         &table,
-        &host,
-        &path,
-        args.world.client.ip,
+        &request,
+        client,
         args.world.draw,
         node.home.as_ref(),
     );
@@ -88,6 +109,7 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
             "down": args.world.down,
             "steps": trace.steps,
             "app": trace.app,
+            "route": trace.route,
             "version": trace.version,
             "cluster": trace.cluster,
             "endpoints": trace.endpoints,
@@ -151,21 +173,35 @@ pub(super) fn masked(client: Client) -> IpAddr {
     }
 }
 
-/// Host without port, in lower case, and the path without its query.
-fn host_and_path(url: &str) -> Option<(String, String)> {
-    let rest = match url.split_once("://") {
-        Some(("http" | "https", rest)) => rest,
-        Some(_) => return None,
-        None => url,
-    };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    };
-    let host = authority.split(':').next().unwrap_or_default();
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    (!host.is_empty()).then(|| (host, path.to_owned()))
+/// What a URL says.
+struct Url {
+    /// Without port, in lower case.
+    host: String,
+    path: String,
+    query: Option<String>,
+}
+
+impl Url {
+    fn parse(url: &str) -> Option<Self> {
+        let rest = match url.split_once("://") {
+            Some(("http" | "https", rest)) => rest,
+            Some(_) => return None,
+            None => url,
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query.to_owned())),
+            None => (rest, None),
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let host = authority.split(':').next().unwrap_or_default();
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let path = path.to_owned();
+        (!host.is_empty()).then_some(Self { host, path, query })
+    }
 }
 
 #[cfg(test)]
@@ -173,25 +209,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_a_host_and_a_path() {
-        for (url, host, path) in [
+    fn a_url_is_a_host_a_path_and_a_query() {
+        for (url, host, path, query) in [
             (
                 "http://Shop.example.com:8080/a/b?c=d",
                 "shop.example.com",
                 "/a/b",
+                Some("c=d"),
             ),
-            ("https://shop.example.com", "shop.example.com", "/"),
-            ("shop.example.com/a", "shop.example.com", "/a"),
-            ("http://shop.example.com?a=/b", "shop.example.com", "/"),
+            ("https://shop.example.com", "shop.example.com", "/", None),
+            ("shop.example.com/a#x", "shop.example.com", "/a", None),
+            ("http://a.example?b=/c", "a.example", "/", Some("b=/c")),
         ] {
-            assert_eq!(
-                host_and_path(url),
-                Some((host.to_owned(), path.to_owned())),
-                "{url}"
-            );
+            let read = Url::parse(url).unwrap();
+            let got = (&*read.host, &*read.path, read.query.as_deref());
+            assert_eq!(got, (host, path, query), "{url}");
         }
-        assert_eq!(host_and_path("ftp://a/"), None);
-        assert_eq!(host_and_path("http:///a"), None);
+        assert!(Url::parse("ftp://a/").is_none());
+        assert!(Url::parse("http:///a").is_none());
     }
 
     #[test]

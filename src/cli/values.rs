@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 /// `CLUSTER@TIME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct At {
@@ -18,6 +20,13 @@ pub(crate) struct Client {
     pub(crate) prefix: u8,
 }
 
+/// A header field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) name: HeaderName,
+    pub(crate) value: HeaderValue,
+}
+
 /// Requests a second, 1 to 20,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Load(pub(crate) u32);
@@ -30,6 +39,16 @@ impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// `NAME: VALUE`, as curl has it.
+pub(crate) fn header(text: &str) -> Result<Header, String> {
+    let wrong = || "a header field is written NAME: VALUE, e.g. 'x-canary: always'".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
+    Ok(Header {
+        name: HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?,
+        value: HeaderValue::from_str(value.trim()).map_err(|_| wrong())?,
+    })
 }
 
 pub(crate) fn load(text: &str) -> Result<Load, String> {

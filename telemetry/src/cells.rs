@@ -167,11 +167,19 @@ pub enum HttpEvent {
     HttpsOnly,
     /// A request in the clear for an app that wants certificates of its clients.
     CertificateNeeded,
+    /// A preflight that a route answered.
+    Preflight,
+    /// A redirect by a route.
+    Redirect,
+    /// A direct response of a route.
+    DirectResponse,
+    /// A request whose body is larger than its route allows, refused before anything was forwarded.
+    BodyTooLarge,
 }
 
 impl HttpEvent {
     /// How many there are.
-    pub const COUNT: u32 = 13;
+    pub const COUNT: u32 = 17;
 }
 
 /// What a proxy thread counts per group (app, version, cluster).

@@ -7,6 +7,7 @@ mod command_line;
 mod demo;
 mod dns_defence;
 mod documented;
+mod documented_routes;
 mod end;
 mod failover;
 mod garbage;

@@ -1,6 +1,7 @@
 //! The keys of an app.
 
 use super::rate_limit::RATE_LIMIT;
+use super::route::ROUTE;
 use super::tls::APP_TLS;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
@@ -21,9 +22,15 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
         Field::optional(
             "routes",
             List(&ROUTE),
-            "Splits by path prefix; the longest wins.",
+            "What is done with which requests; those that none matches have the app's split.",
         )
         .or("[]"),
+        Field::optional(
+            "encoded_slashes",
+            Scalar(S::Choice(&["refuse", "keep"])),
+            "What becomes of %2F, %5C and backslashes in paths, where there are routes.",
+        )
+        .or("\"refuse\""),
         Field::optional("health", Keys(&HEALTH), "How its endpoints are probed."),
         Field::optional(
             "steering",
@@ -96,33 +103,7 @@ static VERSION: Shape = Keys(&Mapping::new(
     )],
 ));
 
-const SPLIT: Shape = Map(S::Name, &Scalar(S::Weight));
-
-static ROUTE: Shape = Keys(&Mapping::new(
-    "a route",
-    &[
-        Field::required("match", Keys(&MATCH), "Which requests it is for."),
-        Field::required("split", SPLIT, "Versions by weight."),
-    ],
-));
-
-static MATCH: Mapping = Mapping::new(
-    "a match",
-    &[Field::required(
-        "path",
-        Keys(&PATH),
-        "By the path of the request.",
-    )],
-);
-
-static PATH: Mapping = Mapping::new(
-    "a path match",
-    &[Field::required(
-        "prefix",
-        Scalar(S::Text),
-        "Whole segments from the left: /api matches /api/x.",
-    )],
-);
+pub(super) const SPLIT: Shape = Map(S::Name, &Scalar(S::Weight));
 
 static HEALTH: Mapping = Mapping {
     noun: "`health`",
@@ -207,7 +188,7 @@ static FAILBACK: Mapping = Mapping::new(
     ],
 );
 
-static TIMEOUTS: Mapping = Mapping::new(
+pub(super) static TIMEOUTS: Mapping = Mapping::new(
     "`timeouts`",
     &[
         Field::optional("connect", Scalar(S::Duration), "Until a connection stands.").or("\"1s\""),
@@ -329,7 +310,7 @@ static FENCE_RULE: Shape = Keys(&Mapping::new(
     ],
 ));
 
-static CLIENTS: Mapping = Mapping::new(
+pub(super) static CLIENTS: Mapping = Mapping::new(
     "`clients`",
     &[
         Field::optional("cidrs", List(&Scalar(S::Cidr)), "By address."),

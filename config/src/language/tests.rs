@@ -34,6 +34,17 @@ fn the_full_document_has_every_key_of_the_language() {
                 let items: Vec<_> = nodes.iter().flat_map(|n| n.items()).collect();
                 walk(inner, &items, &format!("{at}[]"), missing);
             }
+            Shape::OneOrMany(inner) => {
+                let of = |n| match n {
+                    &Node {
+                        value: Value::List(ref items),
+                        ..
+                    } => items.iter().collect(),
+                    one => vec![one],
+                };
+                let all: Vec<&Node> = nodes.iter().flat_map(|n| of(n)).collect();
+                walk(inner, &all, at, missing);
+            }
             Shape::Either(_, inner) => walk(inner, nodes, at, missing),
             Shape::Map(_, inner) => {
                 let values: Vec<_> = children().map(|e| &e.value).collect();

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use windrose_model::{
-    App, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Retry, Route, Split, StatusRange,
-    Timeouts, TtlBand, Version, Weight, WhenAllDown,
+    App, EncodedSlashes, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Retry, Split,
+    StatusRange, Timeouts, TtlBand, Version, Weight, WhenAllDown,
 };
 
-use super::{Found, by_key, number, objects, rate_limit, refuse, single, steering, tls, value};
+use super::{
+    Found, by_key, number, objects, rate_limit, refuse, route, single, steering, tls, value,
+};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -24,6 +26,9 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         None => default_split(name, &versions, found),
     };
     let defaults = App::new(hosts, versions, split);
+    let usual = node
+        .get("timeouts")
+        .map_or(defaults.timeouts, |t| timeouts(t, defaults.timeouts));
     App {
         health: node
             .get("health")
@@ -44,10 +49,12 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         failback: node
             .get("failback")
             .map_or(defaults.failback, |f| failback(f, defaults.failback)),
-        routes: found.list(node.get("routes"), |_, item| route(item)),
-        timeouts: node
-            .get("timeouts")
-            .map_or(defaults.timeouts, |t| timeouts(t, defaults.timeouts)),
+        routes: route::read(node.get("routes"), usual, found),
+        encoded_slashes: match node.get("encoded_slashes").and_then(Node::text) {
+            Some("keep") => EncodedSlashes::Keep,
+            _ => EncodedSlashes::Refuse,
+        },
+        timeouts: usual,
         retry: node
             .get("retry")
             .map_or(defaults.retry, |r| retry(r, defaults.retry)),
@@ -57,7 +64,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
     }
 }
 
-fn split(node: &Node) -> Split {
+pub(super) fn split(node: &Node) -> Split {
     Split(by_key(Some(node), scalar::name, |weight| {
         single(weight, scalar::weight)
     }))
@@ -83,14 +90,6 @@ fn default_split(app: &Name, versions: &BTreeMap<Name, Version>, found: &mut Fou
             .map(|name| (name.clone(), Weight::ONE))
             .collect(),
     )
-}
-
-fn route(node: &Node) -> Option<Route> {
-    let prefix = node.get("match")?.get("path")?.get("prefix")?.text()?;
-    Some(Route {
-        path_prefix: prefix.to_owned(),
-        split: split(node.get("split")?),
-    })
 }
 
 fn health(node: &Node, found: &mut Found) -> HealthCheck {
@@ -149,7 +148,7 @@ fn failback(node: &Node, defaults: Failback) -> Failback {
     }
 }
 
-fn timeouts(node: &Node, defaults: Timeouts) -> Timeouts {
+pub(super) fn timeouts(node: &Node, defaults: Timeouts) -> Timeouts {
     Timeouts {
         connect: duration(node, "connect", defaults.connect),
         first_byte: duration(node, "first_byte", defaults.first_byte),

@@ -82,6 +82,84 @@ pub(super) fn check(data: &DataSources, latency: &LatencyMatrix, draft: &Draft, 
             check(&path(&["zones", &apex, "records", &owner, &rtype]), own);
         }
     }
+    routes(data, draft, found);
+}
+
+/// The needs of all routes.
+fn routes(data: &DataSources, draft: &Draft, found: &mut Found) {
+    for (app, wanted) in &draft.apps {
+        for (i, route) in wanted.routes.iter().enumerate() {
+            let mut at = path(&["apps", app.as_str(), "routes"]);
+            at.extend([i.into(), "match".into()]);
+            for (k, one) in route.matches.iter().enumerate() {
+                if let Some(clients) = one.clients() {
+                    let mut at = at.clone();
+                    at.extend((route.matches.len() > 1).then(|| k.into()));
+                    at.push("clients".into());
+                    route_clients(data, &at, clients, found);
+                }
+            }
+        }
+    }
+}
+
+/// The needs of a set of clients that a route is for.
+fn route_clients(data: &DataSources, at: &[Segment], clients: &ClientSet, found: &mut Found) {
+    for (field, key) in fields_of(clients) {
+        let refusal = || {
+            let mut refusal = unavailable(field, ("match", "routes"), data);
+            refusal.at = at.iter().cloned().chain([key.into()]).collect();
+            refusal
+        };
+        match available(field, data) {
+            Some(true) => {}
+            Some(false) => found.invalid.push(refusal()),
+            None => found.needs.add(GeoNeed::Field(field), refusal),
+        }
+    }
+    if let GeoSource::File(_) = data.geo {
+        for (j, city) in clients.cities.iter().enumerate() {
+            let inside = [Segment::from("cities"), j.into()];
+            need_city(city, at.iter().cloned().chain(inside), found);
+        }
+    }
+}
+
+/// What a set of clients reads, each with its key.
+fn fields_of(clients: &ClientSet) -> impl Iterator<Item = (GeoField, &'static str)> {
+    [
+        (!clients.asns.is_empty(), GeoField::Asn, "asns"),
+        (!clients.cities.is_empty(), GeoField::City, "cities"),
+        (
+            !clients.subdivisions.is_empty(),
+            GeoField::Subdivision,
+            "subdivisions",
+        ),
+        (
+            !clients.countries.is_empty(),
+            GeoField::Country,
+            "countries",
+        ),
+        (
+            !clients.continents.is_empty(),
+            GeoField::Country,
+            "continents",
+        ),
+    ]
+    .into_iter()
+    .filter(|(is_read, ..)| *is_read)
+    .map(|(_, field, key)| (field, key))
+}
+
+fn need_city(city: &City, at: impl Iterator<Item = Segment>, found: &mut Found) {
+    let say = || {
+        let help = "write the country or subdivision and the English name as in the database";
+        let message = format!("no address of the database lies in {city}, so it matches no client");
+        let mut warning = refuse("unknown-city", &[], message, Some(help.to_owned()));
+        warning.at = at.collect();
+        warning
+    };
+    found.needs.add(GeoNeed::City(city.clone()), say);
 }
 
 fn steps<'s>(
@@ -93,7 +171,7 @@ fn steps<'s>(
     for (i, step) in steps {
         for (field, keys) in fields(step) {
             let refusal = || {
-                let mut refusal = unavailable(field, name_of(step), data);
+                let mut refusal = unavailable(field, ("step", name_of(step)), data);
                 let inside = keys.iter().map(|key| Segment::from(*key));
                 refusal.at = at.iter().cloned().chain([i.into()]).chain(inside).collect();
                 refusal
@@ -122,7 +200,7 @@ fn available(field: GeoField, data: &DataSources) -> Option<bool> {
     }
 }
 
-fn unavailable(field: GeoField, step: &str, data: &DataSources) -> Invalid {
+fn unavailable(field: GeoField, (what_for, name): (&str, &str), data: &DataSources) -> Invalid {
     let (what, help) = match field {
         GeoField::Country => (
             "countries",
@@ -146,7 +224,7 @@ fn unavailable(field: GeoField, step: &str, data: &DataSources) -> Invalid {
         GeoSource::Builtin => "the built-in database does not tell them".to_owned(),
         GeoSource::File(file) => format!("{} does not tell them", file.display()),
     };
-    let message = format!("this step needs the {what} of clients, and {lacks} ({step})");
+    let message = format!("this {what_for} needs the {what} of clients, and {lacks} ({name})");
     refuse("geo-field-unavailable", &[], message, Some(help.to_owned()))
 }
 
@@ -203,19 +281,8 @@ fn fields(step: &Step) -> Vec<(GeoField, Vec<&'static str>)> {
 
 fn cities(at: &[Segment], step_at: usize, step: &Step, found: &mut Found) {
     let mut need = |city: &City, inside: &dyn Fn() -> Vec<Segment>| {
-        let say = || {
-            let help = "write the country or subdivision and the English name as in the database";
-            let mut warning = refuse(
-                "unknown-city",
-                &[],
-                format!("no address of the database lies in {city}, so it matches no client"),
-                Some(help.to_owned()),
-            );
-            let at = at.iter().cloned().chain([step_at.into()]);
-            warning.at = at.chain(inside()).collect();
-            warning
-        };
-        found.needs.add(GeoNeed::City(city.clone()), say);
+        let at = at.iter().cloned().chain([step_at.into()]);
+        need_city(city, at.chain(inside()), found);
     };
     match step {
         Step::Geo(rules) => {

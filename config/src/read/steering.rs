@@ -31,23 +31,28 @@ fn step(found: &mut Found, node: &Node) -> Option<Step> {
 fn rule(found: &mut Found, node: &Node) -> Option<FenceRule> {
     let clients = node.get("clients")?;
     Some(FenceRule {
-        clients: ClientSet {
-            cidrs: found.list(clients.get("cidrs"), |_, item| single(item, scalar::cidr)),
-            lists: found.list(clients.get("lists"), |_, item| single(item, scalar::name)),
-            asns: found.list(clients.get("asns"), |_, item| single(item, scalar::asn)),
-            cities: found.list(clients.get("cities"), |_, item| single(item, scalar::city)),
-            subdivisions: found.list(clients.get("subdivisions"), |_, item| {
-                single(item, scalar::subdivision)
-            }),
-            countries: found.list(clients.get("countries"), |_, item| {
-                single(item, scalar::country)
-            }),
-            continents: found.list(clients.get("continents"), |_, item| {
-                single(item, scalar::continent)
-            }),
-        },
+        clients: self::clients(clients, found),
         clusters: names(found, node.get("clusters")?),
     })
+}
+
+/// A set of clients.
+pub(super) fn clients(node: &Node, found: &mut Found) -> ClientSet {
+    ClientSet {
+        cidrs: found.list(node.get("cidrs"), |_, item| single(item, scalar::cidr)),
+        lists: found.list(node.get("lists"), |_, item| single(item, scalar::name)),
+        asns: found.list(node.get("asns"), |_, item| single(item, scalar::asn)),
+        cities: found.list(node.get("cities"), |_, item| single(item, scalar::city)),
+        subdivisions: found.list(node.get("subdivisions"), |_, item| {
+            single(item, scalar::subdivision)
+        }),
+        countries: found.list(node.get("countries"), |_, item| {
+            single(item, scalar::country)
+        }),
+        continents: found.list(node.get("continents"), |_, item| {
+            single(item, scalar::continent)
+        }),
+    }
 }
 
 fn geo(found: &mut Found, node: &Node) -> GeoRules {

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use windrose_model::{
-    Asn, Bias, City, Continent, Country, DnsName, Name, Percent, RecordType, StatusRange,
-    Subdivision, Ttl, Weight,
+    AllowedOrigin, Asn, Bias, City, Continent, Country, DnsName, Name, Pattern, Percent,
+    RecordType, StatusRange, Subdivision, Ttl, Weight,
 };
 
 use super::{Bad, Reason, parse};
@@ -277,4 +278,34 @@ pub(crate) fn status(text: &str) -> Result<StatusRange, Bad> {
             let help = text.ends_with("xx").then_some("write \"200-299\" for 2xx");
             bad("bad-status", help)
         })
+}
+
+/// Methods are case-sensitive (RFC 9110 section 9.1): `get` is none that anybody sends.
+pub(crate) fn method(text: &str) -> Result<Method, Bad> {
+    let upper = text.to_ascii_uppercase();
+    let known = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+    ];
+    if text != upper && known.contains(&&*upper) {
+        return Err(bad("bad-method", Some(&format!("write {upper}"))));
+    }
+    Method::from_bytes(text.as_bytes()).map_err(|_| bad("bad-method", None))
+}
+
+pub(crate) fn header_name(text: &str) -> Result<HeaderName, Bad> {
+    HeaderName::from_bytes(text.as_bytes()).map_err(|_| bad("bad-header-name", None))
+}
+
+pub(crate) fn header_value(text: &str) -> Result<HeaderValue, Bad> {
+    HeaderValue::from_str(text)
+        .or_else(|_| HeaderValue::from_bytes(text.as_bytes()))
+        .map_err(|_| bad("bad-header-value", None))
+}
+
+pub(crate) fn origin(text: &str) -> Result<AllowedOrigin, Bad> {
+    AllowedOrigin::parse(text).ok_or_else(|| bad("bad-origin", None))
+}
+
+pub(crate) fn regex(text: &str) -> Result<Pattern, Bad> {
+    Pattern::new(text).map_err(|error| because("bad-regex", error))
 }

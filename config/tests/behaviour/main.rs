@@ -10,5 +10,6 @@ mod examples;
 mod hostile;
 mod presentation;
 mod reading;
+mod routes;
 mod wrong;
 mod zone_files;

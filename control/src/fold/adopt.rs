@@ -131,7 +131,8 @@ fn seats(model: &Model, app: AppId, clusters: usize) -> Arc<[Seat]> {
 
 /// The versions that some split sends traffic to.
 fn live_versions(app: &App) -> BTreeSet<&str> {
-    let splits = app.routes.iter().map(|r| &r.split).chain([&app.split]);
+    let of_routes = app.routes.iter().filter_map(|r| r.split.as_deref());
+    let splits = of_routes.chain([&app.split]);
     splits
         .flat_map(|split| &split.0)
         .filter(|(_, weight)| weight.value() > 0)

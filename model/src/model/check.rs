@@ -12,10 +12,11 @@ use super::whole::Whole;
 use super::{Checked, Model};
 use crate::invalid::{Invalid, Segment};
 use crate::meant;
-use crate::{App, DnsName, Name, budget};
+use crate::{App, DnsName, Name, Route, budget};
 
 mod app;
 mod rate_limits;
+mod route;
 mod steered;
 mod steering;
 mod zones;
@@ -254,6 +255,7 @@ impl<'a> Checker<'a> {
             let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
             let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::<&dyn Display>::default());
             let mut steerings = HashSet::new();
+            let (mut patterns, mut client_sets) = (Sum::default(), HashSet::new());
             for (at, (name, app)) in draft.apps.iter().enumerate() {
                 let first = draft.alike.first(at) as usize;
                 c.under(name.as_str(), |c| {
@@ -266,6 +268,12 @@ impl<'a> Checker<'a> {
                     endpoints.add(name, lists.map(Vec::len).sum());
                     groups.add(name, app.versions.len() * clusters.len());
                     all_hosts.add(name, app.hosts.len());
+                    patterns.add(name, route::patterns(app));
+                    for set in app.routes.iter().flat_map(Route::client_sets) {
+                        if client_sets.insert(set) {
+                            cidrs.add(name, set.cidrs.len());
+                        }
+                    }
                     // Equal steerings are one to whoever compiles them.
                     if first == at
                         && app.steering.iter().any(steering::reads_place)
@@ -291,7 +299,13 @@ impl<'a> Checker<'a> {
             c.within_in_all("endpoints in all apps", &endpoints, budget::ENDPOINTS);
             c.within_in_all("versions by cluster in all apps", &groups, budget::GROUPS);
             c.within_in_all("hosts in all apps", &all_hosts, budget::HOSTS);
-            c.within_in_all("CIDRs in all steerings", &cidrs, budget::CIDRS);
+            c.within_in_all("regexes in all apps", &patterns, budget::PATTERNS);
+            c.within_in_all("CIDRs in all steerings and routes", &cidrs, budget::CIDRS);
+            c.within(
+                "different sets of clients in routes",
+                client_sets.len(),
+                budget::CLIENT_SETS,
+            );
             c.within(
                 "different steerings by place",
                 steerings.len(),

@@ -4,6 +4,7 @@
 mod access;
 mod backends;
 mod clients;
+mod conformance;
 mod framing;
 mod https;
 mod limits;

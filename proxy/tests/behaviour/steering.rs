@@ -30,10 +30,7 @@ fn versions_are_split_by_weight_and_routes_by_longest_prefix() {
             )
         };
         app.split = split(&[("v1", 90), ("v2", 10)]);
-        app.routes = vec![Route {
-            path_prefix: "/api".into(),
-            split: split(&[("v3", 1)]),
-        }];
+        app.routes = vec![Route::prefix("/api", split(&[("v3", 1)]))];
         let node = Node::start(app);
         let mut client = node.client().await;
         let mut second = 0;

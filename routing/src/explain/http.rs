@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use windrose_model::{Name, Stamp};
+use ::http::{HeaderMap, Method};
+use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
 
-use super::{AllDownText, clusters, place, say, tiers};
+use super::{AllDownText, clusters, place, route, say, tiers};
 use crate::choose::Seen;
 use crate::plan::Endpoint;
+use crate::routes::RequestHead;
 use crate::steering::View;
 use crate::table::{AppEntry, Table};
 
@@ -22,8 +24,10 @@ pub struct HttpTrace {
     pub client: IpAddr,
     /// In order, one line each.
     pub steps: Vec<String>,
-    /// App, version and cluster, as far as the request got.
+    /// App, route, version and cluster, as far as the request got.
     pub app: Option<String>,
+    /// See `app`: its name, or its position from 1; none when no route fits.
+    pub route: Option<String>,
     /// See `app`.
     pub version: Option<String>,
     /// See `app`.
@@ -32,21 +36,37 @@ pub struct HttpTrace {
     pub endpoints: Vec<String>,
 }
 
-/// Traces a request, as if `draw` had been thrown. `host` without port.
+/// A request to be explained.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpRequest<'a> {
+    /// Lower-case, without port.
+    pub host: &'a str,
+    /// Begins with `/`.
+    pub path: &'a str,
+    /// Behind the `?`.
+    pub query: Option<&'a str>,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its fields.
+    pub headers: &'a HeaderMap,
+}
+
+/// Traces a request, as if `draw` had been thrown.
 pub fn http(
     table: &Table,
-    host: &str,
-    path: &str,
+    request: &HttpRequest<'_>,
     client: IpAddr,
     draw: u64,
     home: Option<&Name>,
 ) -> HttpTrace {
+    let (host, path) = (request.host, request.path);
     let mut trace = HttpTrace {
         stamp: table.stamp(),
         request: (host.to_owned(), path.to_owned()),
         client,
         steps: Vec::new(),
         app: None,
+        route: None,
         version: None,
         cluster: None,
         endpoints: Vec::new(),
@@ -67,19 +87,45 @@ pub fn http(
             .steps
             .push(format!("rate limit {name}{mode}: {limit}"));
     }
-    let route = entry.route(path);
-    match route
-        .0
-        .checked_sub(1)
-        .and_then(|at| plan.app.routes.get(usize::from(at)))
+    let keeps = plan.app.encoded_slashes == EncodedSlashes::Keep;
+    let normal = match normal_path(path, keeps) {
+        Ok(normal) if entry.has_routes() => normal,
+        Err(fault) if entry.has_routes() => {
+            trace.steps.push(format!("{fault}: 400"));
+            return trace;
+        }
+        _ => path.into(),
+    };
+    if normal != path {
+        trace.steps.push(format!(
+            "the path {path} is {normal} in its normal form, which is what the backend gets"
+        ));
+    }
+    let head = RequestHead {
+        host,
+        path: &normal,
+        query: request.query,
+        method: request.method,
+        headers: request.headers,
+        leaf: table.leaf(client),
+    };
+    let found = entry.route(table, &head);
+    route::tell(table, entry, &head, found, &mut trace.steps);
+    let taken = usize::from(found.route.0).checked_sub(1);
+    if let Some(at) = taken
+        && let Some(taken) = plan.app.routes.get(at)
     {
-        Some(r) => trace.steps.push(format!(
-            "path {path} takes the route of prefix {}",
-            r.path_prefix
-        )),
-        None => trace.steps.push(format!(
-            "path {path} takes no route, so the app's own split holds"
-        )),
+        trace.route = Some(match &taken.name {
+            Some(name) => name.to_string(),
+            None => (at + 1).to_string(),
+        });
+    }
+    let route = found.route;
+    if entry
+        .filters(route)
+        .is_some_and(|f| !matches!(f.action, Action::Forward(_)))
+    {
+        return trace;
     }
     let version = entry.version(route, draw);
     let shares: Vec<_> = plan

@@ -59,7 +59,8 @@ impl Reads {
         self.lists.extend(rules.lists.keys().cloned());
     }
 
-    fn clients(&mut self, set: &ClientSet) {
+    /// Adds those of a set of clients.
+    pub(crate) fn clients(&mut self, set: &ClientSet) {
         self.countries |= !set.countries.is_empty() || !set.continents.is_empty();
         self.subdivisions.extend(&set.subdivisions);
         self.cities.extend(set.cities.iter().cloned());

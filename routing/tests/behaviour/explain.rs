@@ -27,6 +27,18 @@ fn dns(table: &Table, owner: &str, rtype: RecordType) -> explain::DnsTrace {
     explain::dns(table, &host(owner), rtype, CLIENT.into(), 1)
 }
 
+/// A GET of the shop.
+fn http(table: &Table, path: &str, home: Option<&windrose_model::Name>) -> explain::HttpTrace {
+    let request = explain::HttpRequest {
+        host: "shop.example.com",
+        path,
+        query: None,
+        method: &::http::Method::GET,
+        headers: &::http::HeaderMap::new(),
+    };
+    explain::http(table, &request, CLIENT.into(), 1, home)
+}
+
 fn said(steps: &[String], part: &str) {
     assert!(steps.iter().any(|s| s.contains(part)), "{part}: {steps:#?}");
 }
@@ -41,7 +53,7 @@ fn with_every_endpoint_down_those_that_are_tried_are_named() {
             shop.clusters.iter_mut().for_each(|c| c.usable = false);
         },
     );
-    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
+    let trace = http(&table, "/", None);
     assert_eq!(trace.endpoints.len(), 2);
     said(&trace.steps, "none of its 2 endpoints is up");
     said(&trace.steps, "the proxy tries rather than refuses");
@@ -64,7 +76,7 @@ fn a_cluster_passed_over_for_its_version_is_named() {
             shop.endpoints[..2].fill(EndpointState::Down);
         },
     );
-    let trace = explain::http(&table, "shop.example.com", "/", CLIENT.into(), 1, None);
+    let trace = http(&table, "/", None);
     said(&trace.steps, "version v1 does not run in oregon");
     said(&trace.steps, "version v1 is down in frankfurt");
 }
@@ -159,14 +171,7 @@ fn a_cluster_without_the_family_makes_an_empty_answer() {
 fn a_home_that_keeps_the_request_is_said() {
     let table = table(|_| {}, |_| {});
     let home = name("singapore");
-    let trace = explain::http(
-        &table,
-        "shop.example.com",
-        "/",
-        CLIENT.into(),
-        1,
-        Some(&home),
-    );
+    let trace = http(&table, "/", Some(&home));
     assert_eq!(trace.cluster.as_deref(), Some("singapore"));
     assert!(
         trace.to_string().contains("this node stands in singapore"),
@@ -313,4 +318,70 @@ fn every_turn_of_steering_is_told() {
         "sends this key on, its share is below 100 %",
     );
     said(&with(&|_| {}, &|_| {}), "TTL ");
+}
+
+#[test]
+fn the_route_is_told_and_why_the_others_were_not_taken() {
+    use windrose_model::{
+        Action, Conditions, Filters, Match, PathMatch, Respond, Route, TextMatch,
+    };
+    let table = table(
+        |draft| {
+            let shop = draft.apps.get_mut("shop").unwrap();
+            let canary = Conditions {
+                headers: vec![("x-canary".parse().unwrap(), TextMatch::Exact("yes".into()))],
+                ..Conditions::default()
+            };
+            let respond = Respond {
+                status: ::http::StatusCode::FORBIDDEN,
+                headers: Vec::new(),
+                body: "no".into(),
+            };
+            let filters = Filters {
+                action: Action::Respond(respond),
+                ..Filters::default()
+            };
+            let prefix = |path: &str| Some(PathMatch::Prefix(path.into()));
+            shop.routes = vec![
+                Route {
+                    name: Some(name("closed")),
+                    matches: vec![Match::path(PathMatch::Prefix("/admin".into()))],
+                    filters: Some(Box::new(filters)),
+                    ..Route::default()
+                },
+                Route {
+                    matches: vec![Match {
+                        path: prefix("/api"),
+                        conditions: Some(Box::new(canary)),
+                    }],
+                    ..Route::default()
+                },
+                Route {
+                    matches: vec![Match::path(PathMatch::Prefix("/api".into()))],
+                    ..Route::default()
+                },
+            ];
+        },
+        |_| {},
+    );
+    let trace = http(&table, "/api/x", None);
+    assert_eq!(trace.route.as_deref(), Some("3"));
+    said(
+        &trace.steps,
+        "route closed (prefix /admin): no, the path is /api/x",
+    );
+    said(
+        &trace.steps,
+        "route 2 (prefix /api, header x-canary \"yes\"): no, there is no header x-canary",
+    );
+    said(&trace.steps, "route 3 (prefix /api): yes");
+    let trace = http(&table, "/x/%2e%2e/admin/y", None);
+    assert_eq!(trace.route.as_deref(), Some("closed"));
+    said(&trace.steps, "is /admin/y in its normal form");
+    said(&trace.steps, "answered here with 403 and 2 octets");
+    assert_eq!(trace.cluster, None);
+    let trace = http(&table, "/other", None);
+    assert_eq!(trace.route, None);
+    said(&trace.steps, "no route fits, so the app's own split holds");
+    said(&http(&table, "/a%2fb", None).steps, "400");
 }

@@ -11,6 +11,7 @@ mod names;
 mod names_change;
 mod nearest;
 mod places;
+mod routes;
 mod scope_is_exact;
 mod steered;
 mod support;

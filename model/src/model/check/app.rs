@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn split(&mut self, app: &App, split: &Split) {
+    pub(super) fn split(&mut self, app: &App, split: &Split) {
         for version in split.0.keys() {
             self.under(version.as_str(), |c| {
                 c.known(
@@ -250,27 +250,6 @@ impl<'a> Checker<'a> {
                 None,
             );
         }
-    }
-
-    fn routes(&mut self, app: &App) {
-        self.under("routes", |c| {
-            c.within("routes", app.routes.len(), budget::ROUTES_PER_APP);
-            let mut seen = BTreeSet::new();
-            for (i, route) in app.routes.iter().enumerate() {
-                c.under(i, |c| {
-                    c.under("match", |c| {
-                        let prefix = &route.path_prefix;
-                        if !(prefix.starts_with('/') && prefix.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')) {
-                            c.refuse("path-form", format!("path prefix {prefix:?} must begin with '/' and hold no spaces, '?' or '#'"), None);
-                        }
-                        if !seen.insert(prefix.trim_end_matches('/')) {
-                            c.refuse("duplicate-route", format!("path prefix {prefix} has a route already"), None);
-                        }
-                    });
-                    c.under("split", |c| c.split(app, &route.split));
-                });
-            }
-        });
     }
 
     fn safety(&mut self, clusters: &BTreeSet<&Name>) {

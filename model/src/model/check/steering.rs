@@ -121,7 +121,7 @@ impl Checker<'_> {
     }
 
     /// Lists that steering names.
-    fn listed<'n>(&mut self, names: impl Iterator<Item = (Segment, &'n Name)>) {
+    pub(super) fn listed<'n>(&mut self, names: impl Iterator<Item = (Segment, &'n Name)>) {
         let lists = &self.draft.lists;
         for (at, name) in names {
             self.under(at, |c| {
@@ -153,7 +153,7 @@ impl Checker<'_> {
     }
 
     /// Clients with an IPv4 address inside an IPv6 one count as IPv4, so that a rule for mapped addresses would never hold.
-    fn plain<'n>(&mut self, cidrs: impl Iterator<Item = &'n IpNet>) {
+    pub(super) fn plain<'n>(&mut self, cidrs: impl Iterator<Item = &'n IpNet>) {
         for net in cidrs {
             if let Some(inner) = inner_ipv4(net) {
                 self.under("cidrs", |c| {

@@ -1,0 +1,85 @@
+//! A request that has found its app, on its way.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::{HeaderValue, Response};
+use windrose_model::{AppId, Filters};
+use windrose_routing::AppEntry;
+
+use crate::access::Draft;
+use crate::course::Course;
+use crate::filter::{Kind, Routed};
+use crate::quota::Quota;
+use crate::reply::Reply;
+use crate::worker::TableHandle;
+
+/// Where a request goes, under one Table.
+pub(crate) struct Errand {
+    pub(crate) table: TableHandle,
+    pub(crate) app: AppId,
+    /// None where the app has no routes. Apart, so that those who have none carry nothing.
+    pub(crate) routed: Option<Box<Routed>>,
+    pub(crate) course: Course,
+    /// Whose request it is.
+    pub(crate) address: IpAddr,
+    pub(crate) began: Instant,
+    pub(crate) tick: u64,
+    /// Protocols that the backend may switch to; `None` for most.
+    pub(crate) offer: Option<HeaderValue>,
+    /// The cluster it was sent to, or was to be sent to, last.
+    pub(crate) cluster: Option<u8>,
+    /// What its client is told of rate limits; `None` where there are none.
+    pub(crate) quota: Option<Quota>,
+    /// For the access log.
+    pub(crate) draft: Option<Box<Draft>>,
+}
+
+/// A number that is the app's alone for as long as it exists: the slot of its first cluster.
+pub(crate) fn app_slot(app: &AppEntry) -> u32 {
+    app.plan
+        .clusters
+        .first()
+        .map_or(u32::MAX, |cluster| cluster.slot)
+}
+
+impl Errand {
+    pub(crate) fn app(&self) -> &AppEntry {
+        self.table.app(self.app)
+    }
+
+    /// What the route does, if it does anything.
+    pub(crate) fn filters(&self) -> Option<&Filters> {
+        let routed = self.routed.as_ref()?;
+        self.app().filters(routed.matched.route)
+    }
+
+    pub(crate) fn edit_response(&self, response: &mut Response<Reply>) {
+        if let (Some(routed), Some(filters)) = (&self.routed, self.filters()) {
+            routed.edit_response(filters, response.headers_mut());
+        }
+    }
+
+    /// The answer that needs no backend, once.
+    pub(crate) fn answer(&mut self) -> Option<(Response<Reply>, Kind)> {
+        self.routed.as_mut()?.answer.take()
+    }
+
+    /// Notes for the access log where the request was led.
+    pub(crate) fn lead(&mut self) {
+        let Some(mut draft) = self.draft.take() else {
+            return;
+        };
+        let plan = &self.app().plan;
+        let version = plan.versions.get(usize::from(self.course.version()));
+        let cluster = self
+            .cluster
+            .and_then(|cluster| plan.clusters.get(usize::from(cluster)));
+        draft.lead(
+            plan.name.as_str(),
+            version.map_or("", |version| version.name.as_str()),
+            cluster.map_or("", |cluster| cluster.name.as_str()),
+        );
+        self.draft = Some(draft);
+    }
+}
