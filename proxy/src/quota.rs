@@ -99,13 +99,19 @@ fn bucket(
     let value = match &limit.by {
         RateKey::App => return buckets.key(&(limit_of, 0)),
         RateKey::Client => None,
-        RateKey::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
-        RateKey::Cookie(name) => cookie(headers, name),
+        RateKey::Header(name) => only(headers.get_all(name).iter().map(HeaderValue::as_bytes)),
+        RateKey::Cookie(name) => only(cookies(headers, name)),
     };
     match value {
         Some(value) => buckets.key(&(limit_of, 1, value)),
         None => buckets.key(&(limit_of, 2, prefix(client))),
     }
+}
+
+/// The value that is there once. Of two, the backend may take the other one, and each made-up first
+/// one would be a bucket of its own.
+fn only<'h>(mut values: impl Iterator<Item = &'h [u8]>) -> Option<&'h [u8]> {
+    values.next().filter(|_| values.next().is_none())
 }
 
 /// An IPv4 address, or the /64 that an IPv6 client may choose its addresses from.
@@ -117,22 +123,22 @@ fn prefix(client: IpAddr) -> u64 {
     }
 }
 
-/// The first value of a cookie (RFC 6265 section 4.2.1).
-pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+/// The values of a cookie (RFC 6265 section 4.2.1).
+fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h [u8]> {
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
         .flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     pairs
         .map(<[u8]>::trim_ascii)
-        .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 impl Quota {
     fn new(grant: &Grant, name: &Name, limit: &RateLimit) -> Self {
-        let (burst, per) = (limit.burst.max(limit.rate), limit.per.as_secs());
+        let (rate, per) = (limit.rate, seconds(limit.per));
         Self {
-            policy: value(format!("\"{name}\";q={};w={per}", limit.rate.min(burst))),
+            policy: value(format!("\"{name}\";q={rate};w={per}")),
             left: value(format!(
                 "\"{name}\";r={};t={}",
                 grant.left,
@@ -255,6 +261,35 @@ mod tests {
         assert_eq!(passes(&by_header, &requests), expected);
         let by_cookie = [("l", limit(1, RateKey::Cookie("key".to_owned())))];
         assert_eq!(passes(&by_cookie, &requests), expected);
+    }
+
+    #[test]
+    fn who_repeats_the_header_or_cookie_is_counted_by_client() {
+        let requests = [
+            ("192.0.2.1", &[("x-key", "new"), ("x-key", "a")][..]),
+            ("192.0.2.1", &[("x-key", "newer"), ("x-key", "a")]),
+            ("192.0.2.2", &[("cookie", "key=new; key=a")]),
+            ("192.0.2.2", &[("cookie", "key=newer"), ("cookie", "key=a")]),
+        ];
+        let by_header = [("l", limit(1, RateKey::Header("x-key".to_owned())))];
+        assert_eq!(passes(&by_header, &requests[..2]), [true, false]);
+        let by_cookie = [("l", limit(1, RateKey::Cookie("key".to_owned())))];
+        assert_eq!(passes(&by_cookie, &requests[2..]), [true, false]);
+    }
+
+    #[test]
+    fn a_policy_says_the_rate_whatever_the_burst_and_whole_seconds_rounded_up() {
+        let odd = RateLimit {
+            per: SECOND * 3 / 2,
+            burst: 2,
+            ..limit(9, RateKey::App)
+        };
+        let grant = Grant {
+            left: 1,
+            reset: SECOND,
+            untracked: false,
+        };
+        assert_eq!(Quota::new(&grant, &name("l"), &odd).policy, "\"l\";q=9;w=2");
     }
 
     #[test]

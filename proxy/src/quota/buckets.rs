@@ -79,8 +79,13 @@ impl Buckets {
     pub(super) fn take(&self, key: u64, rule: Rule, now: Duration) -> Result<Grant, Duration> {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let mut shard = self.shard(key);
-        let full_at = shard.full_at.get(&key).map_or(now, |at| (*at).max(now));
         let depth = rule.cost.saturating_mul(rule.burst);
+        // Emptier than empty it was left only by a rule that filled it more slowly.
+        let empty = now.saturating_add(depth);
+        let full_at = shard.full_at.get_mut(&key).map_or(now, |at| {
+            *at = (*at).min(empty);
+            (*at).max(now)
+        });
         let after = full_at.saturating_add(rule.cost);
         let used = after - now;
         if used > depth {
@@ -176,6 +181,20 @@ mod tests {
         assert_eq!(buckets.take(1, rule, SECOND), Ok(grant(2, 100)));
         assert_eq!(buckets.take(1, rule, SECOND), Ok(grant(1, 100)));
         assert_eq!(buckets.take(1, rule, SECOND * 11 / 10), Ok(grant(1, 100)));
+    }
+
+    #[test]
+    fn a_bucket_that_a_slower_rule_emptied_is_only_empty_under_the_next_one() {
+        let buckets = Buckets::new();
+        let slow = Rule {
+            cost: 3_600_000_000_000,
+            burst: 5,
+        };
+        assert!((0..5).all(|_| buckets.take(1, slow, SECOND).is_ok()));
+        let fast = rule(10, 10);
+        let wait = buckets.take(1, fast, SECOND).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(100));
+        assert!(buckets.take(1, fast, SECOND + wait).is_ok());
     }
 
     #[test]
