@@ -4,6 +4,7 @@
 //! Whenever anything is in doubt, everything is read: another file has changed, something is wrong or
 //! looks wrong, the new text differs in too much. So what is told, and what comes of it, is the same.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ struct Last {
     zones: Vec<Kept>,
     /// The files that texts name.
     files: Vec<(PathBuf, Option<Seen>)>,
-    pointers: Vec<Pointer>,
+    pointers: BTreeSet<Pointer>,
 }
 
 /// What tells that a file is the same: device, inode, octets, times of its content and of itself.
@@ -124,10 +125,7 @@ impl Last {
             }
             let leads = changed.into_iter().filter(|(_, rtype)| warn::leads(*rtype));
             for (owner, rtype) in leads {
-                let pointer = (zone.apex.clone(), owner, rtype);
-                if !self.pointers.contains(&pointer) {
-                    self.pointers.push(pointer);
-                }
+                self.pointers.insert((zone.apex.clone(), owner, rtype));
             }
             model = Some(next);
         }

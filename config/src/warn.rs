@@ -2,10 +2,12 @@
 
 use windrose_model::{App, Invalid, Model, Name, Segment};
 
+mod leads;
 mod routes;
 mod zones;
 
-pub(crate) use zones::{POINTERS, Pointer, is_suspicious, leads, pointers};
+pub(crate) use leads::leads;
+pub(crate) use zones::{POINTERS, Pointer, is_suspicious, pointers};
 
 /// Warnings, told by path as refusals are.
 pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {

@@ -54,7 +54,7 @@ pub use latency::{Fingerprint, LatencyMatrix, MeasuredRtt, MeasuredRtts, Rtt, Rt
 pub use locality::{Asn, City, GeoField, Subdivision};
 pub use meant::meant;
 pub use model::{
-    AppId, Checked, ClusterId, Draft, Model, PlacedEndpoint, RecordEdit, RegionId, Safety,
+    AppId, Checked, ClusterId, Draft, Model, PlacedEndpoint, RecordEdit, RegionId, Safety, Standing,
 };
 pub use name::{Name, NameError};
 pub use normal_path::{PathFault, normal_path};

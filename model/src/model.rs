@@ -14,9 +14,11 @@ mod aliases;
 mod alike;
 mod check;
 mod records;
+mod standing;
 mod whole;
 
 pub use self::records::RecordEdit;
+pub use self::standing::Standing;
 
 use self::aliases::AliasNames;
 use self::alike::Alike;

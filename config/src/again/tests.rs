@@ -120,8 +120,35 @@ fn of_a_large_zone_only_what_is_new_is_read() {
     assert!(change(&lines), "fewer lines");
     lines.pop();
     assert!(change(&lines), "the last one goes");
-    lines.push("last MX 10 ns".to_owned());
+    lines.push("last MX 10 ns.z.test.".to_owned());
     assert!(change(&lines), "one that leads somewhere");
+    lines.push("alias CNAME last".to_owned());
+    assert!(change(&lines), "an alias");
+    lines.insert(6, "alias2 CNAME h00007".to_owned());
+    assert!(change(&lines), "another");
+    lines.remove(6);
+    assert!(change(&lines), "and it goes");
+}
+
+#[test]
+fn an_alias_that_closes_a_circle_or_loses_its_target_is_told_when_read_again() {
+    let mut lines = lines(600);
+    for line in ["b.z.test. CNAME c.z.test.", "c.z.test. A 192.0.2.1"] {
+        lines.insert(6, line.to_owned());
+    }
+    lines[6] = "c.z.test. CNAME h00007.z.test.".to_owned();
+    let check = |line: &str, code: &str| {
+        let (folder, mut reader, mut model) = first(&text(&lines));
+        let mut other = lines.clone();
+        other[6] = line.to_owned();
+        folder.write(&text(&other));
+        assert!(!again(&mut reader, &folder, &mut model), "{line}");
+        let loaded = crate::load(&folder.yaml(), Revision(9), None).unwrap();
+        let told = loaded.warning_report().to_string();
+        assert!(told.contains(code), "{told}");
+    };
+    check("c.z.test. CNAME b.z.test.", "alias-circle");
+    check("d.z.test. A 192.0.2.1", "missing-target");
 }
 
 #[test]
@@ -141,6 +168,12 @@ fn what_a_part_cannot_tell_is_read_in_full() {
     check("a warning", &|l| l[400] = "x.z.test A 192.0.2.1".to_owned());
     check("MX leads to an alias", &|l| {
         l[6] = "h00007 CNAME ns".to_owned()
+    });
+    check("a target that is not there", &|l| {
+        l.push("www.z.test. CNAME nobody.z.test.".to_owned());
+    });
+    check("the target of another goes", &|l| {
+        l[6] = "h00008 A 192.0.2.7".to_owned()
     });
     check("a delegation", &|l| {
         l.push("cut.z.test. NS ns.z.test.".to_owned())

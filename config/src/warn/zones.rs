@@ -1,33 +1,35 @@
 //! What looks wrong in zones: data that is never answered, and names that lead nowhere.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use windrose_model::{DnsName, Invalid, Model, RDataRef, RecordType, RrSet, Zone};
+
+use super::leads::{Endless, Names, is_alias, leads};
 
 /// Nobody reads more about one zone.
 const TOLD: usize = 1_000;
 
 pub(super) fn warnings(model: &Model, found: &mut Vec<Invalid>) {
-    let hosts: HashSet<&DnsName> = model
-        .apps()
-        .iter()
-        .flat_map(|(_, app)| &app.hosts)
-        .collect();
+    let names = Names::of(model);
     for (apex, zone) in model.zones() {
-        let mut survey = Survey::new(model, &hosts, apex, zone);
+        let mut survey = Survey::new(&names, apex, zone);
         survey.run();
         found.append(&mut survey.found);
     }
 }
 
-/// Sets that lead to names: what else may look wrong when a record comes or goes.
-pub(crate) fn pointers(model: &Model) -> Vec<Pointer> {
+/// Sets that lead to names of ours: what else may look wrong when a record comes or goes.
+pub(crate) fn pointers(model: &Model) -> BTreeSet<Pointer> {
+    let names = Names::of(model);
     let zones = model.zones().iter();
     let sets = zones.flat_map(|(apex, zone)| {
-        let sets = zone
-            .records
-            .iter()
-            .filter(|(_, set)| leads(set.record_type()));
+        let sets = zone.records.iter();
+        let counts = |owner: &DnsName, set: &RrSet| match set.record_type() {
+            // Where zones end, wherever it leads.
+            RecordType::NS => true,
+            rtype => leads(rtype) && names.stays(owner, set),
+        };
+        let sets = sets.filter(move |(owner, set)| counts(owner, set));
         sets.map(move |(owner, set)| (apex.clone(), owner.clone(), set.record_type()))
     });
     sets.take(POINTERS + 1).collect()
@@ -37,7 +39,7 @@ pub(crate) fn pointers(model: &Model) -> Vec<Pointer> {
 pub(crate) type Pointer = (DnsName, DnsName, RecordType);
 
 /// More than these are not gone through at each change.
-pub(crate) const POINTERS: usize = 4_096;
+pub(crate) const POINTERS: usize = 16_384;
 
 /// Whether something looks wrong since these sets of a zone came or went, in a Model in which nothing
 /// did before. No delegation and no DNAME is among them.
@@ -45,47 +47,36 @@ pub(crate) fn is_suspicious(
     model: &Model,
     apex: &DnsName,
     changed: &[(DnsName, RecordType)],
-    pointers: &[Pointer],
+    pointers: &BTreeSet<Pointer>,
 ) -> bool {
-    let Some(zone) = model.zone(apex) else {
-        return true;
-    };
-    let pointers = || pointers.iter().filter(|(of, ..)| of == apex);
-    let hosts = if pointers().next().is_some() {
-        model
-            .apps()
-            .iter()
-            .flat_map(|(_, app)| &app.hosts)
-            .collect()
-    } else {
-        HashSet::new()
-    };
-    let mut survey = Survey::new(model, &hosts, apex, zone);
-    let pointing = pointers().map(|(_, owner, rtype)| (owner, *rtype));
-    for (owner, rtype) in pointing
-        .clone()
-        .filter(|(_, rtype)| *rtype == RecordType::NS)
-    {
-        if let Some(set) = zone.records.get(owner, rtype) {
-            survey.delegation(owner, set);
+    let names = Names::of(model);
+    let looks_wrong = |of: &DnsName, zone: &Zone| {
+        // No owner in a zone comes before its apex.
+        let pointing = pointers.range((of.clone(), of.clone(), RecordType::new(0))..);
+        let pointing = pointing.take_while(|(zone, ..)| zone == of);
+        let pointing = pointing.map(|(_, owner, rtype)| (owner, *rtype));
+        let changed = if of == apex { changed } else { &[] };
+        let mut survey = Survey::new(&names, of, zone);
+        let servers = |(_, rtype): &(&DnsName, RecordType)| *rtype == RecordType::NS;
+        for (owner, rtype) in pointing.clone().filter(servers) {
+            if let Some(set) = zone.records.get(owner, rtype) {
+                survey.delegation(owner, set);
+            }
         }
-    }
-    for (owner, rtype) in changed.iter().map(|(o, t)| (o, *t)).chain(pointing) {
-        if let Some(set) = zone.records.get(owner, rtype) {
-            survey.look(owner, set);
+        for (owner, rtype) in changed.iter().map(|(o, t)| (o, *t)).chain(pointing) {
+            if let Some(set) = zone.records.get(owner, rtype) {
+                survey.look(owner, set);
+            }
         }
-    }
-    !survey.found.is_empty()
-}
-
-/// Whether records of a type lead to names that should be there.
-pub(crate) const fn leads(rtype: RecordType) -> bool {
-    matches!(rtype, RecordType::NS | RecordType::MX | RecordType::SRV)
+        !survey.found.is_empty()
+    };
+    // One zone may lead into another.
+    let mut zones = model.zones().iter();
+    zones.any(|(of, zone)| looks_wrong(of, zone))
 }
 
 struct Survey<'m> {
-    model: &'m Model,
-    hosts: &'m HashSet<&'m DnsName>,
+    names: &'m Names<'m>,
     apex: &'m DnsName,
     zone: &'m Zone,
     /// Owners of NS below the apex, in wire form.
@@ -96,15 +87,9 @@ struct Survey<'m> {
 }
 
 impl<'m> Survey<'m> {
-    fn new(
-        model: &'m Model,
-        hosts: &'m HashSet<&'m DnsName>,
-        apex: &'m DnsName,
-        zone: &'m Zone,
-    ) -> Self {
+    fn new(names: &'m Names<'m>, apex: &'m DnsName, zone: &'m Zone) -> Self {
         Self {
-            model,
-            hosts,
+            names,
             apex,
             zone,
             cuts: HashSet::new(),
@@ -137,9 +122,17 @@ impl<'m> Survey<'m> {
     }
 
     fn look(&mut self, owner: &DnsName, set: &RrSet) {
-        self.occluded(owner, set);
+        let is_occluded = self.occluded(owner, set);
         match set.record_type() {
-            rtype if leads(rtype) => self.targets_of(owner, set),
+            rtype if leads(rtype) => {
+                if !is_alias(rtype) {
+                    self.targets_of(owner, set);
+                }
+                if !is_occluded {
+                    self.nowhere(owner, set);
+                    self.endless(owner, set);
+                }
+            }
             RecordType::DS if self.zone.records.get(owner, RecordType::NS).is_none() => {
                 let message = format!("{owner} has DS records and is not delegated by NS records");
                 self.tell("ds-without-delegation", owner, set, message, None);
@@ -150,10 +143,10 @@ impl<'m> Survey<'m> {
 
     /// At a delegation stand NS and DS, and below it nothing but addresses of its servers (RFC 1034
     /// section 4.2.1).
-    fn occluded(&mut self, owner: &DnsName, set: &RrSet) {
+    fn occluded(&mut self, owner: &DnsName, set: &RrSet) -> bool {
         let rtype = set.record_type();
         let Some(cut) = self.cut_of(owner) else {
-            return;
+            return false;
         };
         let is_own = *cut == *owner.wire() && matches!(rtype, RecordType::NS | RecordType::DS);
         let is_glue = matches!(rtype, RecordType::A | RecordType::AAAA)
@@ -162,6 +155,48 @@ impl<'m> Survey<'m> {
             let cut = DnsName::from_wire(cut).map_or_else(String::new, |cut| cut.to_string());
             let message = format!("{owner} {rtype} is never answered: {cut} is delegated");
             self.tell("occluded-record", owner, set, message, None);
+        }
+        !is_own
+    }
+
+    /// Targets in our zones that do not exist. Of NS inside the own zone more is asked: an address.
+    fn nowhere(&mut self, owner: &DnsName, set: &RrSet) {
+        let rtype = set.record_type();
+        let names = self.names;
+        for target in names.targets(owner, set) {
+            let told = |zone: &DnsName| rtype == RecordType::NS && zone == self.apex;
+            let Some(zone) = names.missing_in(&target).filter(|zone| !told(zone)) else {
+                continue;
+            };
+            let message =
+                format!("{owner} {rtype} leads to {target}, which does not exist in zone {zone}");
+            let help = format!("add records of {target}, or name one that is there");
+            self.tell("missing-target", owner, set, message, Some(help));
+        }
+    }
+
+    /// Aliases that no answer comes to the end of.
+    fn endless(&mut self, owner: &DnsName, set: &RrSet) {
+        let rtype = set.record_type();
+        if !is_alias(rtype) {
+            return;
+        }
+        match self.names.endless(owner, set) {
+            Some(Endless::Circle(names)) => {
+                let names: Vec<String> = names.iter().map(DnsName::to_string).collect();
+                let message = format!(
+                    "{owner} {rtype} leads in a circle: {}, {owner}",
+                    names.join(", ")
+                );
+                self.tell("alias-circle", owner, set, message, None);
+            }
+            Some(Endless::TooFar) => {
+                let message = format!(
+                    "{owner} {rtype} leads through more than 8 aliases: an answer ends before"
+                );
+                self.tell("alias-too-far", owner, set, message, None);
+            }
+            None => {}
         }
     }
 
@@ -213,9 +248,9 @@ impl<'m> Survey<'m> {
     /// Whether addresses may come from elsewhere: an app, a wildcard, a DNAME or a deeper zone.
     fn answers(&self, name: &DnsName) -> bool {
         let deeper = |zone: &DnsName| zone != self.apex && zone.is_within(self.apex);
-        let mut zones = self.model.zones().iter().map(|(apex, _)| apex);
+        let mut zones = self.names.model.zones().iter().map(|(apex, _)| apex);
         let above = std::iter::successors(name.parent(), DnsName::parent);
-        self.hosts.contains(name)
+        self.names.is_host(name)
             || zones.any(|zone| deeper(zone) && name.is_within(zone))
             || above
                 .take_while(|name| name.is_within(self.apex))
@@ -224,7 +259,7 @@ impl<'m> Survey<'m> {
                     self.zone.records.get(&above, RecordType::DNAME).is_some()
                         || star.is_ok_and(|star| {
                             self.zone.records.at(&star).next().is_some()
-                                || self.hosts.contains(&star)
+                                || self.names.is_host(&star)
                         })
                 })
     }

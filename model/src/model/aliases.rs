@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::standing::{answering, differing, is_given_away, zone_of};
 use crate::{DnsName, RecordType, RrSet, SteeredData, SteeredRecord, Zone};
 
 /// Names followed inside our zones, as answers do.
@@ -18,7 +19,7 @@ pub(super) struct AliasNames {
 }
 
 type Zones = [(DnsName, Arc<Zone>)];
-/// By number.
+/// In the order of their keys.
 type Steered = [((DnsName, RecordType), SteeredRecord)];
 
 impl AliasNames {
@@ -108,54 +109,13 @@ fn aliases_at(steered: &Steered, apex: &DnsName, zone: &Zone, name: &DnsName) ->
     let Some(set) = (alias.iter()).find_map(|rtype| zone.records.get(&owner, *rtype)) else {
         return Vec::new();
     };
-    let Some(number) = set.steered() else {
+    if set.steered().is_none() {
         return targets(set);
-    };
-    match steered
-        .get(usize::from(number))
-        .map(|(_, record)| &record.data)
-    {
+    }
+    match differing(steered, &owner, set.record_type()).map(|record| &record.data) {
         Some(SteeredData::ByCluster(sets)) => sets.values().flat_map(targets).collect(),
         _ => Vec::new(),
     }
-}
-
-/// The name whose records answer for a name: itself, or the wildcard at its closest encloser (RFC
-/// 4592 section 3.3.1).
-fn answering(apex: &DnsName, zone: &Zone, name: &DnsName) -> Option<DnsName> {
-    let exists = |at: &DnsName| {
-        zone.records.at(at).next().is_some() || zone.records.below(at).next().is_some()
-    };
-    if exists(name) {
-        return Some(name.clone());
-    }
-    let encloser = std::iter::successors(name.parent(), DnsName::parent)
-        .take_while(|at| at.is_within(apex))
-        .find(exists)?;
-    DnsName::from_wire(&[b"\x01*", encloser.wire()].concat())
-}
-
-/// Whether a zone has nothing to say about a name in it: it is delegated, or lies below a DNAME.
-fn is_given_away(apex: &DnsName, zone: &Zone, name: &DnsName) -> bool {
-    let has = |at: &DnsName, rtype| zone.records.get(at, rtype).is_some();
-    let cut = std::iter::successors(Some(name.clone()), DnsName::parent)
-        .take_while(|at| at != apex)
-        .any(|at| has(&at, RecordType::NS));
-    cut || std::iter::successors(name.parent(), DnsName::parent)
-        .take_while(|at| at.is_within(apex))
-        .any(|at| has(&at, RecordType::DNAME))
-}
-
-/// The deepest zone around a name.
-fn zone_of<'z>(zones: &'z Zones, name: &DnsName) -> Option<(&'z DnsName, &'z Zone)> {
-    let mut above = Some(name.clone());
-    while let Some(name) = above {
-        if let Ok(at) = zones.binary_search_by(|(apex, _)| apex.cmp(&name)) {
-            return Some((&zones[at].0, &zones[at].1));
-        }
-        above = name.parent();
-    }
-    None
 }
 
 #[cfg(test)]
@@ -200,7 +160,7 @@ mod tests {
             |target: &str| RrSet::single(Ttl::new(60).unwrap(), &RData::cname(&name(target)));
         let mut zones = zones(&[("example.com", RData::alias(&name("by.example.com")))]);
         let zone = Arc::make_mut(&mut zones[0].1);
-        let numbered = cname("one.test").numbered(0);
+        let numbered = cname("one.test").numbered(4_711);
         zone.records.insert(name("by.example.com"), numbered);
         let sets = [("a", "one.test"), ("b", "two.test")];
         let sets =
