@@ -587,6 +587,7 @@ fn answer_here(
     if let Some(quota) = errand.quota.take() {
         quota.write(response.headers_mut());
     }
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
     let now = Instant::now();
     errand.lead();
