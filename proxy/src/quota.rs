@@ -321,7 +321,7 @@ mod tests {
             (name("a-dry"), dry),
             (name("b-each"), limit(1, RateKey::Client)),
         ]);
-        let mut would_refuse = |client: &str| {
+        let would_refuse = |client: &str| {
             let mut tally = Tally::default();
             let nothing = HeaderMap::new();
             let client = client.parse().unwrap();

@@ -117,9 +117,10 @@ impl Sink {
     }
 
     /// Whether somebody moved the file away or took it out (logrotate does); looks once a second.
+    /// One that was cut (`copytruncate`) goes on from where it ends.
     fn is_moved(&mut self, now: Instant) -> bool {
-        let (Some(Open::File { file, .. }), LogTarget::File { path, .. }) =
-            (&self.open, &self.target)
+        let (Some(Open::File { file, len }), LogTarget::File { path, .. }) =
+            (&mut self.open, &self.target)
         else {
             return false;
         };
@@ -127,8 +128,12 @@ impl Sink {
             return false;
         }
         self.looked = now;
-        let number = |of: Metadata| (of.dev(), of.ino());
-        file.metadata().map(number).ok() != path.metadata().map(number).ok()
+        let number = |of: &Metadata| (of.dev(), of.ino());
+        let (opened, named) = (file.metadata().ok(), path.metadata().ok());
+        if let Some(opened) = &opened {
+            *len = opened.len().min(*len);
+        }
+        opened.as_ref().map(number) != named.as_ref().map(number)
     }
 
     /// Begins the next file if these records would make this one too long.
@@ -152,6 +157,12 @@ impl Sink {
     }
 
     fn open_file(&self, path: &Path) -> io::Result<Open> {
+        // To open a FIFO, or to write to one, waits for its reader, and a device must not be renamed.
+        if path.metadata().is_ok_and(|it| !it.is_file()) {
+            let why =
+                "not a regular file; a log is written to one, or to `unix:` and a socket's path";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         // A stream that has ended cannot be continued.
         let ended =
             self.framing == Framing::Dnstap && path.metadata().is_ok_and(|file| file.len() > 0);
@@ -238,21 +249,51 @@ impl Sink {
 mod tests {
     use super::*;
 
+    /// Of at most ten octets a file.
+    fn sink(path: PathBuf) -> Sink {
+        Sink::new(LogPlan {
+            log: Log::Access,
+            framing: Framing::Lines,
+            to: LogTarget::File {
+                path,
+                max_bytes: 10,
+                keep: 1,
+            },
+            waiting: 1,
+        })
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_neither_waited_for_nor_renamed() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let fifo = folder.path().join("fifo");
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&fifo, mode).unwrap();
+        let now = Instant::now();
+        assert!(!sink(fifo).write(b"one\n", now));
+        assert!(!sink(folder.path().to_owned()).write(b"one\n", now));
+        assert!(!sink("/dev/null".into()).write(b"one\n", now));
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_not_taken_for_full() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut sink = sink(at("log"));
+        let begun = Instant::now() + AGAIN;
+        assert!(sink.write(b"1234567\n", begun));
+        File::create(at("log")).unwrap();
+        assert!(sink.write(b"7654321\n", begun + AGAIN * 2));
+        assert_eq!(std::fs::read(at("log")).unwrap(), b"7654321\n");
+        assert!(!at("log.1").exists());
+    }
+
     #[test]
     fn a_file_that_was_moved_away_is_begun_anew_within_a_second() {
         let folder = tempfile::TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name);
         let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
-        let mut sink = Sink::new(LogPlan {
-            log: Log::Access,
-            framing: Framing::Lines,
-            to: LogTarget::File {
-                path: at("log"),
-                max_bytes: 1 << 20,
-                keep: 1,
-            },
-            waiting: 1,
-        });
+        let mut sink = sink(at("log"));
         let begun = Instant::now() + AGAIN;
         assert!(sink.write(b"one\n", begun));
         std::fs::rename(at("log"), at("moved")).unwrap();
