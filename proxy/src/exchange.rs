@@ -1,37 +1,39 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
+mod begun;
+mod evidence;
+mod own;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body::Body;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use windrose_model::{EndpointId, PassiveKind, Timeouts};
-use windrose_routing::{AppEntry, RouteId, prefix_key};
+use windrose_model::Timeouts;
+use windrose_routing::{RouteId, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
-use crate::access::{Draft, Outcome};
-use crate::attempt::{Answer, Outbound, attempt, patience, upload};
+use crate::access::Draft;
+use crate::attempt::{Outbound, attempt, patience, upload};
 use crate::connection::Client;
-use crate::course::{Chance, Course, Failure, Next, Stop, is_idempotent, tick};
+use crate::course::{Chance, Course, Next, is_idempotent};
 use crate::errand::{Errand, app_slot};
-use crate::filter::{self, Kind};
+use crate::filter;
 use crate::flags::Flags;
 use crate::hop;
-use crate::names::{X_REQUEST_ID, X_WINDROSE_FLAGS};
+use crate::names::X_WINDROSE_FLAGS;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
-use crate::reply::{Exchange, Reply};
+use crate::reply::Reply;
 use crate::secure;
 use crate::survey::{Field, Survey};
-use crate::tunnel::Tunnel;
 use crate::upgrade;
-use crate::upstream::InFlight;
 use crate::validate::validate;
-use crate::wanted::standing;
-use crate::worker::{Worker, second};
+use begun::{Carried, conclude, switch};
+use evidence::{charge, is_given_up, note_answer, note_failure};
+use own::{answer_here, log, refuse, refuse_early, too_many};
 
 /// The client left before its response began.
 #[derive(Debug, thiserror::Error)]
@@ -182,18 +184,6 @@ fn limit(client: &Client, errand: &Errand, parts: &Parts) -> Result<Option<Quota
     granted
 }
 
-/// Answers a request beyond a rate limit.
-fn too_many(client: &Client, mut errand: Errand, excess: Excess) -> Response<Reply> {
-    let mut response = Refusal::RateLimited.respond(Flags::default());
-    excess.write(response.headers_mut());
-    let now = Instant::now();
-    errand.lead();
-    let (_, flags) = Refusal::RateLimited.status();
-    log(client, errand.draft, Some(&response), flags, now);
-    client.watch.rest(now);
-    response
-}
-
 /// Begins a record of the access log, if there may be one.
 fn take_down(client: &Client, parts: &Parts, began: Instant) -> Option<Box<Draft>> {
     let worker = &client.worker;
@@ -338,260 +328,4 @@ async fn forward(
         now = Instant::now();
         errand.tick = worker.shared.tick(now);
     }
-}
-
-/// Whether a newer Table calls an endpoint down that was fine when it was picked.
-fn is_given_up(worker: &Worker, errand: &Errand, app: &AppEntry, address: SocketAddr) -> bool {
-    let table = worker.table();
-    if Rc::ptr_eq(&table, &errand.table) {
-        return false;
-    }
-    let Some(id) = table.app_by_name(app.plan.name.as_str()) else {
-        return false;
-    };
-    standing(table.app(id), address) == Some(false)
-}
-
-/// Charges a retry to the budget, if there is room.
-fn charge(worker: &Worker, app: &AppEntry) -> bool {
-    let budget = worker.shared.budget(app_slot(app));
-    budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry))
-}
-
-/// What goes on with an exchange when its response has begun.
-struct Carried {
-    began: Instant,
-    in_flight: InFlight,
-    quota: Option<Quota>,
-    draft: Option<Box<Draft>>,
-    flags: Flags,
-}
-
-/// Makes a backend's response ours.
-fn conclude(
-    client: &Rc<Client>,
-    answer: Answer,
-    mut carried: Carried,
-    outbound: Outbound,
-    id: HeaderValue,
-) -> Response<Reply> {
-    let now = Instant::now();
-    let took = now.saturating_duration_since(carried.began);
-    let group = carried.in_flight.group();
-    client.worker.recorder.answered(group, took);
-    if let Some(draft) = &mut carried.draft {
-        draft.answered(now);
-    }
-    let (mut head, incoming) = answer.response.into_parts();
-    let survey = Survey::of(&head.headers);
-    let length = incoming.size_hint().exact().filter(|n| *n > 0);
-    hop::one_length(&mut head.headers, survey, length);
-    hop::strip(&mut head.headers, survey);
-    // Each hop speaks its own version (RFC 9110 section 6.2). Over a connection that spoke
-    // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
-    let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
-    head.headers.insert(X_REQUEST_ID, id);
-    if let Some(quota) = carried.quota {
-        quota.write(&mut head.headers);
-    }
-    client.watch.expect_body(now);
-    let (upload, scratch) = outbound.settle();
-    client.scratch.replace(scratch);
-    let mut exchange = Exchange {
-        client: Rc::clone(client),
-        group,
-        status: head.status.as_u16(),
-        began: carried.began,
-        in_flight: carried.in_flight,
-        link: (!old).then_some(answer.link),
-        upload,
-        draft: carried.draft,
-        flags: carried.flags,
-        sent: 0,
-        settled: false,
-    };
-    let body = if incoming.is_end_stream() {
-        exchange.complete();
-        Reply::Empty
-    } else {
-        Reply::Stream(incoming, exchange)
-    };
-    Response::from_parts(head, body)
-}
-
-/// Tells the client that its backend switched protocols; the connection carries on from there.
-fn switch(
-    client: &Rc<Client>,
-    answer: Answer,
-    mut carried: Carried,
-    outbound: Outbound,
-    idle: Duration,
-    id: HeaderValue,
-) -> Response<Reply> {
-    let now = Instant::now();
-    let group = carried.in_flight.group();
-    let took = now.saturating_duration_since(carried.began);
-    client.worker.recorder.answered(group, took);
-    if let Some(draft) = &mut carried.draft {
-        draft.answered(now);
-    }
-    let (mut head, _) = answer.response.into_parts();
-    let protocols = head.headers.get(header::UPGRADE).cloned();
-    let survey = Survey::of(&head.headers);
-    hop::strip(&mut head.headers, survey);
-    head.headers.remove(header::CONTENT_LENGTH);
-    if let Some(protocols) = protocols {
-        upgrade::write(&mut head.headers, protocols);
-    }
-    head.headers.insert(X_REQUEST_ID, id);
-    client.watch.expect_body(now);
-    client.scratch.replace(outbound.settle().1);
-    let recorder = &client.worker.recorder;
-    recorder.ended(group, head.status.as_u16(), took);
-    if let Some(handover) = answer.link.handover {
-        client.tunnel.replace(Some(Tunnel {
-            handover,
-            in_flight: carried.in_flight,
-            idle,
-            draft: carried.draft,
-            flags: carried.flags,
-        }));
-    }
-    Response::from_parts(head, Reply::Empty)
-}
-
-fn note_answer(client: &Client, errand: &Errand, stop: &Stop<'_>, status: u16) {
-    let worker = &client.worker;
-    if let Some(health) = worker.shared.endpoint(stop.endpoint.slot)
-        && health.answered(status)
-    {
-        report(worker, errand, stop, PassiveKind::Status5xx);
-    }
-}
-
-fn note_failure(client: &Client, errand: &mut Errand, stop: &Stop<'_>, failure: Failure) {
-    let worker = &client.worker;
-    if failure == Failure::NotSent {
-        worker
-            .recorder
-            .group(stop.group.slot, GroupEvent::ConnectFailure);
-    }
-    if failure != Failure::Stale {
-        errand.course.exclude(stop.endpoint);
-    }
-    let Some(kind) = failure.evidence() else {
-        return;
-    };
-    let Some(health) = worker.shared.endpoint(stop.endpoint.slot) else {
-        return;
-    };
-    if health.failed(tick(worker)) {
-        report(worker, errand, stop, kind);
-    }
-}
-
-fn report(worker: &Worker, errand: &Errand, stop: &Stop<'_>, kind: PassiveKind) {
-    let endpoint = EndpointId {
-        app: errand.app,
-        index: stop.endpoint.index,
-    };
-    worker.report(errand.table.stamp(), endpoint, kind);
-}
-
-/// Answers a request that got as far as an app.
-fn refuse(
-    client: &Client,
-    mut errand: Errand,
-    refusal: Refusal,
-    flags: Flags,
-    group: Option<u32>,
-    id: &HeaderValue,
-) -> Response<Reply> {
-    let recorder = &client.worker.recorder;
-    let flags = flags.and(errand.course.flags());
-    let mut response = refusal.respond(flags);
-    response.headers_mut().insert(X_REQUEST_ID, id.clone());
-    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
-    errand.edit_response(&mut response);
-    let now = Instant::now();
-    match group {
-        Some(group) => {
-            let took = now.saturating_duration_since(errand.began);
-            recorder.ended(group, response.status().as_u16(), took);
-        }
-        None => recorder.event(HttpEvent::NoEndpoint),
-    }
-    errand.lead();
-    let (_, flag) = refusal.status();
-    log(client, errand.draft, Some(&response), flags.and(flag), now);
-    client.watch.rest(now);
-    response
-}
-
-/// As the access log calls a client that left before its response began.
-const GONE: u16 = 499;
-
-/// Hands a request without a backend's response to the access log.
-fn log(
-    client: &Client,
-    draft: Option<Box<Draft>>,
-    response: Option<&Response<Reply>>,
-    flags: Flags,
-    now: Instant,
-) {
-    if let Some(draft) = draft {
-        let sent = response.and_then(|response| response.body().size_hint().exact());
-        let outcome = Outcome {
-            now,
-            status: response.map_or(GONE, |response| response.status().as_u16()),
-            flags,
-            received: 0,
-            sent: sent.unwrap_or(0),
-        };
-        client.worker.log(draft, outcome);
-    }
-}
-
-/// Answers a request that never found its app.
-fn refuse_early(
-    client: &Client,
-    parts: &Parts,
-    refusal: Refusal,
-    draft: Option<Box<Draft>>,
-) -> Response<Reply> {
-    client.worker.recorder.event(refusal.event());
-    let mut response = refusal.respond(Flags::default());
-    let now = Instant::now();
-    log(client, draft, Some(&response), refusal.status().1, now);
-    client.watch.rest(now);
-    if let Refusal::HttpsOnly(port) = refusal {
-        secure::redirect(&mut response, parts, port);
-    }
-    response
-}
-
-/// Gives the response of a route that needs no backend.
-fn answer_here(
-    client: &Client,
-    mut errand: Errand,
-    mut response: Response<Reply>,
-    kind: Kind,
-) -> Response<Reply> {
-    let event = match kind {
-        Kind::Preflight => HttpEvent::Preflight,
-        Kind::Redirect => HttpEvent::Redirect,
-        Kind::Respond => HttpEvent::DirectResponse,
-        Kind::TooLarge => HttpEvent::BodyTooLarge,
-    };
-    client.worker.recorder.event(event);
-    if let Some(quota) = errand.quota.take() {
-        quota.write(response.headers_mut());
-    }
-    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
-    errand.edit_response(&mut response);
-    let now = Instant::now();
-    errand.lead();
-    log(client, errand.draft, Some(&response), Flags::default(), now);
-    client.watch.rest(now);
-    response
 }

@@ -1,5 +1,5 @@
 //! A record as one line of JSON. Keys are added, never renamed and never given another meaning:
-//! docs/proxy.md lists them.
+//! docs/access-log.md lists them.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};

@@ -24,7 +24,9 @@ impl Checker<'_> {
     }
 
     fn rate_limit(&mut self, limit: &RateLimit) {
-        for (key, count) in [("rate", limit.rate), ("burst", limit.burst)] {
+        // A burst that is the rate was not written, and is told as the rate.
+        let burst = (limit.burst != limit.rate).then_some(("burst", limit.burst));
+        for (key, count) in std::iter::once(("rate", limit.rate)).chain(burst) {
             if !COUNT.contains(&count) {
                 let message = format!("{key} is {count}, must be 1 to 1000000");
                 self.under(key, |c| c.refuse("count-out-of-range", message, None));

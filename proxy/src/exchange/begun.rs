@@ -1,0 +1,122 @@
+//! A backend's response that has begun: made ours, with all that goes on until its end.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Response, Version, header};
+use http_body::Body;
+
+use crate::access::Draft;
+use crate::attempt::{Answer, Outbound};
+use crate::connection::Client;
+use crate::flags::Flags;
+use crate::hop;
+use crate::names::X_REQUEST_ID;
+use crate::quota::Quota;
+use crate::reply::{Exchange, Reply};
+use crate::survey::Survey;
+use crate::tunnel::Tunnel;
+use crate::upgrade;
+use crate::upstream::InFlight;
+
+/// What goes on with an exchange when its response has begun.
+pub(super) struct Carried {
+    pub(super) began: Instant,
+    pub(super) in_flight: InFlight,
+    pub(super) quota: Option<Quota>,
+    pub(super) draft: Option<Box<Draft>>,
+    pub(super) flags: Flags,
+}
+
+/// Makes a backend's response ours.
+pub(super) fn conclude(
+    client: &Rc<Client>,
+    answer: Answer,
+    mut carried: Carried,
+    outbound: Outbound,
+    id: HeaderValue,
+) -> Response<Reply> {
+    let now = Instant::now();
+    let took = now.saturating_duration_since(carried.began);
+    let group = carried.in_flight.group();
+    client.worker.recorder.answered(group, took);
+    if let Some(draft) = &mut carried.draft {
+        draft.answered(now);
+    }
+    let (mut head, incoming) = answer.response.into_parts();
+    let survey = Survey::of(&head.headers);
+    let length = incoming.size_hint().exact().filter(|n| *n > 0);
+    hop::one_length(&mut head.headers, survey, length);
+    hop::strip(&mut head.headers, survey);
+    // Each hop speaks its own version (RFC 9110 section 6.2). Over a connection that spoke
+    // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
+    let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
+    head.headers.insert(X_REQUEST_ID, id);
+    if let Some(quota) = carried.quota {
+        quota.write(&mut head.headers);
+    }
+    client.watch.expect_body(now);
+    let (upload, scratch) = outbound.settle();
+    client.scratch.replace(scratch);
+    let mut exchange = Exchange {
+        client: Rc::clone(client),
+        group,
+        status: head.status.as_u16(),
+        began: carried.began,
+        in_flight: carried.in_flight,
+        link: (!old).then_some(answer.link),
+        upload,
+        draft: carried.draft,
+        flags: carried.flags,
+        sent: 0,
+        settled: false,
+    };
+    let body = if incoming.is_end_stream() {
+        exchange.complete();
+        Reply::Empty
+    } else {
+        Reply::Stream(incoming, exchange)
+    };
+    Response::from_parts(head, body)
+}
+
+/// Tells the client that its backend switched protocols; the connection carries on from there.
+pub(super) fn switch(
+    client: &Rc<Client>,
+    answer: Answer,
+    mut carried: Carried,
+    outbound: Outbound,
+    idle: Duration,
+    id: HeaderValue,
+) -> Response<Reply> {
+    let now = Instant::now();
+    let group = carried.in_flight.group();
+    let took = now.saturating_duration_since(carried.began);
+    client.worker.recorder.answered(group, took);
+    if let Some(draft) = &mut carried.draft {
+        draft.answered(now);
+    }
+    let (mut head, _) = answer.response.into_parts();
+    let protocols = head.headers.get(header::UPGRADE).cloned();
+    let survey = Survey::of(&head.headers);
+    hop::strip(&mut head.headers, survey);
+    head.headers.remove(header::CONTENT_LENGTH);
+    if let Some(protocols) = protocols {
+        upgrade::write(&mut head.headers, protocols);
+    }
+    head.headers.insert(X_REQUEST_ID, id);
+    client.watch.expect_body(now);
+    client.scratch.replace(outbound.settle().1);
+    let recorder = &client.worker.recorder;
+    recorder.ended(group, head.status.as_u16(), took);
+    if let Some(handover) = answer.link.handover {
+        client.tunnel.replace(Some(Tunnel {
+            handover,
+            in_flight: carried.in_flight,
+            idle,
+            draft: carried.draft,
+            flags: carried.flags,
+        }));
+    }
+    Response::from_parts(head, Reply::Empty)
+}

@@ -1,0 +1,131 @@
+//! Responses that we make ourselves, and what is counted and written down of them.
+
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderValue, Response};
+use http_body::Body;
+use windrose_telemetry::HttpEvent;
+
+use crate::access::{Draft, Outcome};
+use crate::connection::Client;
+use crate::errand::Errand;
+use crate::filter::Kind;
+use crate::flags::Flags;
+use crate::names::X_REQUEST_ID;
+use crate::quota::Excess;
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::secure;
+
+/// As the access log calls a client that left before its response began.
+const GONE: u16 = 499;
+
+/// Answers a request beyond a rate limit.
+pub(super) fn too_many(client: &Client, mut errand: Errand, excess: Excess) -> Response<Reply> {
+    let mut response = Refusal::RateLimited.respond(Flags::default());
+    excess.write(response.headers_mut());
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
+    errand.edit_response(&mut response);
+    let now = Instant::now();
+    errand.lead();
+    let (_, flags) = Refusal::RateLimited.status();
+    log(client, errand.draft, Some(&response), flags, now);
+    client.watch.rest(now);
+    response
+}
+
+/// Answers a request that got as far as an app.
+pub(super) fn refuse(
+    client: &Client,
+    mut errand: Errand,
+    refusal: Refusal,
+    flags: Flags,
+    group: Option<u32>,
+    id: &HeaderValue,
+) -> Response<Reply> {
+    let recorder = &client.worker.recorder;
+    let flags = flags.and(errand.course.flags());
+    let mut response = refusal.respond(flags);
+    response.headers_mut().insert(X_REQUEST_ID, id.clone());
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
+    errand.edit_response(&mut response);
+    let now = Instant::now();
+    match group {
+        Some(group) => {
+            let took = now.saturating_duration_since(errand.began);
+            recorder.ended(group, response.status().as_u16(), took);
+        }
+        None => recorder.event(HttpEvent::NoEndpoint),
+    }
+    errand.lead();
+    let (_, flag) = refusal.status();
+    log(client, errand.draft, Some(&response), flags.and(flag), now);
+    client.watch.rest(now);
+    response
+}
+
+/// Answers a request that never found its app.
+pub(super) fn refuse_early(
+    client: &Client,
+    parts: &Parts,
+    refusal: Refusal,
+    draft: Option<Box<Draft>>,
+) -> Response<Reply> {
+    client.worker.recorder.event(refusal.event());
+    let mut response = refusal.respond(Flags::default());
+    let now = Instant::now();
+    log(client, draft, Some(&response), refusal.status().1, now);
+    client.watch.rest(now);
+    if let Refusal::HttpsOnly(port) = refusal {
+        secure::redirect(&mut response, parts, port);
+    }
+    response
+}
+
+/// Gives the response of a route that needs no backend.
+pub(super) fn answer_here(
+    client: &Client,
+    mut errand: Errand,
+    mut response: Response<Reply>,
+    kind: Kind,
+) -> Response<Reply> {
+    let event = match kind {
+        Kind::Preflight => HttpEvent::Preflight,
+        Kind::Redirect => HttpEvent::Redirect,
+        Kind::Respond => HttpEvent::DirectResponse,
+        Kind::TooLarge => HttpEvent::BodyTooLarge,
+    };
+    client.worker.recorder.event(event);
+    if let Some(quota) = errand.quota.take() {
+        quota.write(response.headers_mut());
+    }
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
+    errand.edit_response(&mut response);
+    let now = Instant::now();
+    errand.lead();
+    log(client, errand.draft, Some(&response), Flags::default(), now);
+    client.watch.rest(now);
+    response
+}
+
+/// Hands a request without a backend's response to the access log.
+pub(super) fn log(
+    client: &Client,
+    draft: Option<Box<Draft>>,
+    response: Option<&Response<Reply>>,
+    flags: Flags,
+    now: Instant,
+) {
+    if let Some(draft) = draft {
+        let sent = response.and_then(|response| response.body().size_hint().exact());
+        let outcome = Outcome {
+            now,
+            status: response.map_or(GONE, |response| response.status().as_u16()),
+            flags,
+            received: 0,
+            sent: sent.unwrap_or(0),
+        };
+        client.worker.log(draft, outcome);
+    }
+}
