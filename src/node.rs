@@ -165,7 +165,7 @@ impl Node {
             return Ok(());
         };
         self.start_dns(sockets.dns_udp, sockets.dns_tcp)?;
-        self.start_proxy(sockets.http, sockets.https)
+        self.start_proxy(sockets.http, sockets.https, sockets.tcp)
     }
 
     /// Stops accepting, lets exchanges finish for `grace`, then ends.
@@ -237,11 +237,13 @@ impl Node {
         &mut self,
         http: Vec<Vec<std::net::TcpListener>>,
         https: Vec<Vec<std::net::TcpListener>>,
+        tcp: Vec<Vec<(windrose_model::Name, std::net::TcpListener)>>,
     ) -> Result<(), StartError> {
-        for (i, (http, https)) in http.into_iter().zip(https).enumerate() {
+        for (i, ((http, https), tcp)) in http.into_iter().zip(https).zip(tcp).enumerate() {
             let listeners = windrose_proxy::Listeners {
                 http,
                 https,
+                tcp,
                 certificates: self.certificates.clone(),
             };
             if listeners.is_empty() {

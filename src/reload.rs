@@ -201,6 +201,7 @@ fn changed_for_good(old: &NodeConfig, new: &NodeConfig) -> Vec<&'static str> {
         ("node.http.log", old.access_log != new.access_log),
         ("listeners.dns", old.listeners.dns != new.listeners.dns),
         ("listeners.http", old.listeners.http != new.listeners.http),
+        ("listeners.tcp", old.listeners.tcp != new.listeners.tcp),
         (
             "tls.handshake_timeout",
             old.tls.handshake_timeout != new.tls.handshake_timeout,

@@ -6,11 +6,13 @@
 //! runs; connections wait in the backlog until the node serves. Deliberately absent: reading,
 //! writing, accepting.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use windrose_config::Listeners;
+use windrose_model::Name;
 
 mod error;
 
@@ -33,6 +35,8 @@ pub(crate) struct Sockets {
     pub(crate) http: Vec<Vec<TcpListener>>,
     /// Per thread, one per HTTPS address.
     pub(crate) https: Vec<Vec<TcpListener>>,
+    /// Per thread, one per TCP address, with the listener's name.
+    pub(crate) tcp: Vec<Vec<(Name, TcpListener)>>,
     pub(crate) admin: Option<TcpListener>,
     /// What was bound, ports chosen.
     pub(crate) bound: Listeners,
@@ -57,6 +61,20 @@ pub(crate) fn open(wanted: &Listeners, threads: usize) -> Result<Sockets, OpenEr
     };
     let (http, http_by_address) = for_each_thread(Kind::Http, &wanted.http)?;
     let (https, https_by_address) = for_each_thread(Kind::Https, &wanted.https)?;
+    let mut tcp_bound = BTreeMap::new();
+    let mut tcp_sockets: Vec<Vec<(Name, TcpListener)>> = Vec::new();
+    tcp_sockets.resize_with(threads, Vec::new);
+    for (name, addresses) in &wanted.tcp {
+        let (bound, by_address) = with_ports(Kind::Tcp, addresses, |address| {
+            per_thread(threads, |reuse| tcp(address, reuse))
+                .map_err(|e| OpenError::new(Kind::Tcp, Transport::Tcp, address, e))
+        })?;
+        tcp_bound.insert(name.clone(), bound);
+        let by_thread = by_thread(by_address, threads);
+        for (thread, sockets) in tcp_sockets.iter_mut().zip(by_thread) {
+            thread.extend(sockets.into_iter().map(|socket| (name.clone(), socket)));
+        }
+    }
     let wanted_admin: Vec<_> = wanted.admin.into_iter().collect();
     let (admin, admin_sockets) = with_ports(Kind::Admin, &wanted_admin, |address| {
         tcp(address, false).map_err(|e| OpenError::new(Kind::Admin, Transport::Tcp, address, e))
@@ -66,11 +84,13 @@ pub(crate) fn open(wanted: &Listeners, threads: usize) -> Result<Sockets, OpenEr
         dns_tcp: dns_tcp.into_iter().map(TcpListener::from).collect(),
         http: by_thread(http_by_address, threads),
         https: by_thread(https_by_address, threads),
+        tcp: tcp_sockets,
         admin: admin_sockets.into_iter().next().map(TcpListener::from),
         bound: Listeners {
             dns,
             http,
             https,
+            tcp: tcp_bound,
             admin: admin.into_iter().next(),
         },
     })
@@ -210,6 +230,7 @@ mod tests {
             dns: parse(dns),
             http: parse(http),
             https: Vec::new(),
+            tcp: BTreeMap::new(),
             admin: None,
         }
     }

@@ -138,6 +138,11 @@ static LISTENERS: Mapping = Mapping::new(
         ),
         Field::later("dot"),
         Field::later("doh"),
+        Field::optional(
+            "tcp",
+            Map(S::Name, &List(&Scalar(S::Socket))),
+            "TCP, by name: apps say which of them they take connections of.",
+        ),
     ],
 );
 

@@ -60,6 +60,8 @@ pub struct Listeners {
     pub http: Vec<SocketAddr>,
     /// HTTPS; default 127.0.0.1:8443 where there are certificates.
     pub https: Vec<SocketAddr>,
+    /// TCP by name; default none.
+    pub tcp: BTreeMap<Name, Vec<SocketAddr>>,
     /// Metrics and status; default 127.0.0.1:9900.
     pub admin: Option<SocketAddr>,
 }
@@ -107,6 +109,7 @@ impl Default for Listeners {
             dns: vec![on(5353)],
             http: vec![on(8080)],
             https: Vec::new(),
+            tcp: BTreeMap::new(),
             admin: Some(on(9900)),
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{DnsName, HealthCheck, Name, Percent, RateLimit, Route, Secure, Step, Ttl, Weight};
+use crate::{
+    DnsName, HealthCheck, Name, Percent, RateLimit, Route, Secure, Step, Tcp, Ttl, Weight,
+};
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +48,8 @@ pub struct App {
     pub rate_limits: BTreeMap<Name, RateLimit>,
     /// TLS to clients.
     pub tls: Secure,
+    /// Its TCP connections; such an app is not served over HTTP.
+    pub tcp: Option<Tcp>,
 }
 
 /// A host an app answers to: a name, or `*.` and a name for everything below it.
@@ -197,6 +201,7 @@ impl App {
             retry: Retry::default(),
             rate_limits: BTreeMap::new(),
             tls: Secure::default(),
+            tcp: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP data plane: a listener, an engine and upstream pools per thread, over the Table.
+//! The HTTP and TCP data plane: a listener, an engine and upstream pools per thread, over the Table.
 //!
 //! An exchange is validate → route → split → choose cluster → pick endpoint → forward (retry) →
 //! record; `exchange` reads so. Deliberately absent: verdicts (control's), names of metrics
@@ -18,6 +18,7 @@ mod flags;
 mod forwarded;
 mod handshake;
 mod hop;
+mod limit;
 mod live;
 mod names;
 mod pick;
@@ -30,8 +31,10 @@ mod request_id;
 mod secure;
 mod serve;
 mod settings;
+pub mod sni;
 mod strict;
 mod survey;
+mod tcp;
 mod tunnel;
 mod upgrade;
 mod upload;

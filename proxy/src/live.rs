@@ -16,6 +16,8 @@ pub struct Shared {
     endpoints: Slots<Health>,
     budgets: Slots<Budget>,
     buckets: Buckets,
+    /// TCP connections by app, where that is limited.
+    open: Slots<AtomicU32>,
 }
 
 impl Default for Shared {
@@ -32,6 +34,7 @@ impl Shared {
             endpoints: Slots::new(),
             budgets: Slots::new(),
             buckets: Buckets::new(),
+            open: Slots::new(),
         }
     }
 
@@ -67,6 +70,12 @@ impl Shared {
     /// An app's retry budget; `None` for a slot beyond all bounds.
     pub(crate) fn budget(&self, slot: u32) -> Option<&Budget> {
         self.budgets.get(slot)
+    }
+
+    /// How many TCP connections an app holds, if that is limited; `None` for a slot beyond all
+    /// bounds.
+    pub(crate) fn open(&self, slot: u32) -> Option<&AtomicU32> {
+        self.open.get(slot)
     }
 }
 
@@ -144,6 +153,13 @@ impl Health {
             self.errors.store(0, Relaxed);
         }
         false
+    }
+
+    /// A connection was made.
+    pub(crate) fn connected(&self) {
+        if self.row.load(Relaxed) != 0 {
+            self.row.store(0, Relaxed);
+        }
     }
 
     fn forget(&self) {

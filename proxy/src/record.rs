@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use windrose_telemetry::{
     GroupEvent, HandshakeFailure, HttpEvent, Local, Metrics, Prefix, Steps, StreamEvent,
-    StreamKind, code_cell, handshake_cell, stream_cell,
+    StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -25,6 +25,7 @@ pub(crate) struct Recorder {
     streams_open: Local,
     handshakes: Local,
     handshake_failures: Local,
+    tcp: Local,
     metrics: Arc<Metrics>,
 }
 
@@ -44,6 +45,7 @@ impl Recorder {
             streams_open: metrics.streams_open.local(),
             handshakes: metrics.tls_handshakes.local(),
             handshake_failures: metrics.tls_failures.local(),
+            tcp: metrics.tcp_events.local(),
             metrics,
         }
     }
@@ -116,6 +118,11 @@ impl Recorder {
     /// A stream of a group is over.
     pub(crate) fn stream_closed(&self, group: u32, kind: StreamKind) {
         self.streams_open.add(group, kind as u32, u64::MAX);
+    }
+
+    /// A connection of a TCP listener reached no endpoint.
+    pub(crate) fn tcp(&self, event: TcpEvent) {
+        self.tcp.add(0, event as u32, 1);
     }
 
     /// The queue to control was full.

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 use tracing::warn;
-use windrose_model::Report;
+use windrose_model::{Name, Report};
 use windrose_routing::Source;
 use windrose_telemetry::Metrics;
 use windrose_tls::Store;
@@ -20,6 +19,7 @@ use windrose_tls::Store;
 use crate::connection::{Arrival, engine, serve_client};
 use crate::live::Shared;
 use crate::settings::Settings;
+use crate::tcp::serve_stream;
 use crate::worker::{Stopping, Worker};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ pub struct Listeners {
     pub http: Vec<std::net::TcpListener>,
     /// HTTP over TLS.
     pub https: Vec<std::net::TcpListener>,
+    /// TCP, each with the name of its listener.
+    pub tcp: Vec<(Name, std::net::TcpListener)>,
     /// What TLS is spoken with.
     pub certificates: Store,
 }
@@ -41,11 +43,11 @@ pub struct Listeners {
 impl Listeners {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.http.is_empty() && self.https.is_empty()
+        self.http.is_empty() && self.https.is_empty() && self.tcp.is_empty()
     }
 }
 
-/// Serves HTTP on `listeners` until `stop`, then finishes what is under way within
+/// Serves HTTP and TCP on `listeners` until `stop`, then finishes what is under way within
 /// [`Settings::grace`]. To be run on a `LocalSet` of a current-thread runtime of its own; one call
 /// per thread, each with its own listeners.
 ///
@@ -77,12 +79,17 @@ pub async fn serve(
         .map(|listener| (listener, Some(&store)));
     let mut chores = Vec::new();
     for (listener, store) in clear.chain(tls) {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let bound = listener.local_addr()?;
-        let (worker, engine) = (Rc::clone(&worker), Rc::clone(&engine));
-        let accepting = accept(worker, engine, listener, bound, store.cloned());
-        chores.push(spawn_local(accepting));
+        let (engine, store) = (Rc::clone(&engine), store.cloned());
+        let of = Rc::clone(&worker);
+        chores.push(accepting(listener, &worker, store, move |arrival| {
+            serve_client(Rc::clone(&of), Rc::clone(&engine), arrival)
+        })?);
+    }
+    for (name, listener) in listeners.tcp {
+        let (of, name) = (Rc::clone(&worker), Rc::new(name));
+        chores.push(accepting(listener, &worker, None, move |arrival| {
+            serve_stream(Rc::clone(&of), Rc::clone(&name), arrival)
+        })?);
     }
     chores.push(spawn_local(keep_house(Rc::clone(&worker))));
     stop.await;
@@ -106,12 +113,31 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(
+/// Starts to accept; each connection is served by a task of its own.
+fn accepting<F: Future<Output = ()> + 'static>(
+    listener: std::net::TcpListener,
+    worker: &Rc<Worker>,
+    store: Option<Rc<Store>>,
+    serve: impl Fn(Arrival) -> F + 'static,
+) -> io::Result<JoinHandle<()>> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let bound = listener.local_addr()?;
+    Ok(spawn_local(accept(
+        Rc::clone(worker),
+        listener,
+        bound,
+        store,
+        serve,
+    )))
+}
+
+async fn accept<F: Future<Output = ()> + 'static>(
     worker: Rc<Worker>,
-    engine: Rc<http1::Builder>,
     listener: TcpListener,
     bound: SocketAddr,
     store: Option<Rc<Store>>,
+    serve: impl Fn(Arrival) -> F,
 ) {
     let mut back_off = BACK_OFF_FIRST;
     loop {
@@ -132,11 +158,7 @@ async fn accept(
                     at,
                     tls,
                 };
-                spawn_local(serve_client(
-                    Rc::clone(&worker),
-                    Rc::clone(&engine),
-                    arrival,
-                ));
+                spawn_local(serve(arrival));
             }
             // The client left while it was in the queue.
             Err(error) if is_about_one_connection(&error) => {}

@@ -172,14 +172,22 @@ impl Worker {
 
     /// A client connection begins; it is woken when the thread stops.
     pub(crate) fn enter(self: &Rc<Self>, watch: Rc<Watch>) -> Entered {
+        self.recorder.event(HttpEvent::ClientConnection);
+        self.recorder.event(HttpEvent::ClientsOpen);
+        let mut entered = self.enter_stream(watch);
+        entered.http = true;
+        entered
+    }
+
+    /// The same for a connection of a TCP listener, which is counted elsewhere.
+    pub(crate) fn enter_stream(self: &Rc<Self>, watch: Rc<Watch>) -> Entered {
         let id = self.next_client.get();
         self.next_client.set(id + 1);
         self.clients.borrow_mut().insert(id, watch);
-        self.recorder.event(HttpEvent::ClientConnection);
-        self.recorder.event(HttpEvent::ClientsOpen);
         Entered {
             worker: Rc::clone(self),
             id,
+            http: false,
         }
     }
 
@@ -217,12 +225,15 @@ pub(crate) fn second(tick: u64) -> u32 {
 pub(crate) struct Entered {
     worker: Rc<Worker>,
     id: u64,
+    http: bool,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         self.worker.clients.borrow_mut().remove(&self.id);
-        self.worker.recorder.closed(HttpEvent::ClientsOpen);
+        if self.http {
+            self.worker.recorder.closed(HttpEvent::ClientsOpen);
+        }
         self.worker.freed.notify_waiters();
     }
 }

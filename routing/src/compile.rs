@@ -21,6 +21,7 @@ use crate::slots::Slots;
 use crate::steered::SteeredSets;
 use crate::steering::{CompiledSteering, Mappings, Reads, SteeringKey};
 use crate::table::{Table, World};
+use crate::tcp::TcpIndex;
 
 /// Compiles a Table. `status` should be parallel to the apps of `model`; an app without an entry is
 /// taken as unknown, which is never down. A flip of one app among 10,000 costs pointer comparisons
@@ -66,6 +67,10 @@ pub fn compile(
         Some(p) if same_apps => Arc::clone(&p.hosts),
         _ => Arc::new(HostIndex::build(model)),
     };
+    let tcp = match previous {
+        Some(p) if same_apps => Arc::clone(&p.tcp),
+        _ => Arc::new(TcpIndex::build(model)),
+    };
     let kept = kept.map(|kept| (kept, same_apps));
     let sets = ClientSets::new(&atlas);
     let slabs = Slabs::new(model, status, slots, &steerings, sets, kept).build();
@@ -94,6 +99,7 @@ pub fn compile(
         names,
         aliases,
         hosts,
+        tcp,
         slabs,
         apps: Arc::clone(model.apps()),
         slots: Arc::clone(&slots.apps),

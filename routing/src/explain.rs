@@ -14,12 +14,15 @@ mod alias;
 mod dns;
 mod existence;
 mod http;
+mod placed;
 mod ranking;
 mod records;
 mod route;
+mod tcp;
 
 pub use self::http::{HttpRequest, HttpTrace, http};
 pub use dns::{DnsTrace, dns};
+pub use tcp::{TcpTrace, tcp};
 
 fn place(
     table: &Table,

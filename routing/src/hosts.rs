@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use windrose_model::{AppId, Model};
+use windrose_model::{App, AppId, Model};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One pass of xxh3 over the text; keys come from the configuration, so no seed is needed.
@@ -35,15 +35,21 @@ impl HostIndex {
     pub(crate) fn build(model: &Model) -> Self {
         let mut index = Self::default();
         for (id, _, app) in model.app_ids() {
-            for host in &app.hosts {
-                let text = host.to_string();
-                match text.strip_prefix("*.") {
-                    Some(below) => index.below.insert(below.into(), id),
-                    None => index.exact.insert(text.into(), id),
-                };
+            if app.tcp.is_none() {
+                index.add(id, app);
             }
         }
         index
+    }
+
+    pub(crate) fn add(&mut self, id: AppId, app: &App) {
+        for host in &app.hosts {
+            let text = host.to_string();
+            match text.strip_prefix("*.") {
+                Some(below) => self.below.insert(below.into(), id),
+                None => self.exact.insert(text.into(), id),
+            };
+        }
     }
 
     #[inline]

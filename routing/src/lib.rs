@@ -28,6 +28,7 @@ mod state;
 mod steered;
 mod steering;
 mod table;
+mod tcp;
 
 pub use aliases::AliasAnswer;
 pub use answers::{AnswerRef, AnswerSet};
@@ -44,3 +45,4 @@ pub use state::AppState;
 pub use steered::SteeredSet;
 pub use steering::{Row, Steering, Tier, View};
 pub use table::{AppEntry, Shared, Table};
+pub use tcp::TcpApps;

@@ -196,9 +196,10 @@ fn add(digest: &mut Digester, app: &App) {
         retry,
         rate_limits,
         tls,
+        tcp,
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, routes, encoded_slashes, timeouts));
-    digest.add(&(retry, rate_limits, tls));
+    digest.add(&(retry, rate_limits, tls, tcp));
 }

@@ -20,6 +20,7 @@ use crate::slots::AppSlots;
 use crate::state::AppState;
 use crate::steered::{SteeredSet, SteeredSets};
 use crate::steering::{CompiledSteering, Row, Steering, SteeringKey, View};
+use crate::tcp::{TcpApps, TcpIndex};
 
 /// Apps per slab: a flip copies only the slabs it touches.
 pub(crate) const SLAB: usize = 64;
@@ -33,6 +34,7 @@ pub struct Table {
     pub(crate) names: Arc<NameIndex>,
     pub(crate) aliases: Arc<AliasIndex>,
     pub(crate) hosts: Arc<HostIndex>,
+    pub(crate) tcp: Arc<TcpIndex>,
     pub(crate) slabs: Vec<Arc<Slab>>,
     /// What plans were made from.
     pub(crate) apps: Arc<[(Name, Arc<App>)]>,
@@ -148,6 +150,12 @@ impl Table {
     #[inline]
     pub fn host(&self, host: &str) -> Option<AppId> {
         self.hosts.find(host)
+    }
+
+    /// The apps of a TCP listener; `None` when no app takes its connections.
+    #[inline]
+    pub fn tcp(&self, listener: &str) -> Option<&TcpApps> {
+        self.tcp.find(listener)
     }
 
     /// A record that differs by cluster.

@@ -130,6 +130,8 @@ pub(crate) enum Explain {
     Dns(ExplainDns),
     /// The choice for an HTTP request, step by step
     Http(ExplainHttp),
+    /// The choice for a connection of a TCP listener, step by step
+    Tcp(ExplainTcp),
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +158,17 @@ pub(crate) struct ExplainHttp {
     /// A query parameter besides those of the URL; may repeat
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) query: Vec<String>,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainTcp {
+    /// The listener's name
+    pub(crate) listener: String,
+    /// The name that the client's TLS ClientHello asks for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
     #[command(flatten)]
     pub(crate) world: World,
 }

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method};
 use serde_json::json;
 use windrose_config::NodeConfig;
-use windrose_model::{DnsName, RecordType, meant};
+use windrose_model::{DnsName, Name, RecordType, meant};
 use windrose_routing::{Table, explain};
 
-use super::args::{Explain, ExplainDns, ExplainHttp, Output, World};
+use super::args::{Explain, ExplainDns, ExplainHttp, ExplainTcp, Output, World};
 use super::failure::{Exit, Failure};
 use super::values::{Client, Header};
 use super::{check, limited, print};
@@ -20,6 +20,7 @@ pub(super) fn run(args: &Explain, output: Output) -> Result<(), Failure> {
     match args {
         Explain::Dns(args) => dns(args, output),
         Explain::Http(args) => http(args, output),
+        Explain::Tcp(args) => tcp(args, output),
     }
 }
 
@@ -110,6 +111,53 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
             "steps": trace.steps,
             "app": trace.app,
             "route": trace.route,
+            "version": trace.version,
+            "cluster": trace.cluster,
+            "endpoints": trace.endpoints,
+        })),
+    }
+    Ok(())
+}
+
+fn tcp(args: &ExplainTcp, output: Output) -> Result<(), Failure> {
+    let (table, node) = imagine(&args.world, output)?;
+    let listeners = node.listeners.tcp.keys().map(Name::as_str);
+    if !node
+        .listeners
+        .tcp
+        .keys()
+        .any(|name| name.as_str() == args.listener)
+    {
+        let wrong = format!("there is no TCP listener {}", args.listener);
+        let failure = Failure::new(Exit::Usage, "unknown-listener", wrong);
+        let names: Vec<_> = listeners.collect();
+        return Err(match meant(&args.listener, names.iter().copied()) {
+            Some(name) => failure.help(format!("did you mean {name}?")),
+            None if names.is_empty() => failure.help("listeners.tcp has none"),
+            None => failure.help(format!("there are {}", names.join(", "))),
+        });
+    }
+    let sni = args.sni.as_ref();
+    let sni = sni.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+    let trace = explain::tcp(
+        &table,
+        &args.listener,
+        sni.as_deref(),
+        args.world.client.ip,
+        args.world.draw,
+        node.home.as_ref(),
+    );
+    match output {
+        Output::Text => print::text(&trace),
+        Output::Json => print::json(&json!({
+            "schema": 1,
+            "listener": trace.connection.0,
+            "sni": trace.connection.1,
+            "client": trace.client,
+            "draw": args.world.draw,
+            "down": args.world.down,
+            "steps": trace.steps,
+            "app": trace.app,
             "version": trace.version,
             "cluster": trace.cluster,
             "endpoints": trace.endpoints,

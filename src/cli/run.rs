@@ -156,6 +156,7 @@ fn listeners(args: &Run, file: Listeners) -> Listeners {
         dns: or(&args.listen_dns, file.dns),
         http: or(&args.listen_http, file.http),
         https: or(&args.listen_https, file.https),
+        tcp: file.tcp,
         admin: args.listen_admin.or(file.admin),
     }
 }
@@ -172,15 +173,27 @@ fn say_listeners(bound: &Listeners, output: Output) {
                     print::line(format!("listening {name} {address}"));
                 }
             }
+            for (name, addresses) in &bound.tcp {
+                for address in addresses {
+                    print::line(format!("listening tcp {address} as {name}"));
+                }
+            }
             if let Some(address) = bound.admin {
                 print::line(format!("listening admin {address}"));
             }
         }
         Output::Json => print::json(&json!({
             "schema": 1,
-            "listeners": {"dns": bound.dns, "http": bound.http, "https": bound.https, "admin": bound.admin},
+            "listeners": {"dns": bound.dns, "http": bound.http, "https": bound.https, "tcp": tcp_json(bound), "admin": bound.admin},
         })),
     }
+}
+
+fn tcp_json(bound: &Listeners) -> serde_json::Value {
+    let by_name = bound.tcp.iter();
+    by_name
+        .map(|(name, addresses)| (name.to_string(), json!(addresses)))
+        .collect()
 }
 
 fn list(addresses: &[std::net::SocketAddr]) -> String {

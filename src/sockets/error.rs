@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     Dns,
     Http,
     Https,
+    Tcp,
     Admin,
 }
 
@@ -96,10 +97,11 @@ impl OpenError {
     /// The next move, for a node that runs from a file.
     pub(crate) fn help(&self) -> String {
         let kind = self.kind();
+        let or_flag = kind.flag().map(|flag| format!(" or `{flag}`"));
         let instead = format!(
-            "set `{}` or `{}` to another address",
+            "set `{}`{} to another address",
             kind.key(),
-            kind.flag()
+            or_flag.unwrap_or_default()
         );
         match self {
             Self::InUse { .. } => {
@@ -120,17 +122,19 @@ impl Kind {
             Self::Dns => "listeners.dns",
             Self::Http => "listeners.http",
             Self::Https => "listeners.https",
+            Self::Tcp => "listeners.tcp",
             Self::Admin => "listeners.admin",
         }
     }
 
-    /// The flag of `run` that overrides it.
-    pub(crate) fn flag(self) -> &'static str {
+    /// The flag of `run` that overrides it, if there is one.
+    pub(crate) fn flag(self) -> Option<&'static str> {
         match self {
-            Self::Dns => "--listen-dns",
-            Self::Http => "--listen-http",
-            Self::Https => "--listen-https",
-            Self::Admin => "--listen-admin",
+            Self::Dns => Some("--listen-dns"),
+            Self::Http => Some("--listen-http"),
+            Self::Https => Some("--listen-https"),
+            Self::Tcp => None,
+            Self::Admin => Some("--listen-admin"),
         }
     }
 }
@@ -141,6 +145,7 @@ impl fmt::Display for Kind {
             Self::Dns => "dns",
             Self::Http => "http",
             Self::Https => "https",
+            Self::Tcp => "tcp",
             Self::Admin => "admin",
         })
     }

@@ -31,5 +31,5 @@ pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
 pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
-pub use stream_cells::{StreamEvent, StreamKind, stream_cell};
+pub use stream_cells::{StreamEvent, StreamKind, TcpEvent, stream_cell};
 pub use tls_cells::{HANDSHAKE_CELLS, HandshakeFailure, handshake_cell, handshake_labels};

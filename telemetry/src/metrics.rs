@@ -7,7 +7,7 @@ use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent,
     HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, QTYPES, RATE_LIMITED,
-    RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, Way,
+    RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -61,6 +61,8 @@ pub struct Metrics {
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
     /// stream may outlive what its slot stood for, and must be taken off again all the same.
     pub streams_open: Arc<Bank>,
+    /// Slot 0, cell = [`TcpEvent`].
+    pub tcp_events: Arc<Bank>,
     /// Slot 0, cell = [`handshake_cell`](crate::handshake_cell).
     pub tls_handshakes: Arc<Bank>,
     /// Slot 0, cell = [`HandshakeFailure`].
@@ -93,6 +95,7 @@ impl Metrics {
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
+            tcp_events: Bank::new(TcpEvent::COUNT),
             tls_handshakes: Bank::new(HANDSHAKE_CELLS),
             tls_failures: Bank::new(HandshakeFailure::ALL.len() as u32),
             scalars: Arc::default(),
@@ -120,6 +123,7 @@ impl Metrics {
             &self.http_rate_limited,
             &self.streams,
             &self.streams_open,
+            &self.tcp_events,
             &self.tls_handshakes,
             &self.tls_failures,
         ]

@@ -61,3 +61,41 @@ impl StreamEvent {
 pub const fn stream_cell(kind: StreamKind, event: StreamEvent) -> u32 {
     kind as u32 * StreamEvent::COUNT + event as u32
 }
+
+/// Why a connection of a TCP listener reached no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpEvent {
+    /// No app takes connections of the listener, or none that name nobody.
+    NoApp,
+    /// The ClientHello asks for a name that no app of the listener has.
+    UnknownName,
+    /// TLS that could not be read.
+    MalformedHello,
+    /// A ClientHello that did not arrive in time.
+    HelloTimeout,
+    /// The client left before it was known where to.
+    ClientGone,
+    /// The app has as many as it may.
+    Limit,
+    /// No endpoint to try.
+    NoEndpoint,
+    /// No endpoint could be connected to.
+    Unreachable,
+}
+
+impl TcpEvent {
+    /// How many there are.
+    pub const COUNT: u32 = 8;
+
+    /// All, with their labels.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::NoApp, "no_app"),
+        (Self::UnknownName, "unknown_name"),
+        (Self::MalformedHello, "malformed_hello"),
+        (Self::HelloTimeout, "hello_timeout"),
+        (Self::ClientGone, "client_gone"),
+        (Self::Limit, "limit"),
+        (Self::NoEndpoint, "no_endpoint"),
+        (Self::Unreachable, "unreachable"),
+    ];
+}

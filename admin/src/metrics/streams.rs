@@ -3,7 +3,7 @@
 
 use windrose_control::Snapshot;
 use windrose_telemetry::exposition::Page;
-use windrose_telemetry::{Metrics, StreamEvent, StreamKind, stream_cell};
+use windrose_telemetry::{Metrics, StreamEvent, StreamKind, TcpEvent, stream_cell};
 
 use super::groups;
 
@@ -54,6 +54,14 @@ const KINDS: [Names; 2] = [
 pub(super) fn families(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
     for names in &KINDS {
         family(page, snapshot, metrics, names);
+    }
+    let mut rejected = page.counter(
+        "windrose_tcp_rejected_total",
+        "Connections of TCP listeners that reached no endpoint, by reason.",
+    );
+    for (event, reason) in TcpEvent::ALL {
+        let count = metrics.tcp_events.sum(0, event as u32);
+        rejected.count(&[("reason", reason)], count);
     }
 }
 

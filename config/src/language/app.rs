@@ -91,6 +91,11 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
         )
         .or("{}"),
         Field::optional("tls", Keys(&APP_TLS), "TLS to clients of its hosts."),
+        Field::optional(
+            "tcp",
+            Keys(&TCP),
+            "Connections of a TCP listener are its own; it is not served over HTTP then.",
+        ),
     ],
 ));
 
@@ -229,6 +234,37 @@ static RETRY: Mapping = Mapping::new(
             "Always allowed.",
         )
         .or("10"),
+    ],
+);
+
+static TCP: Mapping = Mapping::new(
+    "`tcp`",
+    &[
+        Field::required("listener", Scalar(S::Name), "One of `listeners.tcp`."),
+        Field::optional(
+            "sni",
+            Scalar(S::Bool),
+            "Only connections whose TLS ClientHello names one of `hosts`; without it all that are no other app's.",
+        )
+        .or("false"),
+        Field::optional(
+            "max_connections",
+            Scalar(S::Whole(0, 10_000_000)),
+            "Open connections on a node; 0 is no limit.",
+        )
+        .or("0"),
+        Field::optional(
+            "max_duration",
+            Scalar(S::Duration),
+            "Of a connection; 0s is no limit.",
+        )
+        .or("\"0s\""),
+        Field::optional(
+            "when_endpoint_down",
+            Scalar(S::Choice(&["keep", "close"])),
+            "What becomes of established connections to an endpoint that is down or gone.",
+        )
+        .or("\"keep\""),
     ],
 );
 

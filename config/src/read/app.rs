@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windrose_model::{
     App, EncodedSlashes, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Retry, Split,
-    StatusRange, Timeouts, TtlBand, Version, Weight, WhenAllDown,
+    StatusRange, Tcp, Timeouts, TtlBand, Version, Weight, WhenAllDown, WhenEndpointDown,
 };
 
 use super::{
@@ -60,6 +60,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .map_or(defaults.retry, |r| retry(r, defaults.retry)),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
         tls: node.get("tls").map(tls::app).unwrap_or_default(),
+        tcp: node.get("tcp").and_then(tcp),
         ..defaults
     }
 }
@@ -163,6 +164,22 @@ fn retry(node: &Node, defaults: Retry) -> Retry {
         budget: percent(node, "budget", defaults.budget),
         min_per_second: number(node, "min_per_second", defaults.min_per_second),
     }
+}
+
+fn tcp(node: &Node) -> Option<Tcp> {
+    let defaults = Tcp::all_of(value(node, "listener", scalar::name)?);
+    let closes = node.get("when_endpoint_down").and_then(Node::text) == Some("close");
+    Some(Tcp {
+        sni: value(node, "sni", scalar::boolean).unwrap_or(defaults.sni),
+        max_connections: number(node, "max_connections", defaults.max_connections),
+        max_duration: duration(node, "max_duration", defaults.max_duration),
+        when_endpoint_down: if closes {
+            WhenEndpointDown::Close
+        } else {
+            WhenEndpointDown::Keep
+        },
+        ..defaults
+    })
 }
 
 fn duration(node: &Node, key: &str, default: Duration) -> Duration {

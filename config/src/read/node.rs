@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use windrose_model::{Draft, Name};
 
-use super::{Found, number, refuse, single, tls, value};
+use super::{Found, number, objects, refuse, single, tls, value};
 use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig};
 use crate::problem::Problem;
 use crate::scalar;
@@ -71,11 +71,15 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
 /// What is not written is not opened.
 fn listeners(node: &Node, found: &mut Found) -> Listeners {
     one_owner(node, found);
-    let mut list = |key| found.list(node.get(key), |_, item| single(item, scalar::socket));
+    let list =
+        |found: &mut Found, key| found.list(node.get(key), |_, item| single(item, scalar::socket));
     Listeners {
-        dns: list("dns"),
-        http: list("http"),
-        https: list("https"),
+        dns: list(found, "dns"),
+        http: list(found, "http"),
+        https: list(found, "https"),
+        tcp: objects(node, "tcp", |_, list| {
+            found.list(Some(list), |_, item| single(item, scalar::socket))
+        }),
         admin: value(node, "admin", scalar::socket),
     }
 }
@@ -86,6 +90,8 @@ fn one_owner(listeners: &Node, found: &mut Found) {
     let lists = ["dns", "http", "https"]
         .into_iter()
         .filter_map(|k| listeners.get(k));
+    let tcp = listeners.get("tcp").map_or(&[][..], Node::entries);
+    let lists = lists.chain(tcp.iter().map(|entry| &entry.value));
     let written = lists.flat_map(Node::items).chain(listeners.get("admin"));
     let mut owners = HashMap::new();
     for node in written {
@@ -136,4 +142,22 @@ pub(super) fn check(node: &NodeConfig, draft: &Draft, found: &mut Found) {
     let clusters = draft.clusters.keys().map(Name::as_str).collect();
     known("region", "region", "unknown-region", &node.region, regions);
     known("home", "cluster", "unknown-cluster", &node.home, clusters);
+    tcp_listeners(node, draft, found);
+}
+
+/// Whether the TCP listeners that apps name exist.
+fn tcp_listeners(node: &NodeConfig, draft: &Draft, found: &mut Found) {
+    let listeners = &node.listeners.tcp;
+    let named = draft.apps.iter();
+    let named = named.filter_map(|(app, it)| Some((app, &it.tcp.as_ref()?.listener)));
+    for (app, name) in named.filter(|(_, name)| !listeners.contains_key(*name)) {
+        let help = match meant(name.as_str(), listeners.keys().map(Name::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("for example listeners: {{tcp: {{{name}: [\"127.0.0.1:5432\"]}}}}"),
+        };
+        let at = ["apps", app.as_str(), "tcp", "listener"];
+        let message = format!("no TCP listener is named `{name}`");
+        let wrong = refuse("unknown-listener", &at, message, Some(help));
+        found.invalid.push(wrong);
+    }
 }

@@ -70,6 +70,7 @@ fn listeners_are_exactly_what_is_written() {
         dns: vec!["[::1]:53".parse().unwrap()],
         http: vec![],
         https: vec![],
+        tcp: [].into(),
         admin: None,
     };
     assert_eq!(listeners, expected);

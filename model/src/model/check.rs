@@ -252,6 +252,7 @@ impl<'a> Checker<'a> {
         self.under("apps", |c| {
             c.within("apps", draft.apps.len(), budget::APPS);
             let mut hosts: BTreeMap<&DnsName, &Name> = BTreeMap::new();
+            let mut listeners = BTreeMap::new();
             let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
             let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::<&dyn Display>::default());
             let mut steerings = HashSet::new();
@@ -260,6 +261,7 @@ impl<'a> Checker<'a> {
                 let first = draft.alike.first(at) as usize;
                 c.under(name.as_str(), |c| {
                     c.hosts(name, app, &mut hosts);
+                    c.tcp(name, app, &mut listeners);
                     let clusters = match c.since {
                         Some(since) if since.world && since.keeps(name, app) => clusters_of(app),
                         _ => c.app(app, first),

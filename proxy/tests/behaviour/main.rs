@@ -11,4 +11,5 @@ mod limits;
 mod messages;
 mod steering;
 mod support;
+mod tcp;
 mod upgrades;

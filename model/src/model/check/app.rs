@@ -52,6 +52,30 @@ impl<'a> Checker<'a> {
         });
     }
 
+    /// Of the connections of a listener that no name gives to another app, one app's are.
+    pub(super) fn tcp(
+        &mut self,
+        name: &'a Name,
+        app: &'a App,
+        seen: &mut BTreeMap<&'a Name, &'a Name>,
+    ) {
+        let Some(tcp) = app.tcp.as_ref().filter(|tcp| !tcp.sni) else {
+            return;
+        };
+        if let Some(other) = seen.insert(&tcp.listener, name) {
+            self.under("tcp", |c| {
+                c.refuse(
+                    "duplicate-tcp-app",
+                    format!(
+                        "connections of the listener `{}` already belong to app `{other}`",
+                        tcp.listener
+                    ),
+                    Some("one app of a listener takes what names nobody; the others need `sni: true`".to_owned()),
+                );
+            });
+        }
+    }
+
     fn versions(&mut self, app: &'a App) -> BTreeSet<&'a Name> {
         let mut clusters = BTreeSet::new();
         let draft = self.draft;

@@ -61,16 +61,16 @@ pub fn app(clusters: &[(&str, &[SocketAddr])]) -> App {
     app
 }
 
-pub fn model(app: App) -> Model {
+fn model_of(apps: Vec<(&str, App)>) -> Model {
     let mut draft = Draft::default();
     let region = Region {
         location: Coordinates::new(50.0, 8.0).unwrap(),
         country: None,
     };
     draft.regions.insert(name("r"), region);
-    let clusters: Vec<Name> = app
-        .versions
-        .values()
+    let clusters: Vec<Name> = apps
+        .iter()
+        .flat_map(|(_, app)| app.versions.values())
         .flat_map(|v| v.endpoints.keys().cloned())
         .collect();
     for cluster in clusters {
@@ -86,13 +86,20 @@ pub fn model(app: App) -> Model {
             },
         );
     }
-    draft.apps.insert(name("app"), app);
+    for (app, it) in apps {
+        draft.apps.insert(name(app), it);
+    }
     Model::build(draft, Revision(1), None).unwrap()
 }
 
 /// The Table of an app of which nothing bad is known, but for a change.
-fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
-    let model = model(app);
+pub fn table(app: App, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
+    table_of(vec![("app", app)], epoch, change)
+}
+
+/// The Table of several apps; the change is the first one's.
+pub fn table_of(apps: Vec<(&str, App)>, epoch: u64, change: impl FnOnce(&mut AppStatus)) -> Table {
+    let model = model_of(apps);
     let slots = SlotBook::new().assign(&model, epoch);
     let stamp = Stamp {
         term: 1,
@@ -151,21 +158,43 @@ impl Node {
     }
 
     pub fn over_tls(app: App, settings: Settings, certificates: windrose_tls::Store) -> Self {
-        let table = table(app, 1, |_| {});
-        let (publisher, source) = Publisher::new(table);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let secure = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let https = secure.local_addr().unwrap();
+        let listeners = Listeners {
+            http: vec![listener],
+            https: vec![secure],
+            certificates,
+            ..Listeners::default()
+        };
+        let table = table(app, 1, |_| {});
+        Self::on(listeners, (address, https), table, settings)
+    }
+
+    /// With a TCP listener `in` at an address with port 0.
+    pub fn tcp(at: &str, table: Table, settings: Settings) -> Self {
+        let listener = std::net::TcpListener::bind(at).unwrap();
+        let address = listener.local_addr().unwrap();
+        let listeners = Listeners {
+            tcp: vec![(name("in"), listener)],
+            ..Listeners::default()
+        };
+        Self::on(listeners, (address, address), table, settings)
+    }
+
+    fn on(
+        listeners: Listeners,
+        (address, https): (SocketAddr, SocketAddr),
+        table: Table,
+        settings: Settings,
+    ) -> Self {
+        let (publisher, source) = Publisher::new(table);
         let (report, reports) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Metrics::new();
         let serving = spawn_local(serve(
-            Listeners {
-                http: vec![listener],
-                https: vec![secure],
-                certificates,
-            },
+            listeners,
             source,
             Arc::new(Shared::new()),
             report,
