@@ -1,10 +1,14 @@
 //! A proxy between clients and backends on loopback: one binary, because each costs a link.
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
+#[path = "../fuzzed/mod.rs"]
+mod fuzzed;
+
 mod access;
 mod backends;
 mod clients;
 mod conformance;
+mod corpus;
 mod framing;
 mod https;
 mod limits;

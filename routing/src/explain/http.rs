@@ -6,12 +6,10 @@ use std::net::IpAddr;
 use ::http::{HeaderMap, Method};
 use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
 
-use super::{AllDownText, clusters, place, route, say, tiers};
-use crate::choose::Seen;
-use crate::plan::Endpoint;
+use super::placed::placed;
+use super::{place, route};
 use crate::routes::RequestHead;
-use crate::steering::View;
-use crate::table::{AppEntry, Table};
+use crate::table::Table;
 
 /// Where a request would go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,69 +148,15 @@ pub fn http(
         draw,
         &mut trace.steps,
     );
-    tiers(entry, entry.steering(), view, &mut trace.steps);
-    lacking(entry, view, version, &mut trace.steps);
-    let mut steps = Vec::new();
-    let kept = home.and_then(|home| entry.stays_home(view, version, home, 0));
-    if let Some(home) = home {
-        steps.push(match kept {
-            Some(_) => format!("this node stands in {home}: what arrives here stays there"),
-            None => format!(
-                "this node stands in {home}, but the request may not stay: {name} does not run or is not up there, or a fence keeps this client out"
-            ),
-        });
-    }
-    let choice = kept.or_else(|| entry.choose_http_seen(view, version, key, 0, &mut |seen| {
-        steps.push(match seen {
-            Seen::AllDown => format!(
-                "no cluster is usable for {name}: the proxy tries rather than refuses, where when_all_down ({}) leads if it can",
-                AllDownText(entry)
-            ),
-            seen => say(entry, seen),
-        });
-    }));
-    trace.steps.append(&mut steps);
-    let Some(cluster) = choice else {
+    let placed = placed(entry, view, version, key, home, &mut trace.steps);
+    if placed.cluster.is_none() {
         trace
             .steps
             .push(format!("no cluster may take version {name}: 503"));
-        return trace;
-    };
-    trace.cluster = Some(plan.clusters[usize::from(cluster)].name.to_string());
-    let all = &plan.versions[usize::from(version)].groups[usize::from(cluster)].endpoints;
-    let up = || all.iter().filter(|e| entry.endpoint_up(e.index));
-    let addresses = |endpoints: &mut dyn Iterator<Item = &Endpoint>| -> Vec<String> {
-        endpoints.map(|e| e.address.to_string()).collect()
-    };
-    if up().next().is_some() {
-        trace.endpoints = addresses(&mut up());
-        trace.steps.push(format!(
-            "one of {} endpoints, by power of two choices on requests in flight",
-            trace.endpoints.len()
-        ));
-    } else {
-        trace.endpoints = addresses(&mut all.iter());
-        trace.steps.push(format!(
-            "none of its {} endpoints is up: some are tried all the same before the request is refused",
-            trace.endpoints.len()
-        ));
     }
+    trace.cluster = placed.cluster;
+    trace.endpoints = placed.endpoints;
     trace
-}
-
-/// Clusters that are usable, but not for this version.
-fn lacking(entry: &AppEntry, view: View, version: u8, steps: &mut Vec<String>) {
-    let Some(wanted) = entry.plan.versions.get(usize::from(version)) else {
-        return;
-    };
-    let members = entry.steering.row(view).members;
-    let dead = entry.state.up & wanted.runs & !entry.state.version_up(version);
-    for (mask, why) in [(!wanted.runs, "does not run in"), (dead, "is down in")] {
-        let names = clusters(entry, members & mask);
-        if !names.is_empty() {
-            steps.push(format!("version {} {why} {names}", wanted.name));
-        }
-    }
 }
 
 impl fmt::Display for HttpTrace {
