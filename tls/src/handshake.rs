@@ -85,7 +85,6 @@ pub async fn accept(
         client: connection
             .peer_certificates()
             .and_then(|chain| ClientIdentity::read(chain.first()?)),
-        h2: connection.alpn_protocol() == Some(b"h2"),
         tls13: connection.protocol_version() == Some(ProtocolVersion::TLSv1_3),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
     };

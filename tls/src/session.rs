@@ -14,7 +14,6 @@ pub struct Session {
     pub(crate) shown: Vec<Arc<Certificate>>,
     pub(crate) policy: Option<u64>,
     pub(crate) client: Option<ClientIdentity>,
-    pub(crate) h2: bool,
     pub(crate) tls13: bool,
     pub(crate) resumed: bool,
 }
@@ -35,11 +34,6 @@ impl Session {
     /// Who the client proved to be.
     pub fn client(&self) -> Option<&ClientIdentity> {
         self.client.as_ref()
-    }
-
-    /// Whether HTTP/2 was agreed on.
-    pub fn is_h2(&self) -> bool {
-        self.h2
     }
 
     /// TLS 1.3, not 1.2.
