@@ -9,6 +9,7 @@ mod access;
 mod app;
 mod defence;
 mod dns;
+mod log;
 mod rate_limit;
 mod route;
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) enum Scalar {
     Text,
     /// A file or folder.
     Path,
+    /// A path, or `unix:` and one.
+    LogTarget,
     /// The name of an object.
     Name,
     /// A domain name, always absolute.
@@ -115,6 +117,8 @@ impl Scalar {
             Self::Text => {}
             Self::Path if text.is_empty() => return Err(bad("bad-path", None)),
             Self::Path => {}
+            Self::LogTarget if matches!(text, "" | "unix:") => return Err(bad("bad-path", None)),
+            Self::LogTarget => {}
             Self::Name => drop(name(text)?),
             Self::Domain => drop(domain(text)?),
             Self::Host => drop(host(text)?),
@@ -168,6 +172,7 @@ impl Scalar {
         match self {
             Self::Text => "a text",
             Self::Path => "a path",
+            Self::LogTarget => "a path, or `unix:` and the path of a socket",
             Self::Name => "a name of letters, digits, '-', '_' and '.'",
             Self::Domain => "a domain name",
             Self::Host => "a domain name, or `*.` and a domain name",
@@ -210,7 +215,7 @@ impl Scalar {
     pub(crate) fn schema(self) -> Value {
         let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
         match self {
-            Self::Text | Self::Path | Self::Regex | Self::HeaderValue => {
+            Self::Text | Self::Path | Self::LogTarget | Self::Regex | Self::HeaderValue => {
                 json!({"type": ["string", "number", "boolean"]})
             }
             Self::Name => json!({

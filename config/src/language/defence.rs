@@ -1,6 +1,7 @@
 //! Keys of `node.dns.limits` and `node.dns.log`: what DNS defends itself with, and what it writes
 //! down of queries.
 
+use super::log::{KEEP, MAX_BYTES, PER_SECOND, TO};
 use crate::scalar::Scalar as S;
 use crate::shape::Shape::{List, Mapping as Keys, Scalar};
 use crate::shape::{Field, Mapping};
@@ -119,11 +120,7 @@ static RATES: Mapping = Mapping::new(
 pub(super) static LOG: Mapping = Mapping::new(
     "`node.dns.log`",
     &[
-        Field::required(
-            "to",
-            Scalar(S::Path),
-            "A file, or `unix:` and the path of a socket somebody listens on; relative to the working directory.",
-        ),
+        TO,
         Field::optional(
             "format",
             Scalar(S::Choice(&["json", "dnstap"])),
@@ -136,23 +133,8 @@ pub(super) static LOG: Mapping = Mapping::new(
             "The share of queries that is written.",
         )
         .or("0.01"),
-        Field::optional(
-            "per_second",
-            Scalar(S::Whole(1, 1_000_000)),
-            "Most records a second of the node.",
-        )
-        .or("1000"),
-        Field::optional(
-            "max_bytes",
-            Scalar(S::Size),
-            "Of a file, then the next one begins.",
-        )
-        .or("\"64MiB\""),
-        Field::optional(
-            "keep",
-            Scalar(S::Whole(0, 1_000)),
-            "Older files that are kept.",
-        )
-        .or("5"),
+        PER_SECOND.or("1000"),
+        MAX_BYTES,
+        KEEP,
     ],
 );
