@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
-use windrose_control::{Budget, ForgetEndpoint, Handle, Options};
+use windrose_control::{Budget, CheckPassed, ForgetEndpoint, Handle, Options};
 use windrose_model::{DnsName, Model};
 use windrose_proxy::{Settings, Shared};
 use windrose_routing::{Data, Source};
@@ -276,6 +276,7 @@ impl Node {
             convergence: self.handle.convergence(),
             metrics: Arc::clone(&self.metrics),
             certificates: self.certificates.clone(),
+            exclusions: Arc::clone(self.shared.exclusions()),
             identity: Arc::new(windrose_admin::Identity {
                 node: config.name.to_string(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -307,7 +308,8 @@ fn control_options(
     descriptors: u64,
     shared: &Arc<Shared>,
 ) -> Result<Options, DataDirError> {
-    let shared = Arc::clone(shared);
+    let (shared, exclusions) = (Arc::clone(shared), Arc::clone(shared.exclusions()));
+    let checked = Arc::clone(&shared);
     // Most descriptors are for clients.
     let probes = u32::try_from(descriptors / 16).unwrap_or(u32::MAX);
     Ok(Options {
@@ -319,6 +321,10 @@ fn control_options(
         forget_endpoint: Some(ForgetEndpoint::new(move |slot| {
             shared.forget_endpoint(slot)
         })),
+        check_passed: Some(CheckPassed::new(
+            move || !exclusions.is_empty(),
+            move |slot| checked.check_passed(slot),
+        )),
         region: config.region.clone(),
         seed: seed(),
         term: data_dir.next_term()?,

@@ -5,6 +5,7 @@
 //! busy or stuck. Deliberately absent: anything that changes a node.
 
 pub mod client;
+mod live;
 mod look;
 mod metrics;
 mod pages;
@@ -20,7 +21,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 use windrose_control::{Convergence, Snapshot};
-use windrose_telemetry::Metrics;
+use windrose_telemetry::{Exclusions, Metrics};
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct State {
     pub convergence: watch::Receiver<Arc<Convergence>>,
     /// Of the node.
     pub metrics: Arc<Metrics>,
+    /// Endpoints that the data path leaves out.
+    pub exclusions: Arc<Exclusions>,
     /// What TLS is spoken with: for when it ends.
     pub certificates: windrose_tls::Store,
     /// Who answers.

@@ -10,12 +10,13 @@ use windrose_model::{
     AliasStatus, DnsName, EndpointState, Percent, Verdict, WallTime, WhenAllDown,
 };
 use windrose_routing::{AppEntry, Standing};
+use windrose_telemetry::Exclusions;
 
-use crate::Identity;
 use crate::status::{
     Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload,
     RoundTrip, SCHEMA, Shift, Stamp, Still,
 };
+use crate::{Identity, live};
 
 /// Shifts shown.
 const SHIFTS: usize = 32;
@@ -24,6 +25,7 @@ const SHIFTS: usize = 32;
 pub(crate) fn look(
     snapshot: &Snapshot,
     convergence: &Convergence,
+    exclusions: &Exclusions,
     identity: &Identity,
     now: SystemTime,
 ) -> NodeStatus {
@@ -52,6 +54,7 @@ pub(crate) fn look(
         aliases: snapshot.aliases.iter().map(alias).collect(),
         shifts: latest(&convergence.shifts).iter().map(shift).collect(),
         round_trips: snapshot.round_trips.iter().map(round_trip).collect(),
+        ejected: live::ejected(&snapshot.table, exclusions),
     }
 }
 

@@ -11,12 +11,12 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED, code_cell,
-    code_label,
+    Exclusions, GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED,
+    code_cell, code_label,
 };
 use windrose_tls::Store;
 
-use crate::{Identity, look};
+use crate::{Identity, live, look};
 
 mod dns;
 mod shifts;
@@ -28,6 +28,7 @@ pub(crate) fn page(
     snapshot: &Snapshot,
     convergence: &Convergence,
     metrics: &Metrics,
+    exclusions: &Exclusions,
     certificates: &Store,
     identity: &Identity,
     node: Life,
@@ -40,6 +41,7 @@ pub(crate) fn page(
     streams::families(&mut page, snapshot, metrics);
     tls::families(&mut page, metrics, certificates);
     apps(&mut page, snapshot);
+    live::families(&mut page, &snapshot.table, exclusions, metrics);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);
     shifts::write(&mut page, snapshot, convergence, metrics);

@@ -64,7 +64,16 @@ impl Page {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         let convergence = Arc::clone(&state.convergence.borrow());
         let stopping = *state.stopping.borrow();
-        let look = || look::look(&snapshot, &convergence, &state.identity, SystemTime::now());
+        let look = || {
+            let (exclusions, identity) = (&state.exclusions, &state.identity);
+            look::look(
+                &snapshot,
+                &convergence,
+                exclusions,
+                identity,
+                SystemTime::now(),
+            )
+        };
         match self {
             Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
             Self::Healthz => reply(StatusCode::OK, TEXT, "ok\n".to_owned()),
@@ -79,6 +88,7 @@ impl Page {
                     &snapshot,
                     &convergence,
                     &state.metrics,
+                    &state.exclusions,
                     &state.certificates,
                     &state.identity,
                     life,

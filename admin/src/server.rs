@@ -195,6 +195,7 @@ mod tests {
                 convergence: watch::channel(Arc::default()).1,
                 metrics: Metrics::new(),
                 certificates: windrose_tls::Store::new(),
+                exclusions: Arc::default(),
                 identity: Arc::new(identity),
                 stopping: watch::channel(false).1,
             },

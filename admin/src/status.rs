@@ -49,6 +49,30 @@ pub struct NodeStatus {
     /// Round trips that this node measures, by region and cluster.
     #[serde(default)]
     pub round_trips: Vec<RoundTrip>,
+    /// Endpoints that this node leaves out for what its own traffic showed.
+    #[serde(default)]
+    pub ejected: Vec<Ejected>,
+}
+
+/// An endpoint that a node leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ejected {
+    /// Whose.
+    pub app: String,
+    /// Of which release.
+    pub version: String,
+    /// Where.
+    pub cluster: String,
+    /// Its address.
+    pub endpoint: String,
+    /// Why.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// From when on one request may try it.
+    pub trial_at: Timestamp,
+    /// Ejections without a calm between them.
+    pub times: u32,
 }
 
 /// The round trip from the region of a node to a cluster.

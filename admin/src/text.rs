@@ -21,6 +21,7 @@ pub fn render(status: &NodeStatus) -> String {
     lifetimes(&mut text, status);
     aliases(&mut text, status);
     round_trips(&mut text, status);
+    ejected(&mut text, status);
     shifts(&mut text, status);
     decisions(&mut text, status);
     text
@@ -75,6 +76,31 @@ fn round_trips(text: &mut String, status: &NodeStatus) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {region} -> {cluster}  {latest:.1} ms  {used}");
     }
+}
+
+/// Endpoints that live traffic spoke against.
+fn ejected(text: &mut String, status: &NodeStatus) {
+    if status.ejected.is_empty() {
+        return;
+    }
+    text.push_str("\nejected here\n");
+    let rows = status.ejected.iter().map(|out| {
+        let left = out.trial_at.as_second() - status.at.as_second();
+        [
+            format!("{}/{}/{}", out.app, out.version, out.cluster),
+            out.endpoint.clone(),
+            format!("since {}", ago(status.at, out.since)),
+            match u64::try_from(left) {
+                Ok(left) if left > 0 => format!("tried in {}", age(left)),
+                _ => "tried by the next request".to_owned(),
+            },
+            match out.times {
+                1 => out.cause.clone(),
+                times => format!("{} ({times} times)", out.cause),
+            },
+        ]
+    });
+    table(text, &rows.collect::<Vec<_>>());
 }
 
 fn clusters(text: &mut String, status: &NodeStatus) {
@@ -349,6 +375,7 @@ mod tests {
             aliases: Vec::new(),
             shifts: Vec::new(),
             round_trips: Vec::new(),
+            ejected: Vec::new(),
         }
     }
 
@@ -379,8 +406,20 @@ mod tests {
         status.reload.ok = false;
         status.reload.error = Some("unknown key hostz".to_owned());
         status.apps[0].exception = Some("all down: servfail".to_owned());
+        status.ejected = vec![crate::status::Ejected {
+            app: "shop".to_owned(),
+            version: "v1".to_owned(),
+            cluster: "frankfurt".to_owned(),
+            endpoint: "192.0.2.1:80".to_owned(),
+            cause: "5 failures in a row".to_owned(),
+            since: at(-70),
+            trial_at: at(20),
+            times: 2,
+        }];
         let text = render(&status);
         assert!(text.contains("answered otherwise\nshop  all down: servfail\n"));
+        let ejected = "shop/v1/frankfurt  192.0.2.1:80  since 1m10s  tried in 20s  5 failures in a row (2 times)\n";
+        assert!(text.contains(&format!("ejected here\n{ejected}")), "{text}");
         assert!(text.contains("journal: 2 lines could not be written\n"));
         assert!(text.contains("not ready, waiting for the first probe of: shop/frankfurt\n"));
         assert!(

@@ -10,6 +10,7 @@ mod app;
 mod defence;
 mod dns;
 mod log;
+mod outliers;
 mod rate_limit;
 mod route;
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod data;
 mod latency;
 mod needs;
 mod node;
+mod outliers;
 mod rate_limit;
 mod route;
 mod steering;

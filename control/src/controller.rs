@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use windrose_model::{
     Aliases, AppId, EndpointId, EndpointState, Fact, MeasuredRtts, Model, Now, PassiveKind,
-    ProbeFailure, Report, Stamp, Status, WallTime,
+    ProbeFailure, Report, Revision, Stamp, Status, WallTime,
 };
 use windrose_routing::Data;
 
@@ -150,6 +150,11 @@ impl Controller {
             Event::Wakeup => self.wakeup(now, out),
         }
         self.tell(now, out);
+    }
+
+    /// The endpoints that a probe under way is for, valid for a revision of the Model.
+    pub fn watchers(&self, id: ProbeId) -> (Revision, &[EndpointId]) {
+        (self.model.revision(), self.prober.watchers(id))
     }
 
     /// When to wake the controller if nothing happens before.

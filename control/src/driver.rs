@@ -26,6 +26,8 @@ use self::publish::{Finished, Publishing};
 use self::resolving::Resolving;
 use crate::event::{Effect, Event, JobId, Level};
 use crate::handle::Command;
+use crate::options::CheckPassed;
+use crate::probe::{Outcome, ProbeId};
 use crate::resolve::Found;
 use crate::{Controller, Handle, Options, Remembered, Snapshot};
 
@@ -74,6 +76,7 @@ pub fn start(
     let controller = Controller::new(now, model, data, &options);
     let measures = options.region.is_some();
     let first = controller.inputs();
+    let check_passed = options.check_passed;
     let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint);
     let (commands, commands_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = mpsc::channel(REPORTS);
@@ -106,6 +109,7 @@ pub fn start(
         probed,
         resolved,
         measures,
+        check_passed,
         finished,
         effects: Vec::new(),
     };
@@ -157,6 +161,7 @@ struct Driver {
     probed: mpsc::UnboundedSender<Event>,
     /// Whether anyone wants to know how long connections take.
     measures: bool,
+    check_passed: Option<CheckPassed>,
     resolved: mpsc::UnboundedSender<(u64, Found)>,
     finished: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
     effects: Vec<Effect>,
@@ -244,9 +249,30 @@ impl Driver {
                 Event::Computed(job)
             }
         };
+        if let Event::Probed(id, Outcome::Healthy) = event {
+            self.pass_on(id);
+        }
         let now = read_clocks();
         self.controller.handle(now, event, &mut self.effects);
         Flow::On
+    }
+
+    /// Tells the data path which endpoints have passed a check, if it waits for that. Ids are of one
+    /// revision; while another is compiled nothing is told, and the next check is soon.
+    fn pass_on(&self, id: ProbeId) {
+        let Some(hook) = self.check_passed.as_ref().filter(|hook| hook.awaits()) else {
+            return;
+        };
+        let (revision, endpoints) = self.controller.watchers(id);
+        let table = self.publishing.table();
+        if table.stamp().revision != revision {
+            return;
+        }
+        for endpoint in endpoints {
+            if let Some(slot) = table.app(endpoint.app).endpoint_slot(endpoint.index) {
+                hook.tell(slot);
+            }
+        }
     }
 
     fn perform(&mut self, now: Now) {

@@ -37,6 +37,8 @@ pub struct Options {
     pub remembered: Remembered,
     /// Told which endpoint slots no Table names any more, before they are given out again.
     pub forget_endpoint: Option<ForgetEndpoint>,
+    /// Told which endpoints passed a health check, where the data path waits for that.
+    pub check_passed: Option<CheckPassed>,
 }
 
 /// How fast steering follows measured round trips.
@@ -72,6 +74,41 @@ impl ForgetEndpoint {
 
     pub(crate) fn forget(&self, slot: u32) {
         (self.0)(slot);
+    }
+}
+
+/// What the data path does when an endpoint has passed a health check.
+#[derive(Clone)]
+pub struct CheckPassed {
+    awaits: Arc<dyn Fn() -> bool + Send + Sync>,
+    passed: Arc<dyn Fn(u32) + Send + Sync>,
+}
+
+impl CheckPassed {
+    /// Both are called on the control thread and must not block: whether any endpoint waits for a
+    /// check, and that the one of a slot passed.
+    pub fn new(
+        awaits: impl Fn() -> bool + Send + Sync + 'static,
+        passed: impl Fn(u32) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            awaits: Arc::new(awaits),
+            passed: Arc::new(passed),
+        }
+    }
+
+    pub(crate) fn awaits(&self) -> bool {
+        (self.awaits)()
+    }
+
+    pub(crate) fn tell(&self, slot: u32) {
+        (self.passed)(slot);
+    }
+}
+
+impl fmt::Debug for CheckPassed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CheckPassed")
     }
 }
 
@@ -115,6 +152,7 @@ impl Default for Options {
             steering: SteeringPace::default(),
             remembered: Remembered::default(),
             forget_endpoint: None,
+            check_passed: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    DnsName, HealthCheck, Name, Percent, RateLimit, Route, Secure, Step, Tcp, Ttl, Weight,
+    DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, Step, Tcp, Ttl, Weight,
 };
 
 /// An app.
@@ -44,6 +44,9 @@ pub struct App {
     pub timeouts: Timeouts,
     /// Proxy retries.
     pub retry: Retry,
+    /// When its endpoints are left out for what live traffic shows; none: never, beyond the moment
+    /// that follows a failure.
+    pub outliers: Option<Outliers>,
     /// How many requests it takes from whom, by name.
     pub rate_limits: BTreeMap<Name, RateLimit>,
     /// TLS to clients.
@@ -199,6 +202,7 @@ impl App {
             encoded_slashes: EncodedSlashes::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            outliers: None,
             rate_limits: BTreeMap::new(),
             tls: Secure::default(),
             tcp: None,

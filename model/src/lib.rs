@@ -21,6 +21,7 @@ mod meant;
 mod model;
 mod name;
 mod normal_path;
+mod outliers;
 mod pattern;
 mod place;
 mod prefix_list;
@@ -59,6 +60,7 @@ pub use model::{
 };
 pub use name::{Name, NameError};
 pub use normal_path::{PathFault, normal_path};
+pub use outliers::Outliers;
 pub use pattern::{Pattern, PatternError};
 pub use place::{Continent, Coordinates, Country, PlaceError};
 pub use prefix_list::{PrefixList, inner_ipv4};

@@ -11,6 +11,7 @@ use windrose_model::{Name, PassiveKind};
 use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
 use crate::flags::Flags;
+use crate::live::Claim;
 use crate::pick::pick;
 use crate::refusal::Refusal;
 use crate::worker::Worker;
@@ -93,6 +94,8 @@ pub(crate) struct Stop<'t> {
     pub(crate) endpoint: &'t Endpoint,
     /// The slot of the first choice's group, when the request leaves it for another cluster.
     pub(crate) moved_from: Option<u32>,
+    /// It is ejected, and this request tries it.
+    pub(crate) trial: bool,
 }
 
 impl Course {
@@ -144,13 +147,14 @@ impl Course {
             } else {
                 None
             };
-            if let Some(endpoint) = endpoint {
+            if let Some((endpoint, trial)) = endpoint {
                 self.here = Some((cluster, count + 1));
                 return Some(Stop {
                     cluster,
                     group,
                     endpoint,
                     moved_from: self.leave_first(version, cluster),
+                    trial,
                 });
             }
             self.here = None;
@@ -208,7 +212,7 @@ impl Course {
         group: &'t Group,
         worker: &Worker,
         tick: u64,
-    ) -> Option<&'t Endpoint> {
+    ) -> Option<(&'t Endpoint, bool)> {
         let draw = worker.dice.draw();
         let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
         let fresh = |e: &Endpoint| !self.tried.contains(&e.index);
@@ -216,7 +220,8 @@ impl Course {
         if let Some(left) = self.without_hope {
             self.without_hope = Some(left.checked_sub(1)?);
             return pick(&group.endpoints, draw, load, |e| fresh(e) && up(e))
-                .or_else(|| pick(&group.endpoints, draw, load, fresh));
+                .or_else(|| pick(&group.endpoints, draw, load, fresh))
+                .map(|endpoint| (endpoint, false));
         }
         let health = |e: &Endpoint| worker.shared.endpoint(e.slot);
         let fine = |e: &Endpoint| {
@@ -226,8 +231,10 @@ impl Course {
             let endpoint = pick(&group.endpoints, draw, load, fine)?;
             // Another thread may be faster to try an endpoint whose time has passed; then it is
             // avoided again, and no longer fine.
-            if health(endpoint).is_none_or(|health| health.claim(tick)) {
-                return Some(endpoint);
+            match health(endpoint).map_or(Claim::Free, |health| health.claim(tick)) {
+                Claim::Free => return Some((endpoint, false)),
+                Claim::Trial => return Some((endpoint, true)),
+                Claim::Taken => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
 mod begun;
-mod evidence;
+pub(crate) mod evidence;
 mod own;
 
 use std::net::SocketAddr;
@@ -270,7 +270,8 @@ async fn forward(
         .await;
         let failure = match tried {
             Ok(answer) => {
-                note_answer(client, &errand, &stop, answer.response.status().as_u16());
+                let status = answer.response.status().as_u16();
+                note_answer(client, &errand, &stop, in_flight.upstream(), status);
                 errand.lead();
                 let carried = Carried {
                     began: errand.began,

@@ -21,6 +21,7 @@ mod hop;
 mod limit;
 mod live;
 mod names;
+mod outlier;
 mod pick;
 mod quota;
 mod record;

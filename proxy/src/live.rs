@@ -1,19 +1,23 @@
 //! What the threads of a node share about endpoints and apps, by slot: failures in a row, until
-//! when an endpoint is avoided, retry budgets. Touched only on failure; the good path reads one
+//! when an endpoint is avoided or ejected, retry budgets. Touched only on failure; the good path reads one
 //! word that rarely changes.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::budget::Budget;
+use crate::outlier::Outlier;
 use crate::quota::Buckets;
+use windrose_telemetry::Exclusions;
 
 /// Shared by all threads of a node.
 #[derive(Debug)]
 pub struct Shared {
     origin: Instant,
     endpoints: Slots<Health>,
+    outliers: Slots<Outlier>,
+    exclusions: Arc<Exclusions>,
     budgets: Slots<Budget>,
     buckets: Buckets,
     /// TCP connections by app, where that is limited.
@@ -32,6 +36,8 @@ impl Shared {
         Self {
             origin: Instant::now(),
             endpoints: Slots::new(),
+            outliers: Slots::new(),
+            exclusions: Arc::default(),
             budgets: Slots::new(),
             buckets: Buckets::new(),
             open: Slots::new(),
@@ -43,6 +49,26 @@ impl Shared {
         if let Some(health) = self.endpoints.get(slot) {
             health.forget();
         }
+        if let Some(outlier) = self.outliers.made(slot) {
+            outlier.forget(self.tick(Instant::now()));
+            self.exclusions.change(|all| all.remove(&slot));
+        }
+    }
+
+    /// A health check of the endpoint of a slot has passed.
+    pub fn check_passed(&self, slot: u32) {
+        let ends = |all: &std::collections::BTreeMap<u32, windrose_telemetry::Exclusion>| {
+            all.get(&slot).is_some_and(|exclusion| exclusion.by_check)
+        };
+        if !self.exclusions.is_empty() && self.exclusions.change(|all| ends(all)) {
+            self.restore(slot, self.tick(Instant::now()));
+            tracing::info!(slot, "endpoint in again: a health check passed");
+        }
+    }
+
+    /// The endpoints that are left out, for whoever shows them.
+    pub fn exclusions(&self) -> &Arc<Exclusions> {
+        &self.exclusions
     }
 
     /// Milliseconds on the clock of this node.
@@ -60,6 +86,11 @@ impl Shared {
     /// Time on the clock of this node.
     pub(crate) fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.origin)
+    }
+
+    /// What is seen of an endpoint whose outliers are ejected; `None` for a slot beyond all bounds.
+    pub(crate) fn outlier(&self, slot: u32) -> Option<&Outlier> {
+        self.outliers.get(slot)
     }
 
     /// An endpoint's health; `None` for a slot beyond all bounds.
@@ -82,7 +113,8 @@ impl Shared {
 /// What this node's own traffic says of an endpoint. Zero: nothing bad.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Failures in a row (upper 7 bits), [`TRIAL`], and the tick until which it is avoided.
+    /// Failures in a row (upper 7 bits), [`TRIAL`], [`EJECTED`], and the tick until which it is
+    /// avoided.
     row: AtomicU64,
     /// 5xx responses in a row.
     errors: AtomicU32,
@@ -93,10 +125,14 @@ const ERRORS_IN_A_ROW: u32 = 5;
 const FAILURES_SHIFT: u32 = 57;
 /// Set while one request tries an endpoint whose time has passed.
 const TRIAL: u64 = 1 << 56;
-const TICK: u64 = TRIAL - 1;
+/// Set while it is ejected: only a trial's success, or a health check, ends that.
+const EJECTED: u64 = 1 << 55;
+const TICK: u64 = EJECTED - 1;
 /// First time to avoid an endpoint; doubles with each further failure.
 const AVOID_FIRST: u64 = 1_000;
 const AVOID_MOST: u64 = 30_000;
+/// How long a trial of an ejected endpoint may take before there is another one.
+const TRIAL_TIME: u64 = 5_000;
 
 impl Health {
     /// Whether to leave the endpoint alone at this tick.
@@ -107,21 +143,35 @@ impl Health {
     }
 
     /// Claims the one trial of an endpoint whose time has passed: others go on avoiding it until
-    /// the trial has had time to end. True also when there is nothing to try.
+    /// the trial has had time to end.
     #[inline]
-    pub(crate) fn claim(&self, tick: u64) -> bool {
+    pub(crate) fn claim(&self, tick: u64) -> Claim {
         let row = self.row.load(Relaxed);
         if row == 0 {
-            return true;
+            return Claim::Free;
         }
         if row & TICK > tick {
-            return false;
+            return Claim::Taken;
         }
         let failures = row >> FAILURES_SHIFT;
-        let next = pack(failures, tick + avoid_for(failures)) | TRIAL;
-        self.row
-            .compare_exchange(row, next, Relaxed, Relaxed)
-            .is_ok()
+        let (next, claim) = match row & EJECTED != 0 {
+            true => ((tick + TRIAL_TIME) | EJECTED, Claim::Trial),
+            false => (pack(failures, tick + avoid_for(failures)), Claim::Free),
+        };
+        let claimed = self
+            .row
+            .compare_exchange(row, next | TRIAL, Relaxed, Relaxed);
+        claimed.map_or(Claim::Taken, |_| claim)
+    }
+
+    /// Leaves it out until a tick, and then until a trial succeeds.
+    pub(crate) fn eject(&self, until: u64) {
+        self.row.store(until & TICK | EJECTED, Relaxed);
+    }
+
+    /// Ends an ejection.
+    pub(crate) fn restore(&self) {
+        self.row.store(0, Relaxed);
     }
 
     /// A try failed. True for the first of a row. Failures while it is avoided already (requests
@@ -131,7 +181,7 @@ impl Health {
         let _ = self.row.fetch_update(Relaxed, Relaxed, |row| {
             let failures = row >> FAILURES_SHIFT;
             first = row == 0;
-            if row & TRIAL == 0 && row & TICK > tick {
+            if row & EJECTED != 0 || row & TRIAL == 0 && row & TICK > tick {
                 return None;
             }
             let failures = (failures + 1).min(6);
@@ -143,9 +193,7 @@ impl Health {
     /// A response came. True when this is the fifth 5xx in a row.
     #[inline]
     pub(crate) fn answered(&self, status: u16) -> bool {
-        if self.row.load(Relaxed) != 0 {
-            self.row.store(0, Relaxed);
-        }
+        self.connected();
         if status >= 500 {
             return self.errors.fetch_add(1, Relaxed) + 1 == ERRORS_IN_A_ROW;
         }
@@ -156,9 +204,12 @@ impl Health {
     }
 
     /// A connection was made.
+    #[inline]
     pub(crate) fn connected(&self) {
-        if self.row.load(Relaxed) != 0 {
-            self.row.store(0, Relaxed);
+        let row = self.row.load(Relaxed);
+        if row != 0 && row & EJECTED == 0 {
+            // Not a store: it may be ejected at this moment.
+            let _ = self.row.compare_exchange(row, 0, Relaxed, Relaxed);
         }
     }
 
@@ -166,6 +217,17 @@ impl Health {
         self.row.store(0, Relaxed);
         self.errors.store(0, Relaxed);
     }
+}
+
+/// What somebody who wants to use an endpoint gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It may be used.
+    Free,
+    /// It is ejected, and this is the one request that tries it.
+    Trial,
+    /// Another one tries it.
+    Taken,
 }
 
 fn pack(failures: u64, until: u64) -> u64 {
@@ -190,6 +252,12 @@ impl<T: Default> Slots<T> {
         Self {
             chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// The same, unless nobody has touched it.
+    fn made(&self, slot: u32) -> Option<&T> {
+        let slot = slot as usize;
+        self.chunks.get(slot / CHUNK)?.get()?.get(slot % CHUNK)
     }
 
     #[inline]
@@ -234,11 +302,15 @@ mod tests {
     #[test]
     fn one_trial_is_let_through_when_the_time_has_passed() {
         let health = Health::default();
-        assert!(health.claim(1), "nothing failed: no trial needed");
+        assert_eq!(
+            health.claim(1),
+            Claim::Free,
+            "nothing failed: no trial needed"
+        );
         health.failed(10);
-        assert!(!health.claim(500));
-        assert!(health.claim(1_010));
-        assert!(!health.claim(1_011));
+        assert_eq!(health.claim(500), Claim::Taken);
+        assert_eq!(health.claim(1_010), Claim::Free);
+        assert_eq!(health.claim(1_011), Claim::Taken);
         // The trial failed: twice as long.
         assert!(!health.failed(1_500));
         assert!(health.avoided(3_400));

@@ -19,6 +19,7 @@ pub(crate) struct Recorder {
     groups: Local,
     arrivals: Local,
     limited: Local,
+    ejections: Local,
     clients: Steps,
     events: Local,
     streams: Local,
@@ -39,6 +40,7 @@ impl Recorder {
             groups: metrics.group_events.local(),
             arrivals: metrics.http_arrivals.local(),
             limited: metrics.http_rate_limited.local(),
+            ejections: metrics.ejections.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
@@ -71,6 +73,11 @@ impl Recorder {
     /// What a rate limit of an app did: a position in `RATE_LIMITED`.
     pub(crate) fn rate_limited(&self, app_slot: u32, what: u32) {
         self.limited.add(app_slot, what, 1);
+    }
+
+    /// An endpoint of (app, cluster) was ejected, or would have been: a position in `EJECTIONS`.
+    pub(crate) fn ejected(&self, steered: u32, what: u32) {
+        self.ejections.add(steered, what, 1);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

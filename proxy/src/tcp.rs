@@ -20,7 +20,9 @@ use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 use crate::connection::Arrival;
 use crate::course::{Course, Stop, tick};
 use crate::errand::app_slot;
+use crate::exchange::evidence::observe;
 use crate::limit::Held;
+use crate::outlier::Outcome;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::sni::{self, Hello, HelloReader};
 use crate::upstream::{InFlight, dial};
@@ -195,12 +197,20 @@ async fn connect(
             .engage(group);
         let Ok(stream) = dial(address, app.timeouts.connect).await else {
             refused(worker, table, id, &stop);
+            observe(
+                worker,
+                entry,
+                &stop,
+                in_flight.upstream(),
+                Outcome::NoResponse,
+            );
             course.exclude(stop.endpoint);
             continue;
         };
         if let Some(health) = worker.shared.endpoint(stop.endpoint.slot) {
             health.connected();
         }
+        observe(worker, entry, &stop, in_flight.upstream(), Outcome::Good);
         let closes = tcp.when_endpoint_down == WhenEndpointDown::Close;
         return Ok(Opened {
             client,

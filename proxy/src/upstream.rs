@@ -3,10 +3,11 @@
 //! Pools never cross threads. An idle connection is taken last in, first out, so that the rest can
 //! grow old and be closed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::outlier::Window;
 use crate::record::Recorder;
 use crate::settings::Settings;
 use crate::upload::UploadBody;
@@ -31,6 +33,8 @@ pub(crate) struct Upstream {
     address: SocketAddr,
     in_flight: Cell<u32>,
     idle: RefCell<Vec<Idle>>,
+    /// What this thread sees of it, where outliers are ejected.
+    window: OnceCell<Arc<Window>>,
 }
 
 #[derive(Debug)]
@@ -126,7 +130,13 @@ impl Upstream {
             address,
             in_flight: Cell::new(0),
             idle: RefCell::new(Vec::new()),
+            window: OnceCell::new(),
         }
+    }
+
+    /// What this thread sees of it; `join` begins.
+    pub(crate) fn window(&self, join: impl FnOnce() -> Arc<Window>) -> &Window {
+        self.window.get_or_init(join)
     }
 
     /// An idle connection that still stands, if there is one.

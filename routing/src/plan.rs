@@ -194,6 +194,7 @@ fn add(digest: &mut Digester, app: &App) {
         encoded_slashes,
         timeouts,
         retry,
+        outliers,
         rate_limits,
         tls,
         tcp,
@@ -202,4 +203,5 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
+    digest.add(outliers);
 }

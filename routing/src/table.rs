@@ -388,6 +388,12 @@ impl AppEntry {
         self.plan.routes.version(route, draw)
     }
 
+    /// The number of an endpoint for Live; `None` beyond the last one.
+    pub fn endpoint_slot(&self, index: u16) -> Option<u32> {
+        let slots = &self.plan.slots.endpoints;
+        slots.get(usize::from(index)).copied()
+    }
+
     /// False only when control says that the endpoint is down.
     #[inline]
     pub fn endpoint_up(&self, index: u16) -> bool {

@@ -7,6 +7,7 @@
 mod bank;
 mod cells;
 mod dns_cells;
+mod exclusions;
 pub mod exposition;
 mod footprints;
 pub mod logs;
@@ -26,6 +27,7 @@ pub use dns_cells::{
     COOKIES, EXTENDED_ERRORS, LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS,
     SIZE_SUM_CELL, Way, limited_cell, qtype_cell, size_cell,
 };
+pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED};
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
-    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EXTENDED_ERRORS, Footprints, GroupEvent,
+    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS, Footprints, GroupEvent,
     HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, QTYPES, RATE_LIMITED,
     RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
@@ -56,6 +56,8 @@ pub struct Metrics {
     pub http_events: Arc<Bank>,
     /// Slot = steered slot of the app's first cluster, cell = position in [`RATE_LIMITED`].
     pub http_rate_limited: Arc<Bank>,
+    /// Slot = steered slot of (app, cluster), cell = position in [`EJECTIONS`].
+    pub ejections: Arc<Bank>,
     /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
     pub streams: Arc<Bank>,
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
@@ -93,6 +95,7 @@ impl Metrics {
             group_events: Bank::new(GroupEvent::COUNT),
             http_events: Bank::new(HttpEvent::COUNT),
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
+            ejections: Bank::new(EJECTIONS.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
@@ -121,6 +124,7 @@ impl Metrics {
             &self.group_events,
             &self.http_events,
             &self.http_rate_limited,
+            &self.ejections,
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
@@ -142,6 +146,7 @@ impl Metrics {
         self.dns_steered.rebase(slot);
         self.http_arrivals.rebase(slot);
         self.http_rate_limited.rebase(slot);
+        self.ejections.rebase(slot);
     }
 
     /// Starts the numbers of a group slot that is used again from zero.

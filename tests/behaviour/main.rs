@@ -14,6 +14,7 @@ mod garbage;
 mod half_open;
 mod https;
 mod metrics;
+mod outliers;
 mod reload;
 mod resilience;
 mod start;

@@ -1,5 +1,6 @@
 //! The keys of an app.
 
+use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
 use super::route::ROUTE;
 use super::tls::APP_TLS;
@@ -84,6 +85,11 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "Of the proxy; 0s switches one off.",
         ),
         Field::optional("retry", Keys(&RETRY), "Of the proxy."),
+        Field::optional(
+            "outliers",
+            Keys(&OUTLIERS),
+            "When endpoints are left out for what live traffic shows; written, even as {}, it is on.",
+        ),
         Field::optional(
             "rate_limits",
             Map(S::Name, &RATE_LIMIT),

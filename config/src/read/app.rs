@@ -9,7 +9,8 @@ use windrose_model::{
 };
 
 use super::{
-    Found, by_key, number, objects, rate_limit, refuse, route, single, steering, tls, value,
+    Found, by_key, number, objects, outliers, rate_limit, refuse, route, single, steering, tls,
+    value,
 };
 use crate::scalar;
 use crate::tree::Node;
@@ -58,6 +59,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         retry: node
             .get("retry")
             .map_or(defaults.retry, |r| retry(r, defaults.retry)),
+        outliers: node.get("outliers").map(outliers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
         tls: node.get("tls").map(tls::app).unwrap_or_default(),
         tcp: node.get("tcp").and_then(tcp),
@@ -182,10 +184,10 @@ fn tcp(node: &Node) -> Option<Tcp> {
     })
 }
 
-fn duration(node: &Node, key: &str, default: Duration) -> Duration {
+pub(super) fn duration(node: &Node, key: &str, default: Duration) -> Duration {
     value(node, key, scalar::duration).unwrap_or(default)
 }
 
-fn percent(node: &Node, key: &str, default: Percent) -> Percent {
+pub(super) fn percent(node: &Node, key: &str, default: Percent) -> Percent {
     value(node, key, scalar::percent).unwrap_or(default)
 }

@@ -238,6 +238,14 @@ impl Prober {
         watchers?.first().copied()
     }
 
+    /// The endpoints that a probe under way is for.
+    pub fn watchers(&self, id: ProbeId) -> &[EndpointId] {
+        match self.watcher(id) {
+            Some(_) => self.watchers_of(id.target),
+            None => &[],
+        }
+    }
+
     fn target_of(&self, endpoint: EndpointId) -> Option<u32> {
         let AppId(app) = endpoint.app;
         self.targets_of

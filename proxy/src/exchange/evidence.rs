@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use tracing::info;
 use windrose_model::{EndpointId, PassiveKind};
 use windrose_routing::AppEntry;
-use windrose_telemetry::GroupEvent;
+use windrose_telemetry::{GroupEvent, PREVENTED};
 
 use crate::connection::Client;
 use crate::course::{Failure, Stop, tick};
 use crate::errand::{Errand, app_slot};
+use crate::outlier::{Change, Outcome, Sight};
+use crate::upstream::Upstream;
 use crate::wanted::standing;
 use crate::worker::{Worker, second};
 
@@ -36,8 +39,15 @@ pub(super) fn charge(worker: &Worker, app: &AppEntry) -> bool {
     budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry))
 }
 
-pub(super) fn note_answer(client: &Client, errand: &Errand, stop: &Stop<'_>, status: u16) {
+pub(super) fn note_answer(
+    client: &Client,
+    errand: &Errand,
+    stop: &Stop<'_>,
+    upstream: &Upstream,
+    status: u16,
+) {
     let worker = &client.worker;
+    observe(worker, errand.app(), stop, upstream, Outcome::of(status));
     if let Some(health) = worker.shared.endpoint(stop.endpoint.slot)
         && health.answered(status)
     {
@@ -68,6 +78,66 @@ pub(super) fn note_failure(
     };
     if health.failed(tick(worker)) {
         report(worker, errand, stop, kind);
+    }
+    let (slot, address) = (stop.endpoint.slot, stop.endpoint.address);
+    let upstream = worker.upstreams.at(slot, address);
+    let outcome = Outcome::NoResponse;
+    observe(worker, errand.app(), stop, &upstream, outcome);
+}
+
+/// What came of a request goes into the judgement of its endpoint, where outliers are ejected.
+#[inline]
+pub(crate) fn observe(
+    worker: &Worker,
+    entry: &AppEntry,
+    stop: &Stop<'_>,
+    upstream: &Upstream,
+    outcome: Outcome,
+) {
+    if entry.plan.app.outliers.is_some() || stop.trial {
+        judge(worker, entry, stop, upstream, outcome);
+    }
+}
+
+fn judge(
+    worker: &Worker,
+    entry: &AppEntry,
+    stop: &Stop<'_>,
+    upstream: &Upstream,
+    outcome: Outcome,
+) {
+    let (shared, endpoint) = (&worker.shared, stop.endpoint);
+    let now = tick(worker);
+    let Some(rule) = &entry.plan.app.outliers else {
+        // Ejected by a rule that is no more.
+        shared.restore(endpoint.slot, now);
+        return;
+    };
+    let Some(outlier) = shared.outlier(endpoint.slot) else {
+        return;
+    };
+    let sight = Sight {
+        rule,
+        entry,
+        group: stop.group,
+        endpoint,
+        trial: stop.trial,
+    };
+    let window = upstream.window(|| outlier.join());
+    let change = shared.observe(sight, window, outcome, now, worker.dice.draw());
+    let Some(change) = change else { return };
+    let Some(cluster) = entry.plan.clusters.get(usize::from(stop.cluster)) else {
+        return;
+    };
+    let (app, at) = (entry.plan.name.as_str(), cluster.name.as_str());
+    let address = endpoint.address;
+    match change {
+        Change::Ejected(cause, lasts) => {
+            worker.recorder.ejected(cluster.slot, cause.cell());
+            info!(app, cluster = at, %address, %cause, ?lasts, "endpoint ejected");
+        }
+        Change::Prevented => worker.recorder.ejected(cluster.slot, PREVENTED),
+        Change::Restored => info!(app, cluster = at, %address, "endpoint in again"),
     }
 }
 

@@ -13,6 +13,7 @@ mod framing;
 mod https;
 mod limits;
 mod messages;
+mod outliers;
 mod steering;
 mod support;
 mod tcp;

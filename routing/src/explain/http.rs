@@ -85,6 +85,11 @@ pub fn http(
             .steps
             .push(format!("rate limit {name}{mode}: {limit}"));
     }
+    if let Some(outliers) = &plan.app.outliers {
+        trace
+            .steps
+            .push(format!("endpoints are ejected {outliers}"));
+    }
     let keeps = plan.app.encoded_slashes == EncodedSlashes::Keep;
     let normal = match normal_path(path, keeps) {
         Ok(normal) if entry.has_routes() => normal,

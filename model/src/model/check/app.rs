@@ -20,6 +20,7 @@ impl<'a> Checker<'a> {
             self.steers_well[first] = self.wrong.len() == wrong;
         }
         self.rate_limits(app);
+        self.outliers(app);
         self.safety(&clusters);
         clusters
     }

@@ -138,6 +138,7 @@ pub struct Node {
     pub https: SocketAddr,
     pub reports: mpsc::Receiver<Report>,
     pub metrics: Arc<Metrics>,
+    pub shared: Arc<Shared>,
     pub publisher: Publisher,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -192,11 +193,11 @@ impl Node {
         let (publisher, source) = Publisher::new(table);
         let (report, reports) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel::<()>();
-        let metrics = Metrics::new();
+        let (metrics, shared) = (Metrics::new(), Arc::new(Shared::new()));
         let serving = spawn_local(serve(
             listeners,
             source,
-            Arc::new(Shared::new()),
+            Arc::clone(&shared),
             report,
             Arc::clone(&metrics),
             Arc::new(settings),
@@ -210,6 +211,7 @@ impl Node {
             https,
             reports,
             metrics,
+            shared,
             publisher,
             stop: Some(stop),
             serving,
