@@ -53,10 +53,11 @@ pub(crate) fn charge<'l>(
     let mut tightest: Option<(Grant, &Name, &RateLimit)> = None;
     // A bit for each of at most 16 limits that was charged.
     let mut charged = 0u16;
+    let owner = buckets.owner(app.as_str());
     for (n, (name, limit)) in limits.clone().enumerate() {
         let rule = Rule::of(limit);
         let key = bucket(buckets, app, name, limit, client, headers);
-        match buckets.take(key, rule, now) {
+        match buckets.take(owner, key, rule, now) {
             Ok(grant) if grant.untracked => tally.untracked = true,
             Ok(grant) => {
                 charged |= 1 << n;
@@ -72,7 +73,7 @@ pub(crate) fn charge<'l>(
                 let before = limits.enumerate().filter(|(n, _)| charged & (1 << n) != 0);
                 for (_, (name, limit)) in before {
                     let key = bucket(buckets, app, name, limit, client, headers);
-                    buckets.give_back(key, Rule::of(limit));
+                    buckets.give_back(owner, key, Rule::of(limit));
                 }
                 let none = Grant {
                     left: 0,
@@ -387,5 +388,29 @@ mod tests {
         assert_eq!(ask(SECOND), told("\"each\";r=0;t=30", ""));
         assert_eq!(ask(SECOND), told("\"each\";r=0;t=30", "30"));
         assert_eq!(ask(SECOND * 31), told("\"each\";r=0;t=30", ""));
+    }
+
+    #[test]
+    fn an_app_that_fills_all_buckets_leaves_another_app_s_limits_whole() {
+        let buckets = Buckets::new();
+        let by_key = RateLimit {
+            per: SECOND * 3_600,
+            ..limit(1, RateKey::Header("x-key".to_owned()))
+        };
+        let limits = BTreeMap::from([(name("key"), by_key)]);
+        let passes = |app: &Name, key: u32| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-key", HeaderValue::from(key));
+            let client = "192.0.2.1".parse().unwrap();
+            let tally = &mut Tally::default();
+            let limits = limits.iter();
+            charge(&buckets, app, limits, client, &headers, SECOND, tally).is_ok()
+        };
+        // A client of one app makes up more keys than there are buckets.
+        let (careless, other) = (name("careless"), name("other"));
+        let made_up = (0..400_000).filter(|key| passes(&careless, *key));
+        assert_eq!(made_up.count(), 400_000, "who cannot be counted passes");
+        let refused = |key: &u32| passes(&other, *key) && !passes(&other, *key);
+        assert_eq!((0..10_000).filter(refused).count(), 10_000);
     }
 }
