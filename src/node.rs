@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, CheckPassed, ForgetEndpoint, Handle, Options};
 use windrose_model::{DnsName, Model};
-use windrose_proxy::{Settings, Shared};
+use windrose_proxy::{ProxyTrust, Settings, Shared};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::{Metrics, Writing};
 use windrose_tls::Store;
@@ -337,6 +337,11 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
     Settings {
         home: config.home.clone(),
         forwarded_trust: config.forwarded_trust.clone(),
+        proxy_trust: ProxyTrust {
+            http: config.proxy_trust.http.clone(),
+            https: config.proxy_trust.https.clone(),
+            tcp: config.proxy_trust.tcp.clone(),
+        },
         max_head_bytes: config.http_limits.max_head_bytes,
         max_fields: config.http_limits.max_fields,
         head_timeout: config.http_limits.head_timeout,

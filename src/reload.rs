@@ -197,6 +197,7 @@ fn changed_for_good(old: &NodeConfig, new: &NodeConfig) -> Vec<&'static str> {
             "node.trusted_proxies",
             old.forwarded_trust != new.forwarded_trust,
         ),
+        ("node.proxy_protocol", old.proxy_trust != new.proxy_trust),
         ("node.http", old.http_limits != new.http_limits),
         ("node.http.log", old.access_log != new.access_log),
         ("listeners.dns", old.listeners.dns != new.listeners.dns),

@@ -11,6 +11,7 @@ mod defence;
 mod dns;
 mod log;
 mod outliers;
+mod proxy_protocol;
 mod rate_limit;
 mod route;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod zone;
 use access::ACCESS_LOG;
 use app::APP;
 use dns::DNS;
+use proxy_protocol::PROXY_PROTOCOL;
 use tls::TLS;
 use zone::ZONE;
 
@@ -97,6 +99,11 @@ static NODE: Mapping = Mapping::new(
             "Whose X-Forwarded-For is believed.",
         )
         .or("[]"),
+        Field::optional(
+            "proxy_protocol",
+            Keys(&PROXY_PROTOCOL),
+            "Whose connections begin with a PROXY header, by listener.",
+        ),
         Field::optional(
             "resolvers",
             List(&Scalar(S::Socket)),

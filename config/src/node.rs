@@ -38,6 +38,8 @@ pub struct NodeConfig {
     pub listeners: Listeners,
     /// Whose `X-Forwarded-For` is believed; default nobody's. From `node.trusted_proxies`.
     pub forwarded_trust: Vec<IpNet>,
+    /// Whose connections begin with a PROXY header; default nobody's. From `node.proxy_protocol`.
+    pub proxy_trust: ProxyTrust,
     /// Bounds of a request head. From `node.http`.
     pub http_limits: HeadLimits,
     /// The access log. From `node.http.log`.
@@ -64,6 +66,17 @@ pub struct Listeners {
     pub tcp: BTreeMap<Name, Vec<SocketAddr>>,
     /// Metrics and status; default 127.0.0.1:9900.
     pub admin: Option<SocketAddr>,
+}
+
+/// Peers whose connections must begin with a PROXY header, by listener.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyTrust {
+    /// Of HTTP listeners.
+    pub http: Vec<IpNet>,
+    /// Of HTTPS listeners.
+    pub https: Vec<IpNet>,
+    /// Of TCP listeners, by name.
+    pub tcp: BTreeMap<Name, Vec<IpNet>>,
 }
 
 /// Bounds of an HTTP/1 request head and of idle connections.
@@ -147,6 +160,7 @@ impl NodeConfig {
             threads: None,
             listeners: Listeners::default(),
             forwarded_trust: Vec::new(),
+            proxy_trust: ProxyTrust::default(),
             http_limits: HeadLimits::default(),
             access_log: None,
             resolvers: Vec::new(),

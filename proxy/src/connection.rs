@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use windrose_telemetry::HttpEvent;
 use windrose_tls::Store;
 
+use crate::announced::take_header;
 use crate::attempt::KeptFields;
 use crate::exchange::exchange;
 use crate::forwarded::Peer;
@@ -32,7 +33,8 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) peer: Rc<Peer>,
-    pub(crate) peer_port: u16,
+    /// The other end of the socket: behind a PROXY header not the one above.
+    pub(crate) socket: SocketAddr,
     /// `None` in the clear.
     pub(crate) tls: Option<Rc<Secured>>,
     /// Our address that it came in on; IPv4-mapped IPv6 as IPv4.
@@ -66,14 +68,39 @@ pub(crate) fn engine(settings: &Settings) -> http1::Builder {
     engine
 }
 
+/// Whom a connection is between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// The other end of the socket.
+    pub(crate) peer: SocketAddr,
+    /// Who it is from: the peer, or whom its PROXY header names.
+    pub(crate) client: SocketAddr,
+    /// Where it came in; behind a PROXY header, where the client connected to.
+    pub(crate) at: SocketAddr,
+}
+
 /// A connection as it was accepted.
 pub(crate) struct Arrival {
     pub(crate) stream: TcpStream,
-    pub(crate) peer: SocketAddr,
-    /// Where it came in.
-    pub(crate) at: SocketAddr,
+    pub(crate) ends: Ends,
+    /// A PROXY header comes first.
+    pub(crate) announces: bool,
     /// What TLS is to be spoken with; `None` in the clear.
     pub(crate) tls: Option<Rc<Store>>,
+}
+
+impl Arrival {
+    /// Takes the PROXY header, if there must be one; `None`: it is to be closed.
+    pub(crate) async fn announced(mut self, worker: &Worker) -> Option<Self> {
+        if self.announces {
+            let peer = self.ends.peer;
+            let header = take_header(worker, &mut self.stream, peer).await?;
+            if let Some(told) = header.addresses {
+                (self.ends.client, self.ends.at) = (told.source, told.destination);
+            }
+        }
+        Some(self)
+    }
 }
 
 /// Takes a connection in; the future serves it to its end. It counts as open from now on.
@@ -85,23 +112,28 @@ pub(crate) fn serve_client(
     let watch = Rc::new(Watch::new(Instant::now(), &worker.settings));
     let entered = worker.enter(Rc::clone(&watch));
     async move {
+        let arrival = if arrival.announces {
+            // Boxed, as TLS below.
+            let announced = Box::pin(arrival.announced(&worker));
+            match worker.unless_ended(&watch, announced).await {
+                Some(Some(arrival)) => arrival,
+                _ => return drop(entered),
+            }
+        } else {
+            arrival
+        };
         let Arrival {
-            stream,
-            peer,
-            at,
-            tls,
+            stream, tls, ends, ..
         } = arrival;
         // Responses leave in one write anyway; this spares the last part of a long one a delay.
         let _ = stream.set_nodelay(true);
         match tls {
             None => {
-                let client = client(&worker, &watch, peer, at, None);
+                let client = client(&worker, &watch, ends, None);
                 run(engine, stream, client).await;
             }
             // Boxed: who speaks in the clear carries no room for it.
-            Some(store) => {
-                Box::pin(secured(worker, engine, stream, (peer, at), store, watch)).await
-            }
+            Some(store) => Box::pin(secured(worker, engine, stream, ends, store, watch)).await,
         }
         drop(entered);
     }
@@ -110,18 +142,15 @@ pub(crate) fn serve_client(
 fn client(
     worker: &Rc<Worker>,
     watch: &Rc<Watch>,
-    peer: SocketAddr,
-    at: SocketAddr,
+    ends: Ends,
     tls: Option<Rc<Secured>>,
 ) -> Rc<Client> {
-    let (port, peer) = (
-        peer.port(),
-        Peer::new(peer.ip(), at.port(), tls.is_some(), &worker.settings),
-    );
+    let (from, port) = (ends.client.ip(), ends.at.port());
+    let peer = Peer::new(from, port, tls.is_some(), &worker.settings);
     Rc::new(Client {
         peer: Rc::new(peer),
-        peer_port: port,
-        at: at.ip().to_canonical(),
+        socket: ends.peer,
+        at: ends.at.ip().to_canonical(),
         tls,
         watch: Rc::clone(watch),
         worker: Rc::clone(worker),
@@ -134,7 +163,7 @@ async fn secured(
     worker: Rc<Worker>,
     engine: Rc<http1::Builder>,
     stream: TcpStream,
-    (peer, at): (SocketAddr, SocketAddr),
+    ends: Ends,
     store: Rc<Store>,
     watch: Rc<Watch>,
 ) {
@@ -143,7 +172,7 @@ async fn secured(
     };
     watch.rest(Instant::now());
     let tls = Some(Rc::new(Secured::new(session)));
-    let client = client(&worker, &watch, peer, at, tls);
+    let client = client(&worker, &watch, ends, tls);
     run(engine, stream, client).await;
 }
 

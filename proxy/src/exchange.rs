@@ -4,7 +4,6 @@ mod begun;
 pub(crate) mod evidence;
 mod own;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -189,8 +188,8 @@ fn take_down(client: &Client, parts: &Parts, began: Instant) -> Option<Box<Draft
     let worker = &client.worker;
     let log = worker.settings.access.as_ref()?;
     let sampled = log.begin(|| worker.log_dice.draw())?;
-    let peer = SocketAddr::new(client.peer.address, client.peer_port);
-    Some(Draft::new(sampled, peer, parts, log.with_query(), began))
+    let ends = (client.socket, client.peer.address);
+    Some(Draft::new(sampled, ends, parts, log.with_query(), began))
 }
 
 /// Makes the head what a backend should see; returns the request id.

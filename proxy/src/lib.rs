@@ -6,6 +6,7 @@
 //! back in the Table.
 
 mod access;
+mod announced;
 mod attempt;
 mod budget;
 mod connection;
@@ -23,6 +24,7 @@ mod live;
 mod names;
 mod outlier;
 mod pick;
+pub mod proxy_protocol;
 mod quota;
 mod record;
 mod refusal;
@@ -49,4 +51,4 @@ mod worker;
 pub use access::{AccessLog, AccessSettings};
 pub use live::Shared;
 pub use serve::{Listeners, serve};
-pub use settings::Settings;
+pub use settings::{ProxyTrust, Settings};

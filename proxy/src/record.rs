@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    GroupEvent, HandshakeFailure, HttpEvent, Local, Metrics, Prefix, Steps, StreamEvent,
-    StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
+    GroupEvent, HandshakeFailure, HttpEvent, Local, Metrics, Prefix, ProxyHeader, Steps,
+    StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -24,6 +24,7 @@ pub(crate) struct Recorder {
     events: Local,
     streams: Local,
     streams_open: Local,
+    proxy_headers: Local,
     handshakes: Local,
     handshake_failures: Local,
     tcp: Local,
@@ -45,6 +46,7 @@ impl Recorder {
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
             streams_open: metrics.streams_open.local(),
+            proxy_headers: metrics.proxy_headers.local(),
             handshakes: metrics.tls_handshakes.local(),
             handshake_failures: metrics.tls_failures.local(),
             tcp: metrics.tcp_events.local(),
@@ -95,6 +97,11 @@ impl Recorder {
     /// Something happened on this node.
     pub(crate) fn event(&self, event: HttpEvent) {
         self.events.add(0, event as u32, 1);
+    }
+
+    /// The PROXY header of a connection came, or did not.
+    pub(crate) fn proxy_header(&self, header: ProxyHeader) {
+        self.proxy_headers.add(0, header as u32, 1);
     }
 
     /// A TLS handshake went through.

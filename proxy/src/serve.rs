@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
@@ -16,7 +17,8 @@ use windrose_routing::Source;
 use windrose_telemetry::Metrics;
 use windrose_tls::Store;
 
-use crate::connection::{Arrival, engine, serve_client};
+use crate::announced::is_trusted;
+use crate::connection::{Arrival, Ends, engine, serve_client};
 use crate::live::Shared;
 use crate::settings::Settings;
 use crate::tcp::serve_stream;
@@ -72,22 +74,42 @@ pub async fn serve(
     let worker = Worker::new(&source, shared, reports, metrics, settings, seed);
     let worker = Rc::new(worker);
     let store = Rc::new(listeners.certificates);
-    let clear = listeners.http.into_iter().map(|listener| (listener, None));
-    let tls = listeners
-        .https
+    let trust = worker.settings.proxy_trust.clone();
+    let (in_clear, over_tls) = (Rc::from(trust.http), Rc::from(trust.https));
+    let clear = Door {
+        store: None,
+        announcing: in_clear,
+    };
+    let tls = Door {
+        store: Some(store),
+        announcing: over_tls,
+    };
+    let clear = listeners
+        .http
         .into_iter()
-        .map(|listener| (listener, Some(&store)));
+        .map(|listener| (listener, &clear));
+    let tls = listeners.https.into_iter().map(|listener| (listener, &tls));
     let mut chores = Vec::new();
-    for (listener, store) in clear.chain(tls) {
-        let (engine, store) = (Rc::clone(&engine), store.cloned());
+    for (listener, door) in clear.chain(tls) {
+        let engine = Rc::clone(&engine);
         let of = Rc::clone(&worker);
-        chores.push(accepting(listener, &worker, store, move |arrival| {
-            serve_client(Rc::clone(&of), Rc::clone(&engine), arrival)
-        })?);
+        chores.push(accepting(
+            listener,
+            &worker,
+            door.clone(),
+            move |arrival| serve_client(Rc::clone(&of), Rc::clone(&engine), arrival),
+        )?);
     }
     for (name, listener) in listeners.tcp {
+        let door = Door {
+            store: None,
+            announcing: trust
+                .tcp
+                .get(&name)
+                .map_or_else(Rc::default, |nets| Rc::from(&nets[..])),
+        };
         let (of, name) = (Rc::clone(&worker), Rc::new(name));
-        chores.push(accepting(listener, &worker, None, move |arrival| {
+        chores.push(accepting(listener, &worker, door, move |arrival| {
             serve_stream(Rc::clone(&of), Rc::clone(&name), arrival)
         })?);
     }
@@ -113,11 +135,20 @@ pub async fn serve(
     Ok(())
 }
 
+/// How connections of a listener begin.
+#[derive(Clone)]
+struct Door {
+    /// What TLS is spoken with; `None` in the clear.
+    store: Option<Rc<Store>>,
+    /// Peers whose connections begin with a PROXY header.
+    announcing: Rc<[IpNet]>,
+}
+
 /// Starts to accept; each connection is served by a task of its own.
 fn accepting<F: Future<Output = ()> + 'static>(
     listener: std::net::TcpListener,
     worker: &Rc<Worker>,
-    store: Option<Rc<Store>>,
+    door: Door,
     serve: impl Fn(Arrival) -> F + 'static,
 ) -> io::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
@@ -127,7 +158,7 @@ fn accepting<F: Future<Output = ()> + 'static>(
         Rc::clone(worker),
         listener,
         bound,
-        store,
+        door,
         serve,
     )))
 }
@@ -136,7 +167,7 @@ async fn accept<F: Future<Output = ()> + 'static>(
     worker: Rc<Worker>,
     listener: TcpListener,
     bound: SocketAddr,
-    store: Option<Rc<Store>>,
+    door: Door,
     serve: impl Fn(Arrival) -> F,
 ) {
     let mut back_off = BACK_OFF_FIRST;
@@ -151,12 +182,15 @@ async fn accept<F: Future<Output = ()> + 'static>(
                     any if any.is_unspecified() => stream.local_addr().unwrap_or(bound),
                     _ => bound,
                 };
-                let tls = store.clone();
                 let arrival = Arrival {
                     stream,
-                    peer,
-                    at,
-                    tls,
+                    ends: Ends {
+                        peer,
+                        client: peer,
+                        at,
+                    },
+                    announces: is_trusted(&door.announcing, peer.ip()),
+                    tls: door.store.clone(),
                 };
                 spawn_local(serve(arrival));
             }

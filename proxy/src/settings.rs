@@ -1,5 +1,6 @@
 //! What an operator may set on the data plane as a whole; what differs by app is in the Table.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Settings {
     pub home: Option<Name>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed: load balancers in front of us.
     pub forwarded_trust: Vec<IpNet>,
+    /// Peers whose connections begin with a PROXY header.
+    pub proxy_trust: ProxyTrust,
     /// Octets of a request or response head; above: 431.
     pub max_head_bytes: usize,
     /// Header fields of a head; above: 431.
@@ -44,11 +47,24 @@ pub struct Settings {
     pub access: Option<Arc<AccessLog>>,
 }
 
+/// Peers whose connections must begin with a PROXY header, by kind of listener. From all others none
+/// is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyTrust {
+    /// Of HTTP.
+    pub http: Vec<IpNet>,
+    /// Of HTTPS; the header comes before TLS.
+    pub https: Vec<IpNet>,
+    /// Of TCP, by the listener's name.
+    pub tcp: BTreeMap<Name, Vec<IpNet>>,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             home: None,
             forwarded_trust: Vec::new(),
+            proxy_trust: ProxyTrust::default(),
             max_head_bytes: 64 * 1024,
             max_fields: 100,
             max_target_bytes: 16 * 1024,

@@ -4,11 +4,8 @@
 //! Only what fails before the first octet is tried again: the connect. Deliberately absent: TLS. A
 //! connection that asks by TLS for a name nobody has is told so in clear, which is all an alert needs.
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::pin;
+use std::future::Future;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +14,7 @@ use windrose_model::{AppId, EndpointId, Name, PassiveKind, WhenEndpointDown};
 use windrose_routing::{RouteId, Table, TcpApps, prefix_key};
 use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 
-use crate::connection::Arrival;
+use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
 use crate::errand::app_slot;
 use crate::exchange::evidence::observe;
@@ -28,7 +25,7 @@ use crate::sni::{self, Hello, HelloReader};
 use crate::upstream::{InFlight, dial};
 use crate::wanted::Wanted;
 use crate::watch::Watch;
-use crate::worker::{Stopping, Worker};
+use crate::worker::Worker;
 
 /// A connection with both its ends.
 struct Opened {
@@ -60,7 +57,7 @@ pub(crate) fn serve_stream(
 async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arrival) {
     let opening = open(worker, listener, arrival);
     // Boxed: gone once the connection stands, and larger than all the rest.
-    let opened = unless_stopped(worker, watch, Box::pin(opening)).await;
+    let opened = worker.unless_ended(watch, Box::pin(opening)).await;
     let mut opened = match opened {
         Some(Ok(opened)) => opened,
         Some(Err(event)) => return worker.recorder.tcp(event),
@@ -80,11 +77,9 @@ async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arriv
 
 /// Finds the app and connects to an endpoint; or says why not, and the client was told.
 async fn open(worker: &Rc<Worker>, listener: &Name, arrival: Arrival) -> Result<Opened, TcpEvent> {
+    let arrival = arrival.announced(worker).await.ok_or(TcpEvent::NoHeader)?;
     let Arrival {
-        mut stream,
-        peer,
-        at,
-        tls: _,
+        mut stream, ends, ..
     } = arrival;
     let mut read = Vec::new();
     let reads_names = worker
@@ -114,7 +109,7 @@ async fn open(worker: &Rc<Worker>, listener: &Name, arrival: Arrival) -> Result<
         return Err(event);
     };
     let client = Side { stream, read };
-    connect(worker, &table, id, client, (peer, at)).await
+    connect(worker, &table, id, client, ends).await
 }
 
 /// Reads a ClientHello. What was read goes to the endpoint like all the rest.
@@ -151,7 +146,7 @@ async fn connect(
     table: &Table,
     id: AppId,
     client: Side<TcpStream>,
-    (peer, at): (SocketAddr, SocketAddr),
+    ends: Ends,
 ) -> Result<Opened, TcpEvent> {
     let entry = table.app(id);
     let app = &entry.plan.app;
@@ -163,8 +158,9 @@ async fn connect(
             Some(held.ok_or(TcpEvent::Limit)?)
         }
     };
-    let address = peer.ip().to_canonical();
-    if let Some(cluster) = entry.arrived(at.ip().to_canonical(), worker.settings.home.as_ref()) {
+    let address = ends.client.ip().to_canonical();
+    if let Some(cluster) = entry.arrived(ends.at.ip().to_canonical(), worker.settings.home.as_ref())
+    {
         worker.recorder.arrived(cluster.slot, address);
     }
     let version = entry.version(RouteId(0), worker.dice.draw());
@@ -247,17 +243,4 @@ fn refused(worker: &Worker, table: &Table, app: AppId, stop: &Stop<'_>) {
         };
         worker.report(table.stamp(), endpoint, PassiveKind::Connect);
     }
-}
-
-/// The output of a future, unless the grace of a stop ends first.
-async fn unless_stopped<F: Future>(worker: &Worker, watch: &Watch, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx: &mut Context<'_>| {
-        watch.register(cx.waker());
-        if worker.stopping() == Stopping::Now {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
 }

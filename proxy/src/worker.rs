@@ -2,8 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
@@ -201,6 +204,23 @@ impl Worker {
     /// Client connections open now.
     pub(crate) fn open(&self) -> usize {
         self.clients.borrow().len()
+    }
+
+    /// The output of a future, unless the grace of a stop ends first, or others need the room.
+    pub(crate) async fn unless_ended<F: Future>(
+        &self,
+        watch: &Watch,
+        future: F,
+    ) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|cx: &mut Context<'_>| {
+            watch.register(cx.waker());
+            if self.stopping() == Stopping::Now || watch.is_dismissed() {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     pub(crate) fn stopping(&self) -> Stopping {

@@ -13,6 +13,7 @@ mod footprints;
 pub mod logs;
 mod metrics;
 mod process;
+mod proxy_header_cells;
 mod record_log;
 mod scalars;
 mod stream_cells;
@@ -31,6 +32,7 @@ pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED}
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
+pub use proxy_header_cells::ProxyHeader;
 pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
 pub use stream_cells::{StreamEvent, StreamKind, TcpEvent, stream_cell};

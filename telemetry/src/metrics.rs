@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS, Footprints, GroupEvent,
-    HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, QTYPES, RATE_LIMITED,
-    RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
+    HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, ProxyHeader, QTYPES,
+    RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -65,6 +65,8 @@ pub struct Metrics {
     pub streams_open: Arc<Bank>,
     /// Slot 0, cell = [`TcpEvent`].
     pub tcp_events: Arc<Bank>,
+    /// Slot 0, cell = [`ProxyHeader`].
+    pub proxy_headers: Arc<Bank>,
     /// Slot 0, cell = [`handshake_cell`](crate::handshake_cell).
     pub tls_handshakes: Arc<Bank>,
     /// Slot 0, cell = [`HandshakeFailure`].
@@ -99,6 +101,7 @@ impl Metrics {
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
+            proxy_headers: Bank::new(ProxyHeader::ALL.len() as u32),
             tls_handshakes: Bank::new(HANDSHAKE_CELLS),
             tls_failures: Bank::new(HandshakeFailure::ALL.len() as u32),
             scalars: Arc::default(),
@@ -128,6 +131,7 @@ impl Metrics {
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
+            &self.proxy_headers,
             &self.tls_handshakes,
             &self.tls_failures,
         ]

@@ -81,14 +81,16 @@ pub enum TcpEvent {
     NoEndpoint,
     /// No endpoint could be connected to.
     Unreachable,
+    /// The connection had to begin with a PROXY header, and did not.
+    NoHeader,
 }
 
 impl TcpEvent {
     /// How many there are.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 9;
 
     /// All, with their labels.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::NoApp, "no_app"),
         (Self::UnknownName, "unknown_name"),
         (Self::MalformedHello, "malformed_hello"),
@@ -97,5 +99,6 @@ impl TcpEvent {
         (Self::Limit, "limit"),
         (Self::NoEndpoint, "no_endpoint"),
         (Self::Unreachable, "unreachable"),
+        (Self::NoHeader, "no_proxy_header"),
     ];
 }

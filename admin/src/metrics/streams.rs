@@ -3,7 +3,7 @@
 
 use windrose_control::Snapshot;
 use windrose_telemetry::exposition::Page;
-use windrose_telemetry::{Metrics, StreamEvent, StreamKind, TcpEvent, stream_cell};
+use windrose_telemetry::{Metrics, ProxyHeader, StreamEvent, StreamKind, TcpEvent, stream_cell};
 
 use super::groups;
 
@@ -62,6 +62,14 @@ pub(super) fn families(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) 
     for (event, reason) in TcpEvent::ALL {
         let count = metrics.tcp_events.sum(0, event as u32);
         rejected.count(&[("reason", reason)], count);
+    }
+    let mut headers = page.counter(
+        "windrose_proxy_headers_total",
+        "Connections that had to begin with a PROXY header, by what it was.",
+    );
+    for header in ProxyHeader::ALL {
+        let count = metrics.proxy_headers.sum(0, header as u32);
+        headers.count(&[("result", header.as_str())], count);
     }
 }
 

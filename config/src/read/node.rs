@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use windrose_model::{Draft, Name};
 
 use super::{Found, number, objects, refuse, single, tls, value};
-use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig};
+use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig, ProxyTrust};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
@@ -50,6 +50,9 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
         forwarded_trust: found.list(node.get("trusted_proxies"), |_, item| {
             single(item, scalar::cidr)
         }),
+        proxy_trust: node
+            .get("proxy_protocol")
+            .map_or_else(ProxyTrust::default, |it| proxy_trust(it, found)),
         http_limits: node
             .get("http")
             .map_or_else(HeadLimits::default, head_limits),
@@ -65,6 +68,18 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
             .map_or_else(DnsManners::default, |dns| dns::read(dns, sources, found)),
         tls,
         name: defaults.name,
+    }
+}
+
+fn proxy_trust(node: &Node, found: &mut Found) -> ProxyTrust {
+    let list =
+        |found: &mut Found, key| found.list(node.get(key), |_, item| single(item, scalar::cidr));
+    ProxyTrust {
+        http: list(found, "http"),
+        https: list(found, "https"),
+        tcp: objects(node, "tcp", |_, list| {
+            found.list(Some(list), |_, item| single(item, scalar::cidr))
+        }),
     }
 }
 
@@ -145,17 +160,22 @@ pub(super) fn check(node: &NodeConfig, draft: &Draft, found: &mut Found) {
     tcp_listeners(node, draft, found);
 }
 
-/// Whether the TCP listeners that apps name exist.
+/// Whether the TCP listeners that apps and PROXY headers name exist.
 fn tcp_listeners(node: &NodeConfig, draft: &Draft, found: &mut Found) {
     let listeners = &node.listeners.tcp;
-    let named = draft.apps.iter();
-    let named = named.filter_map(|(app, it)| Some((app, &it.tcp.as_ref()?.listener)));
-    for (app, name) in named.filter(|(_, name)| !listeners.contains_key(*name)) {
+    let of_apps = draft.apps.iter().filter_map(|(app, it)| {
+        let name = &it.tcp.as_ref()?.listener;
+        Some((vec!["apps", app.as_str(), "tcp", "listener"], name))
+    });
+    let of_headers = node.proxy_trust.tcp.keys();
+    let of_headers =
+        of_headers.map(|name| (vec!["node", "proxy_protocol", "tcp", name.as_str()], name));
+    let named = of_apps.chain(of_headers);
+    for (at, name) in named.filter(|(_, name)| !listeners.contains_key(*name)) {
         let help = match meant(name.as_str(), listeners.keys().map(Name::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("for example listeners: {{tcp: {{{name}: [\"127.0.0.1:5432\"]}}}}"),
         };
-        let at = ["apps", app.as_str(), "tcp", "listener"];
         let message = format!("no TCP listener is named `{name}`");
         let wrong = refuse("unknown-listener", &at, message, Some(help));
         found.invalid.push(wrong);

@@ -79,10 +79,10 @@ pub(super) struct Record {
 }
 
 impl Draft {
-    /// Takes down what a head says.
+    /// Takes down what a head says; `client` is the peer, or whom its PROXY header names.
     pub(crate) fn new(
         sampled: bool,
-        peer: SocketAddr,
+        (peer, client): (SocketAddr, IpAddr),
         parts: &Parts,
         with_query: bool,
         began: Instant,
@@ -90,7 +90,7 @@ impl Draft {
         let mut draft = Box::new(Self {
             sampled,
             peer,
-            client: peer.ip().to_canonical(),
+            client,
             protocol: parts.version,
             began,
             first_byte: None,
@@ -209,8 +209,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let peer = "192.0.2.1:1234".parse().unwrap();
-        Draft::new(true, peer, &parts, with_query, Instant::now())
+        let peer: SocketAddr = "192.0.2.1:1234".parse().unwrap();
+        Draft::new(true, (peer, peer.ip()), &parts, with_query, Instant::now())
     }
 
     fn text(draft: &Draft, text: Text) -> &str {

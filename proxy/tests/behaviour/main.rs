@@ -14,6 +14,7 @@ mod https;
 mod limits;
 mod messages;
 mod outliers;
+mod proxy_protocol;
 mod steering;
 mod support;
 mod tcp;

@@ -355,7 +355,7 @@ fn ipv6_is_accepted_on_and_connected_to() {
 }
 
 /// A ClientHello for a name, in one record.
-fn hello(name: &str) -> Vec<u8> {
+pub(crate) fn hello(name: &str) -> Vec<u8> {
     let prefixed = |width: usize, data: &[u8]| {
         let length = (data.len() as u32).to_be_bytes();
         [&length[4 - width..], data].concat()
