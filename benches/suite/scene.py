@@ -5,6 +5,9 @@ HOSTS = 1000
 HOST_TEMPLATE = "host0###.example.com"
 APP_HOST = "shop.example.com"
 API_PREFIX = "/api"
+# Of the many hosts and routes, by number.
+ROUTE_HOST = "host%05d.example.com"
+ROUTE_PATH = "/part%d"
 TTL = 60
 
 # region -> (latitude, longitude, country)

@@ -85,14 +85,40 @@ def dns_swaps(binary: Path, folder: Path, port: int, admin_port: int, endpoint_p
     return run(binary, folder, {**node, **_clusters(), "apps": apps, "zones": _zone()})
 
 
-def http_keepalive(binary: Path, folder: Path, port: int, backend_port: int) -> list:
+def http(binary: Path, folder: Path, port: int, backend_port: int, certificate: Path | None) -> list:
+    """`certificate`: chain and key in one file; without it plain HTTP."""
     app = {
-        "hosts": [scene.APP_HOST],
-        "versions": {"v1": {"endpoints": {"frankfurt": [f"127.0.0.1:{backend_port}"]}}},
+        **_forwarded(scene.APP_HOST, backend_port),
         "split": {"v1": 100},
         "routes": [{"match": {"path": {"prefix": scene.API_PREFIX}}, "split": {"v1": 100}}],
     }
-    return run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": {"shop": app}})
+    if not certificate:
+        return run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": {"shop": app}})
+    tls = {"certificates": [{"cert": str(certificate), "key": str(certificate)}]}
+    return run(binary, folder, {**_node(folder, https=port), "tls": tls, **_clusters(), "apps": {"shop": app}})
+
+
+def http_routes(binary: Path, folder: Path, port: int, backend_port: int, hosts: int, routes: int) -> list:
+    """An app for each host; each route sends to a version of its own, all at one backend."""
+    apps = {
+        f"app{number:05}": {
+            **_forwarded(scene.ROUTE_HOST % number, backend_port),
+            "routes": [{"name": f"route{route}", "match": {"path": {"prefix": scene.ROUTE_PATH % route}}} for route in range(routes)],
+        } for number in range(hosts)
+    }
+    return run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": apps})
+
+
+def tcp(binary: Path, folder: Path, port: int, backend_port: int) -> list:
+    node = _node(folder)
+    node["listeners"]["tcp"] = {"edge": [f"127.0.0.1:{port}"]}
+    app = {**_forwarded(scene.APP_HOST, backend_port), "tcp": {"listener": "edge"}}
+    return run(binary, folder, {**node, **_clusters(), "apps": {"shop": app}})
+
+
+def _forwarded(host: str, backend_port: int) -> dict:
+    """An app with one backend."""
+    return {"hosts": [host], "health": _RARELY, "versions": {"v1": {"endpoints": {"frankfurt": [f"127.0.0.1:{backend_port}"]}}}}
 
 
 def run(binary: Path, folder: Path, configuration: dict) -> list:
