@@ -14,6 +14,7 @@ mod outliers;
 mod proxy_protocol;
 mod rate_limit;
 mod route;
+mod split;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -23,6 +23,7 @@ mod node;
 mod outliers;
 mod rate_limit;
 mod route;
+mod split_by;
 mod steering;
 mod tls;
 mod zone;

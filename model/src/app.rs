@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, Step, Tcp, Ttl, Weight,
+    DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, SplitBy, Step, Tcp,
+    Ttl, Weight,
 };
 
 /// An app.
@@ -36,6 +37,8 @@ pub struct App {
     pub failback: Failback,
     /// Versions by weight, where no route says otherwise.
     pub split: Split,
+    /// What makes splits sticky; none: each request is drawn for itself.
+    pub split_by: Option<SplitBy>,
     /// What is done with which requests; those that none matches have the app's own split.
     pub routes: Vec<Route>,
     /// Where there are routes.
@@ -198,6 +201,7 @@ impl App {
             ttl: TtlBand::default(),
             failback: Failback::default(),
             split,
+            split_by: None,
             routes: Vec::new(),
             encoded_slashes: EncodedSlashes::default(),
             timeouts: Timeouts::default(),

@@ -69,3 +69,5 @@ pub const PATTERNS_PER_APP: usize = 64;
 pub const PATTERNS: usize = 4_096;
 /// Different sets of clients that the routes of all apps tell apart: each holds a bit per place.
 pub const CLIENT_SETS: usize = 1_024;
+/// Octets of the salt of a sticky split.
+pub const SALT_OCTETS: usize = 256;

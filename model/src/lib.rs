@@ -31,6 +31,7 @@ mod record_type;
 mod records;
 mod route;
 mod secure;
+mod split_by;
 mod stamp;
 mod status;
 mod steered;
@@ -73,6 +74,7 @@ pub use route::{
     PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, Wildcard,
 };
 pub use secure::{ClientAuth, Hsts, Secure};
+pub use split_by::{SplitBy, SplitKey};
 pub use stamp::{Revision, Stamp};
 pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict};
 pub use steered::{SteeredData, SteeredRecord};

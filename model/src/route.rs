@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
-use crate::{ClientSet, HostPattern, Name, Pattern, Split};
+use crate::{ClientSet, HostPattern, Name, Pattern, Split, SplitBy};
 
 mod filter;
 mod grpc;
@@ -32,6 +32,8 @@ pub struct Route {
     /// Versions by weight; none: as the app has them. Shared by the routes of an app that say the
     /// same.
     pub split: Option<Arc<Split>>,
+    /// What makes the split sticky; none: as the app has it.
+    pub split_by: Option<Box<SplitBy>>,
     /// What else is done; none: nothing. Apart, because most routes have none.
     pub filters: Option<Box<Filters>>,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Errand {
     pub(crate) cluster: Option<u8>,
     /// What its client is told of rate limits; `None` where there are none.
     pub(crate) quota: Option<Quota>,
+    /// The cookie by which its client is known again; `None` for most.
+    pub(crate) known: Option<Box<HeaderValue>>,
     /// For the access log.
     pub(crate) draft: Option<Box<Draft>>,
 }

@@ -27,6 +27,7 @@ use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::secure;
+use crate::split;
 use crate::survey::{Field, Survey};
 use crate::upgrade;
 use crate::validate::validate;
@@ -137,7 +138,16 @@ fn route(
         None
     };
     let route = routed.as_ref().map_or(RouteId(0), |r| r.matched.route);
-    let version = entry.version(route, worker.dice.draw());
+    let mut known = None;
+    let draw = match entry.split_by(route) {
+        None => worker.dice.draw(),
+        Some(by) => {
+            let found = split::request(client, entry, by, &parts.headers, address);
+            known = found.cookie;
+            found.draw
+        }
+    };
+    let version = entry.version(route, draw);
     let view = entry.view(&table, leaf);
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, address)
@@ -159,6 +169,7 @@ fn route(
         cluster: None,
         quota: None,
         draft: None,
+        known,
     })
 }
 
@@ -291,6 +302,9 @@ async fn forward(
                     }
                 };
                 errand.edit_response(&mut response);
+                if let Some(cookie) = errand.known.take() {
+                    response.headers_mut().append(header::SET_COOKIE, *cookie);
+                }
                 // From here on nothing holds the Table.
                 return Ok(response);
             }

@@ -35,6 +35,7 @@ mod secure;
 mod serve;
 mod settings;
 pub mod sni;
+mod split;
 mod strict;
 mod survey;
 mod tcp;

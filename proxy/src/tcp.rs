@@ -22,6 +22,7 @@ use crate::limit::Held;
 use crate::outlier::Outcome;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::sni::{self, Hello, HelloReader};
+use crate::split;
 use crate::upstream::{InFlight, dial};
 use crate::wanted::Wanted;
 use crate::watch::Watch;
@@ -163,7 +164,11 @@ async fn connect(
     {
         worker.recorder.arrived(cluster.slot, address);
     }
-    let version = entry.version(RouteId(0), worker.dice.draw());
+    let draw = match entry.split_by(RouteId(0)) {
+        None => worker.dice.draw(),
+        Some(by) => split::connection(worker, entry, by, address),
+    };
+    let version = entry.version(RouteId(0), draw);
     let view = entry.view(table, table.leaf(address));
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, address)

@@ -18,6 +18,7 @@ mod placed;
 mod ranking;
 mod records;
 mod route;
+mod split;
 mod tcp;
 
 pub use self::http::{HttpRequest, HttpTrace, http};

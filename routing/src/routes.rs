@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use windrose_model::{App, DnsName, Filters, Match, Name};
+use windrose_model::{App, DnsName, Filters, Match, Name, SplitBy};
 
 use crate::hosts::TextMap;
 use crate::table::Table;
@@ -17,6 +17,7 @@ mod index;
 mod rank;
 mod request;
 mod shares;
+mod sticky;
 
 use candidate::Candidate;
 pub(crate) use candidate::Miss;
@@ -25,6 +26,8 @@ use clients::PlaceSet;
 use index::Index;
 pub use request::RequestHead;
 use shares::Shares;
+pub(crate) use sticky::point;
+pub use sticky::user;
 
 /// A route of an app: 0 is the app's own split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +56,8 @@ pub(crate) struct Routes {
     splits: Box<[Shares]>,
     /// By route, the position of its split; empty when all have the app's.
     split_of: Box<[u16]>,
+    /// Whether any split is sticky.
+    is_sticky: bool,
     /// Routes for all hosts.
     index: Index,
     by_host: Option<Box<ByHost>>,
@@ -110,6 +115,7 @@ impl Routes {
                 _ => split_of.into(),
             },
             splits: splits.into(),
+            is_sticky: app.split_by.is_some() || app.routes.iter().any(|r| r.split_by.is_some()),
             client_sets: client_sets.into(),
         }
     }
@@ -137,6 +143,17 @@ impl Routes {
     #[inline]
     pub(crate) fn version(&self, route: RouteId, draw: u64) -> u8 {
         self.split(route).pick(draw)
+    }
+
+    /// What makes the split of a route sticky; none where there is nothing to choose from.
+    #[inline]
+    pub(crate) fn split_by<'a>(&self, app: &'a App, route: RouteId) -> Option<&'a SplitBy> {
+        if !self.is_sticky || !self.split(route).is_choice() {
+            return None;
+        }
+        let at = usize::from(route.0).checked_sub(1);
+        let own = at.and_then(|at| app.routes.get(at)?.split_by.as_deref());
+        own.or(app.split_by.as_ref())
     }
 
     /// The versions of a route that can be drawn, with their shares of the total weight.

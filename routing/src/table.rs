@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use windrose_model::{
-    App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, Stamp,
+    App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, SplitBy, Stamp,
 };
 
 use crate::aliases::{AliasAnswer, AliasIndex};
@@ -380,6 +380,18 @@ impl AppEntry {
     #[inline]
     pub fn filters(&self, route: RouteId) -> Option<&Filters> {
         routes::filters(&self.plan.app, route)
+    }
+
+    /// What makes the split of a route sticky; none where there is nothing to choose from.
+    #[inline]
+    pub fn split_by(&self, route: RouteId) -> Option<&SplitBy> {
+        self.plan.routes.split_by(&self.plan.app, route)
+    }
+
+    /// In place of a draw where a split is sticky: the point of a user, as [`user`](crate::user)
+    /// gives it.
+    pub fn point_of(&self, by: &SplitBy, user: &[u8]) -> u64 {
+        routes::point(by, self.plan.salt, user)
     }
 
     /// The version of a request, by the split of its route.

@@ -3,6 +3,7 @@
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
 use super::route::ROUTE;
+use super::split::{SPLIT, SPLIT_BY};
 use super::tls::APP_TLS;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
@@ -19,6 +20,11 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "split",
             SPLIT,
             "Versions by weight; may be left out when there is one version.",
+        ),
+        Field::optional(
+            "split_by",
+            SPLIT_BY,
+            "What makes splits sticky: whose requests have one version.",
         ),
         Field::optional(
             "routes",
@@ -113,8 +119,6 @@ static VERSION: Shape = Keys(&Mapping::new(
         "Where it runs: ip:port by cluster.",
     )],
 ));
-
-pub(super) const SPLIT: Shape = Map(S::Name, &Scalar(S::Weight));
 
 static HEALTH: Mapping = Mapping {
     noun: "`health`",

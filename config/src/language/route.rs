@@ -1,6 +1,7 @@
 //! The keys of a route.
 
-use super::app::{CLIENTS, SPLIT, TIMEOUTS};
+use super::app::{CLIENTS, TIMEOUTS};
+use super::split::{SPLIT, SPLIT_BY};
 use super::{Either, Field, Keys, List, Map, Mapping, OneOrMany, Rule, S, Scalar, Shape};
 
 pub(super) static ROUTE: Shape = Keys(&Mapping {
@@ -27,6 +28,11 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             "split",
             SPLIT,
             "Versions by weight; the app's own when absent.",
+        ),
+        Field::optional(
+            "split_by",
+            SPLIT_BY,
+            "What makes its split sticky; as the app has it when absent.",
         ),
         Field::optional(
             "request_headers",

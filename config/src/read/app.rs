@@ -9,8 +9,8 @@ use windrose_model::{
 };
 
 use super::{
-    Found, by_key, number, objects, outliers, rate_limit, refuse, route, single, steering, tls,
-    value,
+    Found, by_key, number, objects, outliers, rate_limit, refuse, route, single, split_by,
+    steering, tls, value,
 };
 use crate::scalar;
 use crate::tree::Node;
@@ -50,6 +50,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         failback: node
             .get("failback")
             .map_or(defaults.failback, |f| failback(f, defaults.failback)),
+        split_by: node.get("split_by").map(split_by::read),
         routes: route::read(node.get("routes"), usual, found),
         encoded_slashes: match node.get("encoded_slashes").and_then(Node::text) {
             Some("keep") => EncodedSlashes::Keep,

@@ -8,7 +8,7 @@ use windrose_model::{
     Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, Wildcard,
 };
 
-use super::{Found, app, number, single, steering, value};
+use super::{Found, app, number, single, split_by, steering, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -34,6 +34,7 @@ pub(super) fn read(node: Option<&Node>, usual: Timeouts, found: &mut Found) -> V
             matches: matches(item.get("match"), found),
             hosts: found.list(item.get("hosts"), |_, host| single(host, scalar::host)),
             split,
+            split_by: item.get("split_by").map(|by| Box::new(split_by::read(by))),
             filters: (filters != Filters::default()).then(|| Box::new(filters)),
         })
     })

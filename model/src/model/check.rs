@@ -18,6 +18,7 @@ mod app;
 mod outliers;
 mod rate_limits;
 mod route;
+mod split_by;
 mod steered;
 mod steering;
 mod zones;

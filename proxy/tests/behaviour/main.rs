@@ -15,6 +15,7 @@ mod limits;
 mod messages;
 mod outliers;
 mod proxy_protocol;
+mod splitting;
 mod steering;
 mod support;
 mod tcp;

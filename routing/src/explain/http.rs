@@ -7,7 +7,7 @@ use ::http::{HeaderMap, Method};
 use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
 
 use super::placed::placed;
-use super::{place, route};
+use super::{place, route, split};
 use crate::routes::RequestHead;
 use crate::table::Table;
 
@@ -130,20 +130,15 @@ pub fn http(
     {
         return trace;
     }
-    let version = entry.version(route, draw);
-    let shares: Vec<_> = plan
-        .routes
-        .weights(route)
-        .iter()
-        .map(|(v, weight, total)| {
-            format!("{} {weight}/{total}", plan.versions[usize::from(*v)].name)
-        })
-        .collect();
+    let version = split::tell(
+        entry,
+        route,
+        request.headers,
+        client,
+        draw,
+        &mut trace.steps,
+    );
     let name = &plan.versions[usize::from(version)].name;
-    trace.steps.push(format!(
-        "split {}: this draw takes {name}",
-        shares.join(", ")
-    ));
     trace.version = Some(name.to_string());
     let (view, key) = place(
         table,

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ::http::HeaderMap;
 use windrose_model::{Name, Stamp, WhenEndpointDown};
 
-use super::place;
 use super::placed::{Placed, placed};
+use super::{place, split};
 use crate::routes::RouteId;
 use crate::table::Table;
 
@@ -79,11 +80,9 @@ pub fn tcp(
     } else {
         format!("app {} takes all that is no other app's", plan.name)
     });
-    let version = entry.version(RouteId(0), draw);
+    let none = HeaderMap::new();
+    let version = split::tell(entry, RouteId(0), &none, client, draw, &mut trace.steps);
     let name = &plan.versions[usize::from(version)].name;
-    trace
-        .steps
-        .push(format!("the app's split: this draw takes {name}"));
     trace.version = Some(name.to_string());
     let steering = (entry.steering(), &*plan.app.steering);
     let (view, key) = place(table, entry, steering, client, draw, &mut trace.steps);

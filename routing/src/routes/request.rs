@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::header::{CONTENT_TYPE, COOKIE};
+use http::{HeaderMap, HeaderName, Method};
 
 use crate::atlas::Leaf;
 
@@ -26,17 +27,7 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     /// The value of a field, its lines joined by `, ` if there are several (RFC 9110 section 5.2).
     pub(crate) fn header(&self, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
-        let mut lines = self.headers.get_all(name).iter();
-        let first = lines.next()?.as_bytes();
-        let Some(second) = lines.next() else {
-            return Some(Cow::Borrowed(first));
-        };
-        let mut joined = first.to_vec();
-        for line in std::iter::once(second).chain(lines) {
-            joined.extend_from_slice(b", ");
-            joined.extend_from_slice(line.as_bytes());
-        }
-        Some(Cow::Owned(joined))
+        header(self.headers, name)
     }
 
     /// The first parameter of that name, decoded (URL standard, `application/x-www-form-urlencoded`).
@@ -49,23 +40,41 @@ impl<'a> RequestHead<'a> {
 
     /// The first cookie of that name (RFC 6265 section 4.2).
     pub(crate) fn cookie(&self, wanted: &str) -> Option<&'a [u8]> {
-        let lines = self.headers.get_all(header::COOKIE).iter();
-        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
-        pairs.find_map(|pair| {
-            let at = pair.iter().position(|b| *b == b'=')?;
-            (pair[..at].trim_ascii() == wanted.as_bytes()).then(|| pair[at + 1..].trim_ascii())
-        })
+        cookie(self.headers, wanted)
     }
 
     /// Whether it is a call of gRPC by its method and content type.
     pub(super) fn is_grpc(&self) -> bool {
-        let content = self.headers.get(header::CONTENT_TYPE);
+        let content = self.headers.get(CONTENT_TYPE);
         *self.method == Method::POST
             && content.is_some_and(|content| {
                 let rest = content.as_bytes().strip_prefix(b"application/grpc");
                 rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
             })
     }
+}
+
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?.as_bytes();
+    let Some(second) = lines.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let mut joined = first.to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    Some(Cow::Owned(joined))
+}
+
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    let mut pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs.find_map(|pair| {
+        let at = pair.iter().position(|b| *b == b'=')?;
+        (pair[..at].trim_ascii() == wanted.as_bytes()).then(|| pair[at + 1..].trim_ascii())
+    })
 }
 
 fn decoded(text: &str) -> Cow<'_, [u8]> {

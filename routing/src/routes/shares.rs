@@ -38,6 +38,12 @@ impl Shares {
         only
     }
 
+    /// Whether there is more than one version to draw.
+    #[inline]
+    pub(super) const fn is_choice(&self) -> bool {
+        self.sums.len() > 1
+    }
+
     /// The versions that can be drawn, with their shares of the total weight.
     pub(super) fn weights(&self) -> Vec<(u8, u64, u64)> {
         let mut before = 0;

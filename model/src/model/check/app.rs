@@ -13,6 +13,9 @@ impl<'a> Checker<'a> {
         let clusters = self.versions(app);
         self.settings(app, &clusters);
         self.under("split", |c| c.split(app, &app.split));
+        if let Some(by) = &app.split_by {
+            self.under("split_by", |c| c.split_by(app, by));
+        }
         self.routes(app);
         if !self.steers_well[first] {
             let wrong = self.wrong.len();

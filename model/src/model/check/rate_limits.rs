@@ -53,7 +53,7 @@ impl Checker<'_> {
 }
 
 /// RFC 9110 section 5.6.2, with a bound.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     (1..=128).contains(&text.len()) && text.bytes().all(legal)
 }

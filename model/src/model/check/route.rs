@@ -78,6 +78,9 @@ impl Checker<'_> {
         if let Some(split) = &route.split {
             self.under("split", |c| c.split(app, split));
         }
+        if let Some(by) = &route.split_by {
+            self.under("split_by", |c| c.split_by(app, by));
+        }
         if let Some(filters) = &route.filters {
             self.filters(route, filters);
         }
@@ -237,11 +240,15 @@ impl Checker<'_> {
 
     /// Nothing is sent to a version where the route answers itself.
     fn without_split(&mut self, route: &Route, action: &str) {
-        if route.split.is_some() {
-            self.under("split", |c| {
+        let written = [
+            ("split", route.split.is_some()),
+            ("split_by", route.split_by.is_some()),
+        ];
+        for (key, _) in written.iter().filter(|(_, is_written)| *is_written) {
+            self.under(*key, |c| {
                 c.refuse(
                     "split-without-use",
-                    format!("`{action}` sends nothing to a version, so `split` has no use"),
+                    format!("`{action}` sends nothing to a version, so `{key}` has no use"),
                     None,
                 );
             });
