@@ -1,5 +1,5 @@
 //! HOT: [`AccessLog::begin`], [`AccessLog::offer`]. The access log: one JSON object for each request
-//! that is sampled, and for each that went wrong.
+//! and each TCP connection that is sampled, and for each that went wrong.
 //!
 //! An exchange takes down what its client said while it still has the head, and hands that over with
 //! the outcome when it ends; the rest is [`RecordLog`]'s. Deliberately absent: bodies, and all header
@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use windrose_telemetry::{Framing, Log, LogPlan, LogTarget, Metrics, Rate, RecordLog, Writing};
 
-use crate::flags::Flags;
 use draft::Record;
 pub(crate) use draft::{Draft, Outcome};
 
@@ -79,7 +78,7 @@ impl AccessLog {
         Ok((Arc::new(log), writing))
     }
 
-    /// Whether to take a request down: whether it is sampled, or `None` if it can never be written.
+    /// Whether to take a request or a connection down: whether it is sampled, or `None` if it can never be written.
     pub(crate) fn begin(&self, draw: impl FnOnce() -> u64) -> Option<bool> {
         let sampled = self.below.is_none_or(|below| draw() < below);
         (sampled || self.settings.errors).then_some(sampled)
@@ -90,9 +89,9 @@ impl AccessLog {
         self.settings.query
     }
 
-    /// Hands an exchange that ended to the writer, if it is to be written. Never waits.
+    /// Hands what ended to the writer, if it is to be written. Never waits.
     pub(crate) fn offer(&self, draft: Box<Draft>, outcome: Outcome) {
-        if !draft.sampled && outcome.status < 500 && outcome.flags == Flags::default() {
+        if !draft.sampled && !outcome.is_wrong() {
             return;
         }
         let since: Duration = outcome.now.saturating_duration_since(self.origin);

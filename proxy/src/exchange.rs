@@ -51,20 +51,26 @@ pub(crate) async fn exchange(
     let mut draft = take_down(&client, &parts, began);
     let mut errand = match route(&client, &parts, survey, began, &mut draft) {
         Ok(errand) => errand,
-        Err(refusal) => return Ok(refuse_early(&client, &parts, refusal, draft)),
+        Err(refusal) => return Ok(refuse_early(&client, &parts, survey, refusal, draft)),
     };
     if !errand.app().plan.app.rate_limits.is_empty() {
         match limit(&client, &errand, &parts) {
             Ok(quota) => errand.quota = quota,
             Err(excess) => {
                 errand.draft = draft;
-                return Ok(too_many(&client, errand, excess));
+                return Ok(too_many(&client, &parts, survey, errand, excess));
             }
         }
     }
     if let Some((response, kind)) = errand.answer() {
         errand.draft = draft;
-        return Ok(answer_here(&client, errand, response, kind));
+        return Ok(answer_here(
+            &client,
+            &parts,
+            survey,
+            errand,
+            (response, kind),
+        ));
     }
     let filters = errand.filters();
     let timeouts = filter::timeouts(errand.app(), filters);
@@ -264,8 +270,7 @@ async fn forward(
         let address = stop.endpoint.address;
         errand.cluster = Some(stop.cluster);
         if let Some(draft) = &mut errand.draft {
-            draft.attempts = draft.attempts.saturating_add(1);
-            draft.endpoint = Some(address);
+            draft.tries(address);
         }
         let give_up = || keep && is_given_up(worker, &errand, app, address) && charge(worker, app);
         let tried = attempt(

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use windrose_telemetry::{StreamEvent, TcpEvent};
+
 /// A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     /// As it should be.
@@ -37,9 +39,39 @@ impl Flags {
     /// Beyond a rate limit.
     pub(crate) const RATE_LIMITED: Self = Self(1 << 12);
 
-    const NAMES: [&str; 13] = [
-        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL",
+    /// No room: there are as many as there may be.
+    pub(crate) const OVERFLOW: Self = Self(1 << 13);
+    /// Ended by this node: it stopped, or the app wants no stream to an endpoint that is down.
+    pub(crate) const ENDED_HERE: Self = Self(1 << 14);
+
+    const NAMES: [&str; 15] = [
+        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO", "LR",
     ];
+
+    /// Of a stream that ended so.
+    pub(crate) const fn of_end(end: StreamEvent) -> Self {
+        match end {
+            StreamEvent::ClientReset => Self::CLIENT_GONE,
+            StreamEvent::UpstreamReset => Self::CLOSED,
+            StreamEvent::Idle => Self::STREAM_IDLE,
+            StreamEvent::Duration => Self::DURATION,
+            StreamEvent::Stopped | StreamEvent::EndpointDown => Self::ENDED_HERE,
+            _ => Self::NONE,
+        }
+    }
+
+    /// Of a TCP connection that reached no endpoint.
+    pub(crate) const fn of_rejection(why: TcpEvent) -> Self {
+        match why {
+            TcpEvent::NoApp | TcpEvent::UnknownName => Self::NO_ROUTE,
+            TcpEvent::MalformedHello | TcpEvent::NoHeader => Self::BAD_REQUEST,
+            TcpEvent::HelloTimeout => Self::STREAM_IDLE,
+            TcpEvent::ClientGone => Self::CLIENT_GONE,
+            TcpEvent::Limit => Self::OVERFLOW,
+            TcpEvent::NoEndpoint => Self::NO_ENDPOINT,
+            TcpEvent::Unreachable => Self::CONNECT_FAILURE,
+        }
+    }
 
     /// Both sets.
     #[must_use]

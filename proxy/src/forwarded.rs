@@ -117,14 +117,22 @@ impl Peer {
         if !self.trusted && survey.has(Field::Forwarded) {
             headers.remove(header::FORWARDED);
         }
-        if keeps(Field::RequestId)
-            && let Some(id) = headers.get(names::X_REQUEST_ID)
-        {
+        if let Some(id) = self.given_id(headers, survey) {
             return id.clone();
         }
         let id = id();
         headers.insert(names::X_REQUEST_ID, id.clone());
         id
+    }
+
+    /// The request id that a trusted peer gave.
+    pub(crate) fn given_id<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        survey: Survey,
+    ) -> Option<&'h HeaderValue> {
+        let given = self.trusted && survey.has(Field::RequestId);
+        given.then(|| headers.get(names::X_REQUEST_ID)).flatten()
     }
 
     /// One line with all hops: some backends read only the first or the last.

@@ -94,10 +94,11 @@ impl Exchange {
         if let Some(draft) = self.draft.take() {
             let outcome = Outcome {
                 now,
-                status: self.status,
+                status: Some(self.status),
                 flags: self.flags.and(end),
                 received: self.upload.as_ref().map_or(0, Upload::received),
                 sent: self.sent,
+                ended: None,
             };
             self.client.worker.log(draft, outcome);
         }

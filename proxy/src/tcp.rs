@@ -5,19 +5,22 @@
 //! connection that asks by TLS for a name nobody has is told so in clear, which is all an alert needs.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use windrose_model::{AppId, EndpointId, Name, PassiveKind, WhenEndpointDown};
-use windrose_routing::{RouteId, Table, TcpApps, prefix_key};
+use windrose_routing::{AppEntry, RouteId, Table, TcpApps, prefix_key};
 use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 
+use crate::access::{Draft, Outcome as Ending};
 use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
 use crate::errand::app_slot;
 use crate::exchange::evidence::observe;
+use crate::flags::Flags;
 use crate::limit::Held;
 use crate::outlier::Outcome;
 use crate::relay::{Account, Limits, Side, relay};
@@ -34,6 +37,8 @@ struct Opened {
     upstream: Side<TcpStream>,
     limits: Limits,
     account: Account,
+    /// What happened on the way.
+    flags: Flags,
     in_flight: InFlight,
     held: Option<Held>,
 }
@@ -56,17 +61,27 @@ pub(crate) fn serve_stream(
 }
 
 async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arrival) {
-    let opening = open(worker, listener, arrival);
+    let mut draft = take_down(worker, listener, &arrival.ends);
+    let opening = open(worker, listener, arrival, &mut draft);
     // Boxed: gone once the connection stands, and larger than all the rest.
     let opened = worker.unless_ended(watch, Box::pin(opening)).await;
     let mut opened = match opened {
         Some(Ok(opened)) => opened,
-        Some(Err(event)) => return worker.recorder.tcp(event),
-        None => return,
+        Some(Err(event)) => {
+            worker.recorder.tcp(event);
+            let flags = Flags::of_rejection(event);
+            return log(worker, draft, flags, (0, 0), Some(event.as_str()));
+        }
+        None => {
+            let stopped = StreamEvent::Stopped;
+            return log(worker, draft, Flags::of_end(stopped), (0, 0), stopped.end());
+        }
     };
     let (client, upstream) = (&mut opened.client, &mut opened.upstream);
     let (limits, account) = (&opened.limits, &opened.account);
     let ended = relay(worker, watch, client, upstream, limits, account).await;
+    let flags = opened.flags.and(Flags::of_end(ended));
+    log(worker, draft, flags, account.moved(), ended.end());
     // A reset is passed on as one: a clean end would claim that all had come.
     let other = match ended {
         StreamEvent::UpstreamReset => &client.stream,
@@ -76,12 +91,49 @@ async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arriv
     let _ = other.set_zero_linger();
 }
 
+/// Begins a record of the access log, if there may be one.
+fn take_down(worker: &Worker, listener: &Name, ends: &Ends) -> Option<Box<Draft>> {
+    let log = worker.settings.access.as_ref()?;
+    let sampled = log.begin(|| worker.log_dice.draw())?;
+    let (ends, now) = ((ends.peer, ends.client.ip()), Instant::now());
+    Some(Draft::of_stream(sampled, ends, listener.as_str(), now))
+}
+
+/// Hands a connection that ended to the access log.
+fn log(
+    worker: &Worker,
+    draft: Option<Box<Draft>>,
+    flags: Flags,
+    (received, sent): (u64, u64),
+    ended: Option<&'static str>,
+) {
+    if let Some(draft) = draft {
+        let ending = Ending {
+            now: Instant::now(),
+            status: None,
+            flags,
+            received,
+            sent,
+            ended,
+        };
+        worker.log(draft, ending);
+    }
+}
+
 /// Finds the app and connects to an endpoint; or says why not, and the client was told.
-async fn open(worker: &Rc<Worker>, listener: &Name, arrival: Arrival) -> Result<Opened, TcpEvent> {
+async fn open(
+    worker: &Rc<Worker>,
+    listener: &Name,
+    arrival: Arrival,
+    draft: &mut Option<Box<Draft>>,
+) -> Result<Opened, TcpEvent> {
     let arrival = arrival.announced(worker).await.ok_or(TcpEvent::NoHeader)?;
     let Arrival {
         mut stream, ends, ..
     } = arrival;
+    if let Some(draft) = draft {
+        draft.client = ends.client.ip().to_canonical();
+    }
     let mut read = Vec::new();
     let reads_names = worker
         .table()
@@ -97,6 +149,12 @@ async fn open(worker: &Rc<Worker>, listener: &Name, arrival: Arrival) -> Result<
         Hello::Tls(name) => name.as_deref(),
         _ => None,
     };
+    if let Some(draft) = draft {
+        draft.stamp = Some(table.stamp());
+        if hello != Hello::NotTls {
+            draft.greeted(name);
+        }
+    }
     let apps = table.tcp(listener.as_str()).ok_or(TcpEvent::NoApp)?;
     let Some(id) = apps.app(name).filter(|_| hello != Hello::Malformed) else {
         let (alert, event) = match hello {
@@ -110,7 +168,7 @@ async fn open(worker: &Rc<Worker>, listener: &Name, arrival: Arrival) -> Result<
         return Err(event);
     };
     let client = Side { stream, read };
-    connect(worker, &table, id, client, ends).await
+    connect(worker, &table, id, client, ends, draft).await
 }
 
 /// Reads a ClientHello. What was read goes to the endpoint like all the rest.
@@ -148,6 +206,7 @@ async fn connect(
     id: AppId,
     client: Side<TcpStream>,
     ends: Ends,
+    draft: &mut Option<Box<Draft>>,
 ) -> Result<Opened, TcpEvent> {
     let entry = table.app(id);
     let app = &entry.plan.app;
@@ -156,7 +215,11 @@ async fn connect(
         0 => None,
         most => {
             let held = Held::take(&worker.shared, app_slot(entry), most);
-            Some(held.ok_or(TcpEvent::Limit)?)
+            if held.is_none() {
+                lead(draft, entry, None, None);
+                return Err(TcpEvent::Limit);
+            }
+            held
         }
     };
     let address = ends.client.ip().to_canonical();
@@ -176,6 +239,57 @@ async fn connect(
         worker.dice.draw()
     };
     let mut course = Course::new(view, version, key);
+    let mut cluster = None;
+    let reached = reach(worker, table, id, &mut course, &mut cluster, draft).await;
+    lead(draft, entry, Some(version), cluster);
+    let (upstream, in_flight, address) = reached?;
+    let closes = tcp.when_endpoint_down == WhenEndpointDown::Close;
+    Ok(Opened {
+        client,
+        upstream: Side {
+            stream: upstream,
+            read: Vec::new(),
+        },
+        limits: Limits {
+            idle: app.timeouts.tunnel,
+            whole: tcp.max_duration,
+            wanted: closes.then(|| Wanted {
+                app: entry.plan.name.clone(),
+                address,
+            }),
+        },
+        account: Account::open(&worker.recorder, in_flight.group(), StreamKind::Tcp),
+        flags: course.flags(),
+        in_flight,
+        held,
+    })
+}
+
+/// Notes for the access log where a connection was led.
+fn lead(draft: &mut Option<Box<Draft>>, app: &AppEntry, version: Option<u8>, cluster: Option<u8>) {
+    if let Some(draft) = draft {
+        let plan = &app.plan;
+        let version = version.and_then(|n| plan.versions.get(usize::from(n)));
+        let cluster = cluster.and_then(|n| plan.clusters.get(usize::from(n)));
+        draft.lead(
+            plan.name.as_str(),
+            version.map_or("", |version| version.name.as_str()),
+            cluster.map_or("", |cluster| cluster.name.as_str()),
+        );
+    }
+}
+
+/// Connects to the first endpoint of a course that can be connected to; `cluster` is the one tried
+/// last.
+async fn reach(
+    worker: &Rc<Worker>,
+    table: &Table,
+    id: AppId,
+    course: &mut Course,
+    cluster: &mut Option<u8>,
+    draft: &mut Option<Box<Draft>>,
+) -> Result<(TcpStream, InFlight, SocketAddr), TcpEvent> {
+    let entry = table.app(id);
     let mut before = None;
     loop {
         let Some(stop) = course.next(entry, worker, tick(worker)) else {
@@ -192,11 +306,15 @@ async fn connect(
             worker.recorder.group(first, GroupEvent::MovedCluster);
         }
         let address = stop.endpoint.address;
+        *cluster = Some(stop.cluster);
+        if let Some(draft) = draft {
+            draft.tries(address);
+        }
         let in_flight = worker
             .upstreams
             .at(stop.endpoint.slot, address)
             .engage(group);
-        let Ok(stream) = dial(address, app.timeouts.connect).await else {
+        let Ok(stream) = dial(address, entry.plan.app.timeouts.connect).await else {
             refused(worker, table, id, &stop);
             observe(
                 worker,
@@ -212,25 +330,7 @@ async fn connect(
             health.connected();
         }
         observe(worker, entry, &stop, in_flight.upstream(), Outcome::Good);
-        let closes = tcp.when_endpoint_down == WhenEndpointDown::Close;
-        return Ok(Opened {
-            client,
-            upstream: Side {
-                stream,
-                read: Vec::new(),
-            },
-            limits: Limits {
-                idle: app.timeouts.tunnel,
-                whole: tcp.max_duration,
-                wanted: closes.then(|| Wanted {
-                    app: entry.plan.name.clone(),
-                    address,
-                }),
-            },
-            account: Account::open(&worker.recorder, group, StreamKind::Tcp),
-            in_flight,
-            held,
-        });
+        return Ok((stream, in_flight, address));
     }
 }
 

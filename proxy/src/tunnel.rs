@@ -71,18 +71,13 @@ pub(crate) async fn carry<L: Line>(
     }
     if let Some(draft) = tunnel.draft {
         let (received, sent) = account.moved();
-        let end = match ended {
-            StreamEvent::UpstreamReset => Flags::CLOSED,
-            StreamEvent::ClientReset => Flags::CLIENT_GONE,
-            StreamEvent::Idle => Flags::STREAM_IDLE,
-            _ => Flags::default(),
-        };
         let outcome = Outcome {
             now: Instant::now(),
-            status: 101,
-            flags: tunnel.flags.and(end),
+            status: Some(101),
+            flags: tunnel.flags.and(Flags::of_end(ended)),
             received,
             sent,
+            ended: ended.end(),
         };
         worker.log(draft, outcome);
     }

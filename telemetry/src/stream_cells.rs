@@ -54,6 +54,12 @@ impl StreamEvent {
         (Self::Stopped, "stopped"),
         (Self::EndpointDown, "endpoint_down"),
     ];
+
+    /// The label of an end; `None` of what is none.
+    pub fn end(self) -> Option<&'static str> {
+        let mut ends = Self::ENDS.iter();
+        ends.find(|(end, _)| *end == self).map(|(_, label)| *label)
+    }
 }
 
 /// The cell of an event.
@@ -101,4 +107,9 @@ impl TcpEvent {
         (Self::Unreachable, "unreachable"),
         (Self::NoHeader, "no_proxy_header"),
     ];
+
+    /// Its label.
+    pub const fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
 }

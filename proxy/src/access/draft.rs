@@ -1,5 +1,5 @@
-//! HOT. What an exchange takes down for the access log: copies, cut to a bound, so that a record
-//! pins neither a read buffer nor a Table.
+//! HOT. What an exchange or a TCP connection takes down for the access log: copies, cut to a bound,
+//! so that a record pins neither a read buffer nor a Table.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use crate::flags::Flags;
 use crate::names;
 
 /// The most octets of each text that are kept.
-const MOST: [usize; Text::COUNT] = [32, 253, 4_096, 256, 512, 128, 32, 63, 63, 63];
+const MOST: [usize; Text::COUNT] = [32, 253, 4_096, 256, 512, 128, 32, 63, 254, 63, 63, 63];
 
 /// Texts of a record, in the order in which they are taken down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +25,30 @@ pub(crate) enum Text {
     RequestId,
     /// Of `traceparent` (W3C Trace Context, section 3.2).
     TraceId,
+    /// Of TCP; an exchange leaves this one and the next out.
+    Listener,
+    /// The name in the ClientHello.
+    Sni,
     App,
     Version,
     Cluster,
 }
 
 impl Text {
-    const COUNT: usize = 10;
+    const COUNT: usize = 12;
 }
 
-/// A request as it came, until its exchange ends.
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http(Version),
+    /// Octets that nobody reads.
+    Tcp,
+    /// The same, behind a ClientHello that was read.
+    Tls,
+}
+
+/// A request or a connection as it came, until it ends.
 #[derive(Debug)]
 pub(crate) struct Draft {
     /// It is written whatever becomes of it.
@@ -42,7 +56,7 @@ pub(crate) struct Draft {
     pub(super) peer: SocketAddr,
     /// Who asked, behind trusted proxies.
     pub(crate) client: IpAddr,
-    pub(super) protocol: Version,
+    pub(crate) protocol: Protocol,
     began: Instant,
     /// When the head of the response that was passed on was here.
     first_byte: Option<Instant>,
@@ -58,16 +72,26 @@ pub(crate) struct Draft {
     taken: usize,
 }
 
-/// How an exchange ended.
+/// How an exchange or a connection ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
     pub(crate) now: Instant,
-    pub(crate) status: u16,
+    /// None of TCP.
+    pub(crate) status: Option<u16>,
     pub(crate) flags: Flags,
-    /// Octets of the request body that came from the client.
+    /// Octets of the request body, or of TCP, that came from the client.
     pub(crate) received: u64,
-    /// Octets of the response body that went to the client's connection.
+    /// Octets of the response body, or of TCP, that went to the client's connection.
     pub(crate) sent: u64,
+    /// How a stream ended, as in its metric.
+    pub(crate) ended: Option<&'static str>,
+}
+
+impl Outcome {
+    /// What everybody wants to know of, sampled or not.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.status.is_some_and(|status| status >= 500) || self.flags != Flags::NONE
+    }
 }
 
 /// A draft and its outcome.
@@ -87,20 +111,12 @@ impl Draft {
         with_query: bool,
         began: Instant,
     ) -> Box<Self> {
-        let mut draft = Box::new(Self {
+        let mut draft = Self::begun(
             sampled,
-            peer,
-            client,
-            protocol: parts.version,
+            (peer, client),
+            Protocol::Http(parts.version),
             began,
-            first_byte: None,
-            attempts: 0,
-            endpoint: None,
-            stamp: None,
-            octets: Vec::with_capacity(192),
-            ends: [0; Text::COUNT],
-            taken: 0,
-        });
+        );
         let headers = &parts.headers;
         draft.take(Text::Method, parts.method.as_str().as_bytes());
         let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
@@ -116,6 +132,52 @@ impl Draft {
         let referer = field(headers, &header::REFERER);
         draft.take(Text::Referer, referer.unwrap_or_default());
         draft
+    }
+
+    /// Takes down what is known of a TCP connection when it was accepted.
+    pub(crate) fn of_stream(
+        sampled: bool,
+        ends: (SocketAddr, IpAddr),
+        listener: &str,
+        began: Instant,
+    ) -> Box<Self> {
+        let mut draft = Self::begun(sampled, ends, Protocol::Tcp, began);
+        draft.take(Text::Listener, listener.as_bytes());
+        draft
+    }
+
+    fn begun(
+        sampled: bool,
+        (peer, client): (SocketAddr, IpAddr),
+        protocol: Protocol,
+        began: Instant,
+    ) -> Box<Self> {
+        Box::new(Self {
+            sampled,
+            peer,
+            client: client.to_canonical(),
+            protocol,
+            began,
+            first_byte: None,
+            attempts: 0,
+            endpoint: None,
+            stamp: None,
+            octets: Vec::with_capacity(192),
+            ends: [0; Text::COUNT],
+            taken: 0,
+        })
+    }
+
+    /// A ClientHello came, with this name.
+    pub(crate) fn greeted(&mut self, name: Option<&str>) {
+        self.protocol = Protocol::Tls;
+        self.take(Text::Sni, name.unwrap_or_default().as_bytes());
+    }
+
+    /// An endpoint is tried.
+    pub(crate) fn tries(&mut self, endpoint: SocketAddr) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.endpoint = Some(endpoint);
     }
 
     /// The request goes on: under which id, and as part of which trace.

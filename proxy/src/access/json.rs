@@ -9,7 +9,7 @@ use http::Version;
 use serde::{Serialize, Serializer};
 use windrose_model::{Stamp, WallTime};
 
-use super::draft::{Record, Text};
+use super::draft::{Protocol, Record, Text};
 use crate::flags::Flags;
 
 /// Appends the line with its end.
@@ -30,13 +30,20 @@ struct Line<'r> {
     peer: SocketAddr,
     protocol: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<Cow<'r, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sni: Option<Cow<'r, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Cow<'r, str>>,
-    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
     flags: Shown<Flags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,11 +114,14 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
         client: draft.client,
         peer: SocketAddr::new(draft.peer.ip().to_canonical(), draft.peer.port()),
         protocol: protocol(draft.protocol),
+        listener: text(Text::Listener),
+        sni: text(Text::Sni),
         method: text(Text::Method),
         host: text(Text::Host),
         target: text(Text::Target),
         status: outcome.status,
         flags: Shown(outcome.flags),
+        ended: outcome.ended,
         app: text(Text::App),
         version: text(Text::Version),
         cluster: text(Text::Cluster),
@@ -129,11 +139,13 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
     }
 }
 
-const fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_3 => "HTTP/3",
-        _ => "HTTP/1.1",
+const fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Tls => "TLS",
+        Protocol::Http(Version::HTTP_10) => "HTTP/1.0",
+        Protocol::Http(Version::HTTP_2) => "HTTP/2",
+        Protocol::Http(Version::HTTP_3) => "HTTP/3",
+        Protocol::Http(_) => "HTTP/1.1",
     }
 }

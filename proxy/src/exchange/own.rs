@@ -17,14 +17,22 @@ use crate::quota::Excess;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::secure;
+use crate::survey::Survey;
 
 /// As the access log calls a client that left before its response began.
 const GONE: u16 = 499;
 
 /// Answers a request beyond a rate limit.
-pub(super) fn too_many(client: &Client, mut errand: Errand, excess: Excess) -> Response<Reply> {
+pub(super) fn too_many(
+    client: &Client,
+    parts: &Parts,
+    survey: Survey,
+    mut errand: Errand,
+    excess: Excess,
+) -> Response<Reply> {
     let mut response = Refusal::RateLimited.respond(Flags::default());
     excess.write(response.headers_mut());
+    identify(client, parts, survey, &mut response, &mut errand.draft);
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
     let now = Instant::now();
@@ -69,11 +77,13 @@ pub(super) fn refuse(
 pub(super) fn refuse_early(
     client: &Client,
     parts: &Parts,
+    survey: Survey,
     refusal: Refusal,
-    draft: Option<Box<Draft>>,
+    mut draft: Option<Box<Draft>>,
 ) -> Response<Reply> {
     client.worker.recorder.event(refusal.event());
     let mut response = refusal.respond(Flags::default());
+    identify(client, parts, survey, &mut response, &mut draft);
     let now = Instant::now();
     log(client, draft, Some(&response), refusal.status().1, now);
     client.watch.rest(now);
@@ -86,9 +96,10 @@ pub(super) fn refuse_early(
 /// Gives the response of a route that needs no backend.
 pub(super) fn answer_here(
     client: &Client,
+    parts: &Parts,
+    survey: Survey,
     mut errand: Errand,
-    mut response: Response<Reply>,
-    kind: Kind,
+    (mut response, kind): (Response<Reply>, Kind),
 ) -> Response<Reply> {
     let event = match kind {
         Kind::Preflight => HttpEvent::Preflight,
@@ -100,6 +111,7 @@ pub(super) fn answer_here(
     if let Some(quota) = errand.quota.take() {
         quota.write(response.headers_mut());
     }
+    identify(client, parts, survey, &mut response, &mut errand.draft);
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
     let now = Instant::now();
@@ -107,6 +119,23 @@ pub(super) fn answer_here(
     log(client, errand.draft, Some(&response), Flags::default(), now);
     client.watch.rest(now);
     response
+}
+
+/// Gives a response that no backend was asked for the id of its request, and the log as well.
+fn identify(
+    client: &Client,
+    parts: &Parts,
+    survey: Survey,
+    response: &mut Response<Reply>,
+    draft: &mut Option<Box<Draft>>,
+) {
+    let worker = &client.worker;
+    let given = client.peer.given_id(&parts.headers, survey).cloned();
+    let id = given.unwrap_or_else(|| worker.request_ids.next(&worker.dice));
+    if let Some(draft) = draft {
+        draft.identify(id.as_bytes(), &parts.headers);
+    }
+    response.headers_mut().insert(X_REQUEST_ID, id);
 }
 
 /// Hands a request without a backend's response to the access log.
@@ -121,10 +150,11 @@ pub(super) fn log(
         let sent = response.and_then(|response| response.body().size_hint().exact());
         let outcome = Outcome {
             now,
-            status: response.map_or(GONE, |response| response.status().as_u16()),
+            status: Some(response.map_or(GONE, |response| response.status().as_u16())),
             flags,
             received: 0,
             sent: sent.unwrap_or(0),
+            ended: None,
         };
         client.worker.log(draft, outcome);
     }

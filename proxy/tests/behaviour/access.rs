@@ -1,15 +1,22 @@
 //! The access log: what it says of requests that went well and of those that did not.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use windrose_model::{
+    Action, DnsName, Filters, Match, PathMatch, RateKey, RateLimit, Respond, Route, Tcp,
+};
 use windrose_proxy::{AccessLog, AccessSettings, Settings};
 use windrose_telemetry::{LogTarget, Metrics, Writing};
 
 use crate::support::backend::Backend;
-use crate::support::{Node, app, run};
+use crate::support::{Node, app, name, run, table};
+use crate::tcp::hello;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -167,4 +174,233 @@ fn a_disk_without_room_costs_records_and_no_request() {
         node.stop().await;
     });
     assert!(writing.wait(PATIENCE));
+}
+
+/// A thread with a TCP listener whose app `app` takes TLS for `one.test`, and its log.
+fn stream_node(
+    folder: &TempDir,
+    endpoint: SocketAddr,
+    sample: f64,
+    change: impl FnOnce(&mut Settings),
+) -> (Node, Writing) {
+    let (mut settings, writing) = logging(AccessSettings {
+        sample,
+        ..wanted(&folder.path().join("access.json"))
+    });
+    settings.head_timeout = Duration::from_millis(100);
+    change(&mut settings);
+    let mut app = app(&[("c1", &[endpoint])]);
+    app.hosts = vec![DnsName::parse("one.test").unwrap()];
+    let mut tcp = Tcp::all_of(name("in"));
+    tcp.sni = true;
+    app.tcp = Some(tcp);
+    let node = Node::tcp("127.0.0.1:0", table(app, 1, |_| {}), settings);
+    (node, writing)
+}
+
+/// Sends octets, closes, and reads to the end.
+async fn converse(node: &Node, octets: &[u8]) -> Vec<u8> {
+    let mut client = TcpStream::connect(node.address).await.unwrap();
+    client.write_all(octets).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    let _ = client.read_to_end(&mut got).await;
+    got
+}
+
+#[test]
+fn a_tcp_connection_has_one_record_when_it_ends() {
+    let folder = TempDir::new().unwrap();
+    let hello = hello("one.test");
+    let length = hello.len();
+    let mut endpoint = String::new();
+    let mut ended = None;
+    let told = (&mut endpoint, &mut ended);
+    run(async {
+        let backend = Backend::start(|mut stream, _| async move {
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        })
+        .await;
+        let (node, writing) = stream_node(&folder, backend.address, 1.0, |settings| {
+            settings.proxy_trust.tcp = [(name("in"), vec!["127.0.0.0/8".parse().unwrap()])].into();
+        });
+        let header = b"PROXY TCP4 198.51.100.7 203.0.113.1 40000 443\r\n";
+        let got = converse(&node, &[&header[..], &hello].concat()).await;
+        assert_eq!(got, hello);
+        *told.0 = backend.address.to_string();
+        *told.1 = Some(writing);
+        node.stop().await;
+    });
+    let [line] = &lines(&folder, &ended.unwrap())[..] else {
+        panic!("one connection, one line")
+    };
+    for (key, value) in [
+        ("client", "198.51.100.7"),
+        ("protocol", "TLS"),
+        ("listener", "in"),
+        ("sni", "one.test"),
+        ("flags", ""),
+        ("ended", "closed"),
+        ("app", "app"),
+        ("version", "v1"),
+        ("cluster", "c1"),
+        ("endpoint", endpoint.as_str()),
+        ("stamp", "1.1.1"),
+    ] {
+        assert_eq!(line[key], value, "{key}");
+    }
+    assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(line["attempts"], 1);
+    assert_eq!(line["received_bytes"], length);
+    assert_eq!(line["sent_bytes"], length);
+    assert!(line["duration_s"].as_f64().unwrap() > 0.0);
+    assert!(line.get("status").is_none() && line.get("method").is_none());
+}
+
+#[test]
+fn tcp_connections_that_went_wrong_are_written_whatever_the_share() {
+    let folder = TempDir::new().unwrap();
+    let mut ended = None;
+    let told = &mut ended;
+    run(async {
+        let refusing = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let (node, writing) = stream_node(&folder, refusing, 0.0, |_| {});
+        converse(&node, &hello("one.test")).await;
+        converse(&node, &hello("two.test")).await;
+        converse(&node, b"no TLS").await;
+        converse(&node, &[22, 3, 1, 0, 0]).await;
+        converse(&node, b"").await;
+        *told = Some(writing);
+        node.stop().await;
+    });
+    let lines = lines(&folder, &ended.unwrap());
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
+            [text("flags"), text("ended"), text("sni"), text("cluster")]
+        })
+        .collect();
+    let expected = [
+        ["UF", "unreachable", "one.test", "c1"],
+        ["NR", "unknown_name", "two.test", "-"],
+        ["NR", "no_app", "-", "-"],
+        ["DPE", "malformed_hello", "-", "-"],
+        ["DC", "client_gone", "-", "-"],
+    ];
+    assert_eq!(told, expected.map(|row| row.map(str::to_owned)));
+}
+
+#[test]
+fn a_connection_that_was_fine_is_written_by_its_share_alone() {
+    let folder = TempDir::new().unwrap();
+    let mut ended = None;
+    let told = &mut ended;
+    run(async {
+        let backend = Backend::start(|mut stream, _| async move {
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        })
+        .await;
+        let (node, writing) = stream_node(&folder, backend.address, 0.0, |_| {});
+        converse(&node, &hello("one.test")).await;
+        *told = Some(writing);
+        node.stop().await;
+    });
+    assert!(lines(&folder, &ended.unwrap()).is_empty());
+}
+
+#[test]
+fn a_stop_ends_connections_and_says_so_in_their_records() {
+    let folder = TempDir::new().unwrap();
+    let mut ended = None;
+    let told = &mut ended;
+    run(async {
+        let backend = Backend::start(|mut stream, _| async move {
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        })
+        .await;
+        let (node, writing) = stream_node(&folder, backend.address, 0.0, |settings| {
+            settings.grace = Duration::ZERO;
+        });
+        let mut client = TcpStream::connect(node.address).await.unwrap();
+        let hello = hello("one.test");
+        client.write_all(&hello).await.unwrap();
+        let mut got = vec![0; hello.len()];
+        client.read_exact(&mut got).await.unwrap();
+        *told = Some(writing);
+        node.stop().await;
+    });
+    let lines = lines(&folder, &ended.unwrap());
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (&lines[0]["flags"], &lines[0]["ended"]),
+        (&"LR".into(), &"stopped".into())
+    );
+}
+
+#[test]
+fn responses_without_a_backend_have_a_request_id_and_so_has_their_record() {
+    let folder = TempDir::new().unwrap();
+    let (settings, writing) = logging(wanted(&folder.path().join("access.json")));
+    let mut ids = Vec::new();
+    let told = &mut ids;
+    run(async {
+        let backend = Backend::answers("b1").await;
+        let mut app = app(&[("c1", &[backend.address])]);
+        app.routes = vec![Route {
+            matches: vec![Match {
+                path: Some(PathMatch::Exact("/here".into())),
+                ..Match::default()
+            }],
+            filters: Some(Box::new(Filters {
+                action: Action::Respond(Respond {
+                    status: http::StatusCode::OK,
+                    headers: Vec::new(),
+                    body: "here\n".into(),
+                }),
+                ..Filters::default()
+            })),
+            ..Route::default()
+        }];
+        app.rate_limits = [(
+            name("all"),
+            RateLimit {
+                rate: 1,
+                per: Duration::from_secs(3_600),
+                burst: 1,
+                by: RateKey::App,
+                enforced: true,
+            },
+        )]
+        .into();
+        let node = Node::with(app, settings);
+        let mut client = node.client().await;
+        for (path, host, given, status) in [
+            ("/here", "app.test", "", 200),
+            ("/late", "app.test", "", 429),
+            ("/", "other.test", "", 404),
+            ("/", "other.test", "x-request-id: theirs\r\n", 404),
+        ] {
+            let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{given}\r\n");
+            client.send(head).await;
+            let response = client.response().await;
+            assert_eq!(response.status, status, "{path} {host}");
+            told.push(response.field("x-request-id").to_owned());
+        }
+        node.stop().await;
+    });
+    assert_eq!(ids[3], "theirs", "of a trusted peer");
+    assert!(ids[..3].iter().all(|id| id.len() == 32), "{ids:?}");
+    let lines = lines(&folder, &writing);
+    let logged: Vec<_> = lines
+        .iter()
+        .map(|line| line["request_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(logged, ids);
 }
