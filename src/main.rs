@@ -9,6 +9,10 @@ mod signals;
 mod sockets;
 mod what_if;
 
+/// Many small objects are replaced at once when a cluster flips, by whichever thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     windrose_tls::install();
     cli::main()

@@ -30,6 +30,10 @@ use windrose_model::{
 use windrose_routing::geo::GeoDb;
 use windrose_routing::{Data, Publisher, SlotBook, Slots, Table, compile};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const APPS: u32 = 10_000;
 const CLUSTERS: u8 = 5;
 const PER_CLUSTER: u8 = 2;

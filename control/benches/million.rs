@@ -24,6 +24,10 @@ use windrose_model::{
 };
 use windrose_routing::{Data, Lookup, Publisher, SlotBook, Table, compile};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NAMES: u32 = 1_000_000;
 const APPS: u32 = 10_000;
 const CLUSTERS: u8 = 3;

@@ -56,6 +56,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
         // hyper: the backends and the person of the demo.
         &[
             "clap",
+            "mimalloc",
             "notify",
             "ratatui",
             "hyper",
@@ -68,7 +69,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Libraries with an owner. What is not listed here anyone may use.
-const HEAVY: [&str; 29] = [
+const HEAVY: [&str; 30] = [
     "arc-swap",
     "clap",
     "hickory-net",
@@ -82,6 +83,7 @@ const HEAVY: [&str; 29] = [
     "kube",
     "libc",
     "maxminddb",
+    "mimalloc",
     "mio",
     "nix",
     "notify",
