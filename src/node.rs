@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
-use windrose_control::{Budget, CheckPassed, ForgetEndpoint, Handle, Options};
+use windrose_control::{Budget, CheckPassed, Forget, Handle, Options};
 use windrose_model::{DnsName, Model};
 use windrose_proxy::{ProxyTrust, Settings, Shared};
 use windrose_routing::{Data, Source};
@@ -276,7 +276,7 @@ impl Node {
             convergence: self.handle.convergence(),
             metrics: Arc::clone(&self.metrics),
             certificates: self.certificates.clone(),
-            exclusions: Arc::clone(self.shared.exclusions()),
+            live: self.shared.live().clone(),
             identity: Arc::new(windrose_admin::Identity {
                 node: config.name.to_string(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -308,8 +308,8 @@ fn control_options(
     descriptors: u64,
     shared: &Arc<Shared>,
 ) -> Result<Options, DataDirError> {
-    let (shared, exclusions) = (Arc::clone(shared), Arc::clone(shared.exclusions()));
-    let checked = Arc::clone(&shared);
+    let (shared, exclusions) = (Arc::clone(shared), Arc::clone(&shared.live().exclusions));
+    let (checked, clusters) = (Arc::clone(&shared), Arc::clone(&shared));
     // Most descriptors are for clients.
     let probes = u32::try_from(descriptors / 16).unwrap_or(u32::MAX);
     Ok(Options {
@@ -318,9 +318,10 @@ fn control_options(
             ..Budget::default()
         },
         resolvers: config.resolvers.clone(),
-        forget_endpoint: Some(ForgetEndpoint::new(move |slot| {
-            shared.forget_endpoint(slot)
-        })),
+        forget: Some(Forget::new(
+            move |slot| shared.forget_endpoint(slot),
+            move |slot| clusters.forget_cluster(slot),
+        )),
         check_passed: Some(CheckPassed::new(
             move || !exclusions.is_empty(),
             move |slot| checked.check_passed(slot),

@@ -4,8 +4,9 @@
 //! Everything is read from the latest [`Snapshot`] and from counters, so it answers while control is
 //! busy or stuck. Deliberately absent: anything that changes a node.
 
+mod breakers;
 pub mod client;
-mod live;
+mod excluded;
 mod look;
 mod metrics;
 mod pages;
@@ -21,7 +22,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 use windrose_control::{Convergence, Snapshot};
-use windrose_telemetry::{Exclusions, Metrics};
+use windrose_telemetry::{Live, Metrics};
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -32,8 +33,8 @@ pub struct State {
     pub convergence: watch::Receiver<Arc<Convergence>>,
     /// Of the node.
     pub metrics: Arc<Metrics>,
-    /// Endpoints that the data path leaves out.
-    pub exclusions: Arc<Exclusions>,
+    /// What the data path decides by itself.
+    pub live: Live,
     /// What TLS is spoken with: for when it ends.
     pub certificates: windrose_tls::Store,
     /// Who answers.

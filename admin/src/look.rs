@@ -10,13 +10,13 @@ use windrose_model::{
     AliasStatus, DnsName, EndpointState, Percent, Verdict, WallTime, WhenAllDown,
 };
 use windrose_routing::{AppEntry, Standing};
-use windrose_telemetry::Exclusions;
+use windrose_telemetry::Live;
 
 use crate::status::{
     Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload,
     RoundTrip, SCHEMA, Shift, Stamp, Still,
 };
-use crate::{Identity, live};
+use crate::{Identity, breakers, excluded};
 
 /// Shifts shown.
 const SHIFTS: usize = 32;
@@ -25,7 +25,7 @@ const SHIFTS: usize = 32;
 pub(crate) fn look(
     snapshot: &Snapshot,
     convergence: &Convergence,
-    exclusions: &Exclusions,
+    live: &Live,
     identity: &Identity,
     now: SystemTime,
 ) -> NodeStatus {
@@ -54,7 +54,8 @@ pub(crate) fn look(
         aliases: snapshot.aliases.iter().map(alias).collect(),
         shifts: latest(&convergence.shifts).iter().map(shift).collect(),
         round_trips: snapshot.round_trips.iter().map(round_trip).collect(),
-        ejected: live::ejected(&snapshot.table, exclusions),
+        ejected: excluded::ejected(&snapshot.table, &live.exclusions),
+        breakers: breakers::shown(&snapshot.table, &live.breakers, now),
     }
 }
 

@@ -11,12 +11,12 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    Exclusions, GroupEvent, HttpEvent, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED,
+    GroupEvent, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED,
     code_cell, code_label,
 };
 use windrose_tls::Store;
 
-use crate::{Identity, live, look};
+use crate::{Identity, breakers, excluded, look};
 
 mod dns;
 mod shifts;
@@ -28,7 +28,7 @@ pub(crate) fn page(
     snapshot: &Snapshot,
     convergence: &Convergence,
     metrics: &Metrics,
-    exclusions: &Exclusions,
+    live: &Live,
     certificates: &Store,
     identity: &Identity,
     node: Life,
@@ -41,7 +41,8 @@ pub(crate) fn page(
     streams::families(&mut page, snapshot, metrics);
     tls::families(&mut page, metrics, certificates);
     apps(&mut page, snapshot);
-    live::families(&mut page, &snapshot.table, exclusions, metrics);
+    excluded::families(&mut page, &snapshot.table, &live.exclusions, metrics);
+    breakers::families(&mut page, &snapshot.table, &live.breakers, metrics);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);
     shifts::write(&mut page, snapshot, convergence, metrics);

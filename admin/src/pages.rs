@@ -65,14 +65,8 @@ impl Page {
         let convergence = Arc::clone(&state.convergence.borrow());
         let stopping = *state.stopping.borrow();
         let look = || {
-            let (exclusions, identity) = (&state.exclusions, &state.identity);
-            look::look(
-                &snapshot,
-                &convergence,
-                exclusions,
-                identity,
-                SystemTime::now(),
-            )
+            let (live, identity) = (&state.live, &state.identity);
+            look::look(&snapshot, &convergence, live, identity, SystemTime::now())
         };
         match self {
             Self::Index => reply(StatusCode::OK, TEXT, INDEX.to_owned()),
@@ -88,7 +82,7 @@ impl Page {
                     &snapshot,
                     &convergence,
                     &state.metrics,
-                    &state.exclusions,
+                    &state.live,
                     &state.certificates,
                     &state.identity,
                     life,

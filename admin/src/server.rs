@@ -160,7 +160,7 @@ mod tests {
     use windrose_control::{Readiness, Reload, Snapshot};
     use windrose_model::{Model, Status, WallTime};
     use windrose_routing::Table;
-    use windrose_telemetry::Metrics;
+    use windrose_telemetry::{Live, Metrics};
 
     use super::*;
     use crate::Identity;
@@ -195,7 +195,7 @@ mod tests {
                 convergence: watch::channel(Arc::default()).1,
                 metrics: Metrics::new(),
                 certificates: windrose_tls::Store::new(),
-                exclusions: Arc::default(),
+                live: Live::default(),
                 identity: Arc::new(identity),
                 stopping: watch::channel(false).1,
             },

@@ -52,6 +52,58 @@ pub struct NodeStatus {
     /// Endpoints that this node leaves out for what its own traffic showed.
     #[serde(default)]
     pub ejected: Vec<Ejected>,
+    /// Breakers of this node that hold something, or whose circuit is not closed.
+    #[serde(default)]
+    pub breakers: Vec<Breaker>,
+}
+
+/// What a cluster of an app holds of what it may hold, and whether it is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// Whose.
+    pub app: String,
+    /// Which cluster.
+    pub cluster: String,
+    /// Of its circuit.
+    pub state: BreakerState,
+    /// Why it is not closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// From when on one request may try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_at: Option<Timestamp>,
+    /// Connections to endpoints.
+    pub connections: BreakerCount,
+    /// Requests that wait for one.
+    pub pending: BreakerCount,
+    /// Requests under way.
+    pub requests: BreakerCount,
+    /// Those that repeat another.
+    pub retries: BreakerCount,
+}
+
+/// The state of a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Requests pass.
+    Closed,
+    /// The next request tries.
+    HalfOpen,
+    /// None passes.
+    Open,
+}
+
+/// How many there are of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerCount {
+    /// Now.
+    pub now: u32,
+    /// At most; 0 is no limit.
+    pub limit: u32,
 }
 
 /// An endpoint that a node leaves out.

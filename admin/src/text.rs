@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::status::{ClusterStatus, Decision, Moved, NodeStatus, Shift};
+use crate::status::{BreakerState, ClusterStatus, Decision, Moved, NodeStatus, Shift};
 
 /// Decisions shown; the JSON has them all.
 const DECISIONS: usize = 10;
@@ -22,6 +22,7 @@ pub fn render(status: &NodeStatus) -> String {
     aliases(&mut text, status);
     round_trips(&mut text, status);
     ejected(&mut text, status);
+    breakers(&mut text, status);
     shifts(&mut text, status);
     decisions(&mut text, status);
     text
@@ -98,6 +99,45 @@ fn ejected(text: &mut String, status: &NodeStatus) {
                 1 => out.cause.clone(),
                 times => format!("{} ({times} times)", out.cause),
             },
+        ]
+    });
+    table(text, &rows.collect::<Vec<_>>());
+}
+
+/// What clusters hold of what they may hold.
+fn breakers(text: &mut String, status: &NodeStatus) {
+    if status.breakers.is_empty() {
+        return;
+    }
+    text.push_str("\nbreakers here\n");
+    let rows = status.breakers.iter().map(|breaker| {
+        let counts = [
+            ("connections", breaker.connections),
+            ("pending", breaker.pending),
+            ("requests", breaker.requests),
+            ("retries", breaker.retries),
+        ];
+        let [connections, pending, requests, retries] =
+            counts.map(|(what, count)| match count.limit {
+                0 => format!("{what} {}", count.now),
+                limit => format!("{what} {}/{limit}", count.now),
+            });
+        let state = match breaker.state {
+            BreakerState::Closed => "closed",
+            BreakerState::HalfOpen => "half open",
+            BreakerState::Open => "open",
+        };
+        let why = breaker.cause.clone().zip(breaker.since);
+        [
+            format!("{}/{}", breaker.app, breaker.cluster),
+            state.to_owned(),
+            connections,
+            pending,
+            requests,
+            retries,
+            why.map_or_else(String::new, |(cause, since)| {
+                format!("{cause}, since {}", ago(status.at, since))
+            }),
         ]
     });
     table(text, &rows.collect::<Vec<_>>());
@@ -376,6 +416,7 @@ mod tests {
             shifts: Vec::new(),
             round_trips: Vec::new(),
             ejected: Vec::new(),
+            breakers: Vec::new(),
         }
     }
 
@@ -416,7 +457,25 @@ mod tests {
             trial_at: at(20),
             times: 2,
         }];
+        let count = |now, limit| crate::status::BreakerCount { now, limit };
+        status.breakers = vec![crate::status::Breaker {
+            app: "shop".to_owned(),
+            cluster: "frankfurt".to_owned(),
+            state: BreakerState::Open,
+            cause: Some("5 failures in a row".to_owned()),
+            since: Some(at(-4)),
+            trial_at: Some(at(6)),
+            connections: count(3, 1_024),
+            pending: count(0, 1_024),
+            requests: count(2, 10),
+            retries: count(1, 0),
+        }];
         let text = render(&status);
+        let breaker = "shop/frankfurt  open  connections 3/1024  pending 0/1024  requests 2/10  retries 1  5 failures in a row, since 4s\n";
+        assert!(
+            text.contains(&format!("breakers here\n{breaker}")),
+            "{text}"
+        );
         assert!(text.contains("answered otherwise\nshop  all down: servfail\n"));
         let ejected = "shop/v1/frankfurt  192.0.2.1:80  since 1m10s  tried in 20s  5 failures in a row (2 times)\n";
         assert!(text.contains(&format!("ejected here\n{ejected}")), "{text}");

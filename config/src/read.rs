@@ -16,6 +16,7 @@ use crate::tree::Node;
 use crate::zonefile::{Kept, Places};
 
 mod app;
+mod breakers;
 mod data;
 mod latency;
 mod needs;

@@ -77,7 +77,7 @@ pub fn start(
     let measures = options.region.is_some();
     let first = controller.inputs();
     let check_passed = options.check_passed;
-    let (publishing, source) = Publishing::begin(&first, metrics, options.forget_endpoint);
+    let (publishing, source) = Publishing::begin(&first, metrics, options.forget);
     let (commands, commands_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = mpsc::channel(REPORTS);
     let (probed, probed_in) = mpsc::unbounded_channel();

@@ -24,6 +24,6 @@ pub use convergence::Convergence;
 pub use decision::{Decision, Decisions, Why};
 pub use driver::start;
 pub use handle::Handle;
-pub use options::{Budget, CheckPassed, ForgetEndpoint, Options, SteeringPace};
+pub use options::{Budget, CheckPassed, Forget, Options, SteeringPace};
 pub use remembered::Remembered;
 pub use snapshot::{Readiness, Reload, Snapshot};

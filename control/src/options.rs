@@ -35,8 +35,8 @@ pub struct Options {
     pub steering: SteeringPace,
     /// What this node knew before it was started again.
     pub remembered: Remembered,
-    /// Told which endpoint slots no Table names any more, before they are given out again.
-    pub forget_endpoint: Option<ForgetEndpoint>,
+    /// Told which slots no Table names any more, before they are given out again.
+    pub forget: Option<Forget>,
     /// Told which endpoints passed a health check, where the data path waits for that.
     pub check_passed: Option<CheckPassed>,
 }
@@ -62,18 +62,29 @@ impl Default for SteeringPace {
     }
 }
 
-/// What the data path does to forget an endpoint slot.
+/// What the data path does to forget what it saw of a slot.
 #[derive(Clone)]
-pub struct ForgetEndpoint(Arc<dyn Fn(u32) + Send + Sync>);
+pub struct Forget {
+    endpoint: Arc<dyn Fn(u32) + Send + Sync>,
+    cluster: Arc<dyn Fn(u32) + Send + Sync>,
+}
 
-impl ForgetEndpoint {
-    /// `forget` is called on the control thread and must not block.
-    pub fn new(forget: impl Fn(u32) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(forget))
+impl Forget {
+    /// Both are called on the control thread and must not block: with the slot of an endpoint, and
+    /// with that of a cluster of an app.
+    pub fn new(
+        endpoint: impl Fn(u32) + Send + Sync + 'static,
+        cluster: impl Fn(u32) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            endpoint: Arc::new(endpoint),
+            cluster: Arc::new(cluster),
+        }
     }
 
-    pub(crate) fn forget(&self, slot: u32) {
-        (self.0)(slot);
+    pub(crate) fn forget(&self, endpoints: &[u32], clusters: &[u32]) {
+        endpoints.iter().for_each(|slot| (self.endpoint)(*slot));
+        clusters.iter().for_each(|slot| (self.cluster)(*slot));
     }
 }
 
@@ -112,9 +123,9 @@ impl fmt::Debug for CheckPassed {
     }
 }
 
-impl fmt::Debug for ForgetEndpoint {
+impl fmt::Debug for Forget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ForgetEndpoint")
+        f.write_str("Forget")
     }
 }
 
@@ -151,7 +162,7 @@ impl Default for Options {
             region: None,
             steering: SteeringPace::default(),
             remembered: Remembered::default(),
-            forget_endpoint: None,
+            forget: None,
             check_passed: None,
         }
     }

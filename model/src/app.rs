@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, SplitBy, Step, Tcp,
-    Ttl, Weight,
+    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, SplitBy,
+    Step, Tcp, Ttl, Weight,
 };
 
 /// An app.
@@ -50,6 +50,8 @@ pub struct App {
     /// When its endpoints are left out for what live traffic shows; none: never, beyond the moment
     /// that follows a failure.
     pub outliers: Option<Outliers>,
+    /// How much each of its clusters may hold; none: nothing is limited, nor counted.
+    pub breakers: Option<Breakers>,
     /// How many requests it takes from whom, by name.
     pub rate_limits: BTreeMap<Name, RateLimit>,
     /// TLS to clients.
@@ -207,6 +209,7 @@ impl App {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             outliers: None,
+            breakers: None,
             rate_limits: BTreeMap::new(),
             tls: Secure::default(),
             tcp: None,

@@ -8,6 +8,7 @@
 
 mod alias;
 mod app;
+mod breakers;
 pub mod budget;
 mod cluster;
 mod dns_name;
@@ -47,6 +48,7 @@ pub use app::{
     App, EncodedSlashes, Failback, HostPattern, Retry, Split, Timeouts, TtlBand, Version,
     WhenAllDown,
 };
+pub use breakers::Breakers;
 pub use cluster::{Cluster, Region};
 pub use dns_name::{DnsName, DnsNameError, unescape};
 pub use fact::{EndpointId, Fact, PassiveKind, ProbeFailure, Report};

@@ -11,6 +11,7 @@ use http::{
 use hyper::body::Incoming;
 use windrose_model::Timeouts;
 
+use crate::breaker::Full;
 use crate::connection::Client;
 use crate::course::Failure;
 use crate::hop;
@@ -114,6 +115,11 @@ impl Outbound {
         request
     }
 
+    /// All of the request has left.
+    pub(crate) fn is_uploaded(&self) -> bool {
+        self.upload.as_ref().is_none_or(Upload::is_ended)
+    }
+
     fn client_failed(&self) -> bool {
         self.upload.as_ref().is_some_and(Upload::client_failed)
     }
@@ -174,10 +180,12 @@ async fn connect(
 ) -> Result<UpstreamLink, Failure> {
     let worker = &client.worker;
     let began = Instant::now();
+    let (_pending, open) = in_flight.connection().map_err(|Full| Failure::Full)?;
     client.watch.pause(began);
     let connecting = in_flight.upstream().connect(
         timeouts.connect,
         switching,
+        open,
         &worker.recorder,
         &worker.settings,
     );

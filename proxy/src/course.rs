@@ -5,11 +5,13 @@
 //! cluster. One that may have reached a backend is repeated only for idempotent methods, within the
 //! attempts and the budget, while the body can be sent again.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use windrose_model::{Name, PassiveKind};
 use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
+use crate::breaker::{Full, Permit};
 use crate::flags::Flags;
 use crate::live::Claim;
 use crate::pick::pick;
@@ -26,6 +28,8 @@ const WITHOUT_HOPE: u8 = 3;
 pub(crate) enum Failure {
     /// Before any octet of the request was sent.
     NotSent,
+    /// There may be no further connection to the cluster.
+    Full,
     /// A connection that had served before was closed under the request: it says nothing about the
     /// endpoint, but the request may have been seen.
     Stale,
@@ -82,11 +86,15 @@ pub(crate) struct Course {
     tried: Vec<u16>,
     first_cluster: Option<u8>,
     left_first: bool,
+    /// The next attempt repeats one that may have reached a backend.
+    repeats: bool,
+    /// The slot of the group that had no room, latest.
+    full: Option<u32>,
     without_hope: Option<u8>,
 }
 
 /// An endpoint to try.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Stop<'t> {
     /// Its number in the app.
     pub(crate) cluster: u8,
@@ -96,6 +104,10 @@ pub(crate) struct Stop<'t> {
     pub(crate) moved_from: Option<u32>,
     /// It is ejected, and this request tries it.
     pub(crate) trial: bool,
+    /// The cluster's circuit is half open, and this request tries it.
+    pub(crate) probes: bool,
+    /// Where a breaker counts.
+    pub(crate) permit: Option<Box<Permit>>,
 }
 
 impl Course {
@@ -110,6 +122,8 @@ impl Course {
             tried: Vec::new(),
             first_cluster: None,
             left_first: false,
+            repeats: false,
+            full: None,
             without_hope: None,
         }
     }
@@ -123,7 +137,7 @@ impl Course {
     pub(crate) fn next<'t>(
         &mut self,
         app: &'t AppEntry,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         tick: u64,
     ) -> Option<Stop<'t>> {
         let version = app.plan.versions.get(usize::from(self.version))?;
@@ -148,6 +162,10 @@ impl Course {
                 None
             };
             if let Some((endpoint, trial)) = endpoint {
+                let Ok(permit) = self.enter(app, cluster, worker, tick) else {
+                    self.leave(cluster, group);
+                    continue;
+                };
                 self.here = Some((cluster, count + 1));
                 return Some(Stop {
                     cluster,
@@ -155,6 +173,8 @@ impl Course {
                     endpoint,
                     moved_from: self.leave_first(version, cluster),
                     trial,
+                    probes: permit.as_ref().is_some_and(|permit| permit.trial),
+                    permit,
                 });
             }
             self.here = None;
@@ -164,6 +184,41 @@ impl Course {
                 self.exhausted |= 1 << cluster;
             }
         }
+    }
+
+    /// Asks the breaker of a cluster for room.
+    #[inline]
+    fn enter(
+        &self,
+        app: &AppEntry,
+        cluster: u8,
+        worker: &Rc<Worker>,
+        tick: u64,
+    ) -> Result<Option<Box<Permit>>, Full> {
+        let plan = &app.plan;
+        match (&plan.app.breakers, plan.clusters.get(usize::from(cluster))) {
+            (Some(rule), Some(cluster)) => {
+                Permit::take(worker, rule, cluster.slot, self.repeats, tick).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A cluster has no room: another one is tried, not another endpoint.
+    pub(crate) fn leave(&mut self, cluster: u8, group: &Group) {
+        self.full = Some(group.slot);
+        self.here = None;
+        self.exhausted |= 1 << cluster;
+    }
+
+    /// The slot of a group that had no room for this request, if one had none.
+    pub(crate) fn full(&self) -> Option<u32> {
+        self.full
+    }
+
+    /// From now on attempts repeat what may have reached a backend.
+    pub(crate) fn repeat(&mut self) {
+        self.repeats = true;
     }
 
     /// An endpoint failed: it is not tried again for this request.
@@ -248,6 +303,7 @@ impl Failure {
             Self::Closed | Self::Garbage => Some(PassiveKind::Reset),
             Self::FirstByte => Some(PassiveKind::Timeout),
             Self::GivenUp
+            | Self::Full
             | Self::Stale
             | Self::Duration
             | Self::UploadStalled
@@ -260,6 +316,7 @@ impl Failure {
     const fn refusal(self) -> Refusal {
         match self {
             Self::NotSent => Refusal::Unreachable,
+            Self::Full => Refusal::Overflow,
             Self::Stale | Self::Closed | Self::ClientGone => Refusal::Closed,
             Self::Garbage => Refusal::Garbage,
             Self::FirstByte | Self::GivenUp => Refusal::FirstByte,
@@ -277,7 +334,7 @@ impl Failure {
             Self::Duration | Self::UploadStalled | Self::TooLarge => {
                 Next::Refuse(refusal, Flags::default())
             }
-            Self::GivenUp => Next::TryOn(refusal),
+            Self::GivenUp | Self::Full => Next::TryOn(refusal),
             Self::NotSent if chance.replayable => Next::TryOn(refusal),
             Self::NotSent => Next::Refuse(refusal, Flags::default()),
             _ if !chance.idempotent => Next::Refuse(refusal, Flags::default()),
@@ -290,7 +347,7 @@ impl Failure {
 
     /// Whether a further attempt counts against attempts and budget.
     pub(crate) const fn is_charged(self) -> bool {
-        !matches!(self, Self::NotSent)
+        !matches!(self, Self::NotSent | Self::Full)
     }
 }
 

@@ -17,7 +17,7 @@ use windrose_telemetry::{GroupEvent, HttpEvent};
 use crate::access::Draft;
 use crate::attempt::{Outbound, attempt, patience, upload};
 use crate::connection::Client;
-use crate::course::{Chance, Course, Next, is_idempotent};
+use crate::course::{Chance, Course, Failure, Next, is_idempotent};
 use crate::errand::{Errand, app_slot};
 use crate::filter;
 use crate::flags::Flags;
@@ -33,7 +33,7 @@ use crate::upgrade;
 use crate::validate::validate;
 use begun::{Carried, conclude, switch};
 use evidence::{charge, is_given_up, note_answer, note_failure};
-use own::{answer_here, log, refuse, refuse_early, too_many};
+use own::{answer_here, log, refuse, refuse_after, refuse_early, too_many};
 
 /// The client left before its response began.
 #[derive(Debug, thiserror::Error)]
@@ -240,23 +240,16 @@ async fn forward(
     let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
     let mut attempts_left = errand.app().plan.app.retry.attempts;
     let mut last = (Refusal::NoEndpoint, None);
+    let mut repeated = None;
     let mut now = errand.began;
     loop {
         let table = Rc::clone(&errand.table);
         let app = table.app(errand.app);
-        let Some(stop) = errand.course.next(app, worker, errand.tick) else {
-            let (refusal, group) = last;
-            return Ok(refuse(
-                client,
-                errand,
-                refusal,
-                Flags::default(),
-                group,
-                &id,
-            ));
+        let Some(mut stop) = errand.course.next(app, worker, errand.tick) else {
+            return Ok(refuse_after(client, errand, last, &id));
         };
         let group = stop.group.slot;
-        if let Some(before) = last.1 {
+        if let Some(before) = repeated.take() {
             worker.recorder.group(before, GroupEvent::Retry);
         }
         if let Some(first) = stop.moved_from {
@@ -265,7 +258,7 @@ async fn forward(
         let upstream = worker
             .upstreams
             .at(stop.endpoint.slot, stop.endpoint.address);
-        let in_flight = upstream.engage(group);
+        let in_flight = upstream.engage(group, stop.permit.take());
         let keep = idempotent && attempts_left > 0;
         let address = stop.endpoint.address;
         errand.cluster = Some(stop.cluster);
@@ -316,14 +309,23 @@ async fn forward(
             Err(failure) => failure,
         };
         drop(in_flight);
-        note_failure(client, &mut errand, &stop, failure);
+        if failure == Failure::Full {
+            // Nothing was tried: neither the endpoint nor the request has failed.
+            errand.course.leave(stop.cluster, stop.group);
+            continue;
+        }
+        let uploaded = outbound.is_uploaded();
+        note_failure(client, &mut errand, &stop, failure, uploaded);
         let chance = Chance {
             idempotent,
             replayable: outbound.is_replayable(),
             attempts_left,
         };
         match failure.next(chance, || charge(worker, app)) {
-            Next::TryOn(refusal) => last = (refusal, Some(group)),
+            Next::TryOn(refusal) => {
+                last = (refusal, Some(group));
+                repeated = Some(group);
+            }
             Next::Refuse(refusal, flags) => {
                 if flags == Flags::RETRY_LIMIT && attempts_left > 0 {
                     worker.recorder.group(group, GroupEvent::RetryRefused);
@@ -343,7 +345,10 @@ async fn forward(
                 return Err(Gone);
             }
         }
-        attempts_left -= u8::from(failure.is_charged());
+        if failure.is_charged() {
+            attempts_left -= 1;
+            errand.course.repeat();
+        }
         now = Instant::now();
         errand.tick = worker.shared.tick(now);
     }

@@ -8,6 +8,7 @@
 mod access;
 mod announced;
 mod attempt;
+mod breaker;
 mod budget;
 mod connection;
 mod course;

@@ -2,14 +2,15 @@
 //! when an endpoint is avoided or ejected, retry budgets. Touched only on failure; the good path reads one
 //! word that rarely changes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::breaker::Circuit;
 use crate::budget::Budget;
 use crate::outlier::Outlier;
 use crate::quota::Buckets;
-use windrose_telemetry::Exclusions;
+use windrose_telemetry::{Breakers, Exclusions, Live, Slots};
 
 /// Shared by all threads of a node.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub struct Shared {
     origin: Instant,
     endpoints: Slots<Health>,
     outliers: Slots<Outlier>,
-    exclusions: Arc<Exclusions>,
+    circuits: Slots<Circuit>,
+    live: Live,
     budgets: Slots<Budget>,
     buckets: Buckets,
     /// TCP connections by app, where that is limited.
@@ -37,7 +39,8 @@ impl Shared {
             origin: Instant::now(),
             endpoints: Slots::new(),
             outliers: Slots::new(),
-            exclusions: Arc::default(),
+            circuits: Slots::new(),
+            live: Live::default(),
             budgets: Slots::new(),
             buckets: Buckets::new(),
             open: Slots::new(),
@@ -51,7 +54,16 @@ impl Shared {
         }
         if let Some(outlier) = self.outliers.made(slot) {
             outlier.forget(self.tick(Instant::now()));
-            self.exclusions.change(|all| all.remove(&slot));
+            self.exclusions().change(|all| all.remove(&slot));
+        }
+    }
+
+    /// Forgets that a cluster of an app failed whose slot is used again for another one. What it
+    /// holds is given back by whoever holds it.
+    pub fn forget_cluster(&self, slot: u32) {
+        if let Some(circuit) = self.circuits.made(slot) {
+            circuit.forget();
+            self.breakers().open.change(|all| all.remove(&slot));
         }
     }
 
@@ -60,15 +72,30 @@ impl Shared {
         let ends = |all: &std::collections::BTreeMap<u32, windrose_telemetry::Exclusion>| {
             all.get(&slot).is_some_and(|exclusion| exclusion.by_check)
         };
-        if !self.exclusions.is_empty() && self.exclusions.change(|all| ends(all)) {
+        if !self.exclusions().is_empty() && self.exclusions().change(|all| ends(all)) {
             self.restore(slot, self.tick(Instant::now()));
             tracing::info!(slot, "endpoint in again: a health check passed");
         }
     }
 
-    /// The endpoints that are left out, for whoever shows them.
-    pub fn exclusions(&self) -> &Arc<Exclusions> {
-        &self.exclusions
+    /// What the data path decides by itself, for whoever shows it.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The endpoints that are left out.
+    pub fn exclusions(&self) -> &Exclusions {
+        &self.live.exclusions
+    }
+
+    /// What clusters hold, where that is limited.
+    pub(crate) fn breakers(&self) -> &Arc<Breakers> {
+        &self.live.breakers
+    }
+
+    /// Whether a cluster of an app is left alone; `None` for a slot beyond all bounds.
+    pub(crate) fn circuit(&self, slot: u32) -> Option<&Circuit> {
+        self.circuits.get(slot)
     }
 
     /// Milliseconds on the clock of this node.
@@ -238,37 +265,6 @@ fn avoid_for(failures: u64) -> u64 {
     (AVOID_FIRST << failures.saturating_sub(1).min(5)).min(AVOID_MOST)
 }
 
-/// Cells by slot number, made in chunks when first touched, never moved.
-#[derive(Debug)]
-struct Slots<T> {
-    chunks: Box<[OnceLock<Box<[T]>>]>,
-}
-
-const CHUNK: usize = 1_024;
-const CHUNKS: usize = 4_096;
-
-impl<T: Default> Slots<T> {
-    fn new() -> Self {
-        Self {
-            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
-        }
-    }
-
-    /// The same, unless nobody has touched it.
-    fn made(&self, slot: u32) -> Option<&T> {
-        let slot = slot as usize;
-        self.chunks.get(slot / CHUNK)?.get()?.get(slot % CHUNK)
-    }
-
-    #[inline]
-    fn get(&self, slot: u32) -> Option<&T> {
-        let slot = slot as usize;
-        let chunk = self.chunks.get(slot / CHUNK)?;
-        let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| T::default()).collect());
-        chunk.get(slot % CHUNK)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,12 +321,5 @@ mod tests {
             .collect();
         let fifth = [false, false, false, false, false, false, false, true, false];
         assert_eq!(told, fifth);
-    }
-
-    #[test]
-    fn slots_beyond_all_bounds_have_no_cell() {
-        let shared = Shared::new();
-        assert!(shared.endpoint(5_000).is_some());
-        assert!(shared.endpoint(u32::MAX).is_none());
     }
 }

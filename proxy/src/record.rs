@@ -20,6 +20,7 @@ pub(crate) struct Recorder {
     arrivals: Local,
     limited: Local,
     ejections: Local,
+    breakers: Local,
     clients: Steps,
     events: Local,
     streams: Local,
@@ -42,6 +43,7 @@ impl Recorder {
             arrivals: metrics.http_arrivals.local(),
             limited: metrics.http_rate_limited.local(),
             ejections: metrics.ejections.local(),
+            breakers: metrics.breakers.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
@@ -80,6 +82,11 @@ impl Recorder {
     /// An endpoint of (app, cluster) was ejected, or would have been: a position in `EJECTIONS`.
     pub(crate) fn ejected(&self, steered: u32, what: u32) {
         self.ejections.add(steered, what, 1);
+    }
+
+    /// A cluster of an app had no room, or its circuit opened: a position in `OVERFLOWS`, or `OPENED`.
+    pub(crate) fn breaker(&self, steered: u32, what: u32) {
+        self.breakers.add(steered, what, 1);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

@@ -59,6 +59,8 @@ pub(crate) enum Refusal {
     RateLimited,
     #[error("no endpoint serves this app now")]
     NoEndpoint,
+    #[error("no cluster has room for this request")]
+    Overflow,
     #[error("no endpoint could be reached")]
     Unreachable,
     #[error("the backend closed the connection before its response")]
@@ -99,6 +101,7 @@ impl Refusal {
             Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Flags::RATE_LIMITED),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
+            Self::Overflow => (StatusCode::SERVICE_UNAVAILABLE, Flags::OVERFLOW),
             Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, Flags::CONNECT_FAILURE),
             Self::Closed => (StatusCode::BAD_GATEWAY, Flags::CLOSED),
             Self::Garbage => (StatusCode::BAD_GATEWAY, Flags::PROTOCOL),

@@ -16,6 +16,7 @@ use windrose_routing::{AppEntry, RouteId, Table, TcpApps, prefix_key};
 use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 
 use crate::access::{Draft, Outcome as Ending};
+use crate::breaker::{self, Taken};
 use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
 use crate::errand::app_slot;
@@ -41,6 +42,8 @@ struct Opened {
     flags: Flags,
     in_flight: InFlight,
     held: Option<Held>,
+    /// Where connections are limited by a breaker.
+    counted: Option<Taken>,
 }
 
 /// Takes a connection in; the future serves it to its end. It counts as open from now on.
@@ -86,7 +89,7 @@ async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arriv
     let other = match ended {
         StreamEvent::UpstreamReset => &client.stream,
         StreamEvent::ClientReset => &upstream.stream,
-        _ => return drop((opened.in_flight, opened.held)),
+        _ => return drop((opened.in_flight, opened.held, opened.counted)),
     };
     let _ = other.set_zero_linger();
 }
@@ -242,12 +245,17 @@ async fn connect(
     let mut cluster = None;
     let reached = reach(worker, table, id, &mut course, &mut cluster, draft).await;
     lead(draft, entry, Some(version), cluster);
-    let (upstream, in_flight, address) = reached?;
+    let Reached {
+        stream,
+        in_flight,
+        address,
+        counted,
+    } = reached?;
     let closes = tcp.when_endpoint_down == WhenEndpointDown::Close;
     Ok(Opened {
         client,
         upstream: Side {
-            stream: upstream,
+            stream,
             read: Vec::new(),
         },
         limits: Limits {
@@ -262,6 +270,7 @@ async fn connect(
         flags: course.flags(),
         in_flight,
         held,
+        counted,
     })
 }
 
@@ -279,6 +288,14 @@ fn lead(draft: &mut Option<Box<Draft>>, app: &AppEntry, version: Option<u8>, clu
     }
 }
 
+/// A connection to an endpoint.
+struct Reached {
+    stream: TcpStream,
+    in_flight: InFlight,
+    address: SocketAddr,
+    counted: Option<Taken>,
+}
+
 /// Connects to the first endpoint of a course that can be connected to; `cluster` is the one tried
 /// last.
 async fn reach(
@@ -288,32 +305,37 @@ async fn reach(
     course: &mut Course,
     cluster: &mut Option<u8>,
     draft: &mut Option<Box<Draft>>,
-) -> Result<(TcpStream, InFlight, SocketAddr), TcpEvent> {
+) -> Result<Reached, TcpEvent> {
     let entry = table.app(id);
     let mut before = None;
     loop {
-        let Some(stop) = course.next(entry, worker, tick(worker)) else {
-            return Err(match before {
-                Some(_) => TcpEvent::Unreachable,
-                None => TcpEvent::NoEndpoint,
+        let Some(mut stop) = course.next(entry, worker, tick(worker)) else {
+            return Err(match (before, course.full()) {
+                (Some(_), _) => TcpEvent::Unreachable,
+                (None, Some(_)) => TcpEvent::Limit,
+                (None, None) => TcpEvent::NoEndpoint,
             });
         };
         let group = stop.group.slot;
-        if let Some(before) = before.replace(group) {
-            worker.recorder.group(before, GroupEvent::Retry);
-        }
         if let Some(first) = stop.moved_from {
             worker.recorder.group(first, GroupEvent::MovedCluster);
         }
         let address = stop.endpoint.address;
         *cluster = Some(stop.cluster);
-        if let Some(draft) = draft {
-            draft.tries(address);
-        }
         let in_flight = worker
             .upstreams
             .at(stop.endpoint.slot, address)
-            .engage(group);
+            .engage(group, stop.permit.take());
+        let Ok((pending, counted)) = in_flight.connection() else {
+            course.leave(stop.cluster, stop.group);
+            continue;
+        };
+        if let Some(before) = before.replace(group) {
+            worker.recorder.group(before, GroupEvent::Retry);
+        }
+        if let Some(draft) = draft {
+            draft.tries(address);
+        }
         let Ok(stream) = dial(address, entry.plan.app.timeouts.connect).await else {
             refused(worker, table, id, &stop);
             observe(
@@ -323,14 +345,23 @@ async fn reach(
                 in_flight.upstream(),
                 Outcome::NoResponse,
             );
+            breaker::judge(worker, entry, &stop, true, tick(worker));
             course.exclude(stop.endpoint);
             continue;
         };
+        drop(pending);
         if let Some(health) = worker.shared.endpoint(stop.endpoint.slot) {
             health.connected();
         }
         observe(worker, entry, &stop, in_flight.upstream(), Outcome::Good);
-        return Ok((stream, in_flight, address));
+        breaker::judge(worker, entry, &stop, false, tick(worker));
+        let reached = Reached {
+            stream,
+            in_flight,
+            address,
+            counted,
+        };
+        return Ok(reached);
     }
 }
 

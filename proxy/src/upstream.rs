@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::breaker::{Full, Permit, Taken};
 use crate::outlier::Window;
 use crate::record::Recorder;
 use crate::settings::Settings;
@@ -35,6 +36,8 @@ pub(crate) struct Upstream {
     idle: RefCell<Vec<Idle>>,
     /// What this thread sees of it, where outliers are ejected.
     window: OnceCell<Arc<Window>>,
+    /// The slot of its (app, cluster), and how many connections that may have; where it is limited.
+    limit: Cell<Option<(u32, u32)>>,
 }
 
 #[derive(Debug)]
@@ -65,19 +68,26 @@ pub(crate) struct Handover {
 
 /// A connection to an endpoint, counted as open until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OpenUpstream(Rc<Recorder>);
+pub(crate) struct OpenUpstream {
+    recorder: Rc<Recorder>,
+    /// Where connections are limited.
+    _counted: Option<Taken>,
+}
 
 impl OpenUpstream {
-    pub(crate) fn new(recorder: &Rc<Recorder>) -> Self {
+    pub(crate) fn new(recorder: &Rc<Recorder>, counted: Option<Taken>) -> Self {
         recorder.event(HttpEvent::UpstreamConnection);
         recorder.event(HttpEvent::UpstreamsOpen);
-        Self(Rc::clone(recorder))
+        Self {
+            recorder: Rc::clone(recorder),
+            _counted: counted,
+        }
     }
 }
 
 impl Drop for OpenUpstream {
     fn drop(&mut self) {
-        self.0.closed(HttpEvent::UpstreamsOpen);
+        self.recorder.closed(HttpEvent::UpstreamsOpen);
     }
 }
 
@@ -104,13 +114,21 @@ impl Upstreams {
         }
     }
 
-    /// Closes connections that were idle for too long or were closed by the other side, and forgets
-    /// endpoints without any.
-    pub(crate) fn sweep(&self, now: Instant, timeout: Duration) {
+    /// Closes connections that were idle for too long, were closed by the other side, or are wanted
+    /// by other threads where there may be no more; forgets endpoints without any.
+    pub(crate) fn sweep(
+        &self,
+        now: Instant,
+        timeout: Duration,
+        is_crowded: impl Fn((u32, u32)) -> bool,
+    ) {
         for place in self.0.borrow_mut().iter_mut() {
             let Some(upstream) = place else { continue };
+            let crowded = upstream.limit.get().is_some_and(&is_crowded);
             upstream.idle.borrow_mut().retain(|idle| {
-                !idle.link.sender.is_closed() && now.saturating_duration_since(idle.since) < timeout
+                !crowded
+                    && !idle.link.sender.is_closed()
+                    && now.saturating_duration_since(idle.since) < timeout
             });
             if Rc::strong_count(upstream) == 1 && upstream.idle.borrow().is_empty() {
                 *place = None;
@@ -131,6 +149,7 @@ impl Upstream {
             in_flight: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             window: OnceCell::new(),
+            limit: Cell::new(None),
         }
     }
 
@@ -161,11 +180,12 @@ impl Upstream {
     }
 
     /// Counts a request in flight until the guard is dropped.
-    pub(crate) fn engage(self: &Rc<Self>, group: u32) -> InFlight {
+    pub(crate) fn engage(self: &Rc<Self>, group: u32, permit: Option<Box<Permit>>) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
         InFlight {
             upstream: Rc::clone(self),
             group,
+            permit,
         }
     }
 
@@ -175,6 +195,7 @@ impl Upstream {
         &self,
         timeout: Duration,
         switching: bool,
+        counted: Option<Taken>,
         recorder: &Rc<Recorder>,
         settings: &Settings,
     ) -> io::Result<UpstreamLink> {
@@ -187,7 +208,7 @@ impl Upstream {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(io::Error::other)?;
-        let open = OpenUpstream::new(recorder);
+        let open = OpenUpstream::new(recorder, counted);
         let handover = if switching {
             let (give, handover) = oneshot::channel();
             tokio::task::spawn_local(async move {
@@ -237,9 +258,22 @@ pub(crate) struct InFlight {
     upstream: Rc<Upstream>,
     /// For whom: the slot of (app, version, cluster).
     group: u32,
+    /// Where a breaker counts.
+    permit: Option<Box<Permit>>,
 }
 
 impl InFlight {
+    /// Room for another connection, if a breaker has it: what to hold while it is made, and for as
+    /// long as it is open.
+    pub(crate) fn connection(&self) -> Result<(Option<Taken>, Option<Taken>), Full> {
+        let Some(permit) = &self.permit else {
+            return Ok((None, None));
+        };
+        self.upstream.limit.set(Some(permit.connections()));
+        let (pending, open) = permit.connection()?;
+        Ok((Some(pending), Some(open)))
+    }
+
     pub(crate) fn upstream(&self) -> &Rc<Upstream> {
         &self.upstream
     }

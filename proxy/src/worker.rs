@@ -15,6 +15,7 @@ use windrose_routing::{Reader, Source, Table};
 use windrose_telemetry::{HttpEvent, Metrics};
 
 use crate::access::{Draft, Outcome};
+use crate::breaker::is_crowded;
 use crate::budget::Requests;
 use crate::draw::Dice;
 use crate::live::Shared;
@@ -154,8 +155,9 @@ impl Worker {
         if self.open() >= self.settings.max_connections {
             self.make_room(now);
         }
+        let (breakers, timeout) = (self.shared.breakers(), self.settings.upstream_idle_timeout);
         self.upstreams
-            .sweep(now, self.settings.upstream_idle_timeout);
+            .sweep(now, timeout, |limit| is_crowded(breakers, limit));
     }
 
     /// Closes the client connections that were idle longest: an eighth of all, of those without a

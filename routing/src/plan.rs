@@ -196,6 +196,7 @@ fn add(digest: &mut Digester, app: &App) {
         timeouts,
         retry,
         outliers,
+        breakers,
         rate_limits,
         tls,
         tcp,
@@ -204,5 +205,5 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
-    digest.add(outliers);
+    digest.add(&(outliers, breakers));
 }

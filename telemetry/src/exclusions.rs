@@ -1,11 +1,10 @@
 //! Endpoints that this node leaves out for what its own traffic showed: written by the data path
 //! when it changes its mind, read by whoever shows it. Few at any time, and never on the good path.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+
+use crate::BySlot;
 
 /// Why an endpoint was ejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,36 +68,4 @@ pub struct Exclusion {
 }
 
 /// All of them, by endpoint slot.
-#[derive(Debug, Default)]
-pub struct Exclusions {
-    count: AtomicUsize,
-    all: Mutex<BTreeMap<u32, Exclusion>>,
-}
-
-impl Exclusions {
-    /// Whether there are none: one load.
-    pub fn is_empty(&self) -> bool {
-        self.count.load(Relaxed) == 0
-    }
-
-    /// All, in the order of their slots.
-    pub fn list(&self) -> BTreeMap<u32, Exclusion> {
-        if self.is_empty() {
-            return BTreeMap::new();
-        }
-        self.lock().clone()
-    }
-
-    /// Changes them; nobody sees the middle.
-    pub fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<u32, Exclusion>) -> T) -> T {
-        let mut all = self.lock();
-        let changed = change(&mut all);
-        self.count.store(all.len(), Relaxed);
-        changed
-    }
-
-    /// An entry is put in or taken out whole.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Exclusion>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub type Exclusions = BySlot<Exclusion>;

@@ -5,21 +5,27 @@
 //! scrapes resolves slots to labels from the Table of that moment (`windrose-admin`).
 
 mod bank;
+mod breakers;
 mod cells;
 mod dns_cells;
 mod exclusions;
 pub mod exposition;
 mod footprints;
+mod live;
 pub mod logs;
 mod metrics;
 mod process;
 mod proxy_header_cells;
 mod record_log;
 mod scalars;
+mod slots;
 mod stream_cells;
 mod tls_cells;
 
 pub use bank::{Bank, CAPACITY, Local};
+pub use breakers::{
+    BREAKER_CELLS, Breakers, CIRCUIT, Counted, InUse, OPENED, OVERFLOWS, OpenCircuit,
+};
 pub use cells::{
     BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, GroupEvent, HttpEvent, RATE_LIMITED, RCODES,
     SUM_CELL, bucket_cell, code_cell, code_label, rcode_cell, rcode_label,
@@ -30,10 +36,12 @@ pub use dns_cells::{
 };
 pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED};
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
+pub use live::{BySlot, Live};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;
 pub use proxy_header_cells::ProxyHeader;
 pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data_frame};
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
+pub use slots::Slots;
 pub use stream_cells::{StreamEvent, StreamKind, TcpEvent, stream_cell};
 pub use tls_cells::{HANDSHAKE_CELLS, HandshakeFailure, handshake_cell, handshake_labels};

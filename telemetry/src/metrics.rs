@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
-    Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS, Footprints, GroupEvent,
-    HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local, ProxyHeader, QTYPES,
-    RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
+    BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
+    Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local,
+    ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind,
+    TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -58,6 +59,9 @@ pub struct Metrics {
     pub http_rate_limited: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = position in [`EJECTIONS`].
     pub ejections: Arc<Bank>,
+    /// Slot = steered slot of (app, cluster), cell = position in [`OVERFLOWS`](crate::OVERFLOWS), or
+    /// [`OPENED`](crate::OPENED).
+    pub breakers: Arc<Bank>,
     /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
     pub streams: Arc<Bank>,
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
@@ -98,6 +102,7 @@ impl Metrics {
             http_events: Bank::new(HttpEvent::COUNT),
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             ejections: Bank::new(EJECTIONS.len() as u32),
+            breakers: Bank::new(BREAKER_CELLS),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
@@ -128,6 +133,7 @@ impl Metrics {
             &self.http_events,
             &self.http_rate_limited,
             &self.ejections,
+            &self.breakers,
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
@@ -151,6 +157,7 @@ impl Metrics {
         self.http_arrivals.rebase(slot);
         self.http_rate_limited.rebase(slot);
         self.ejections.rebase(slot);
+        self.breakers.rebase(slot);
     }
 
     /// Starts the numbers of a group slot that is used again from zero.

@@ -3,6 +3,7 @@
 
 mod alias;
 mod blackhole;
+mod breakers;
 mod command_line;
 mod demo;
 mod dns_defence;

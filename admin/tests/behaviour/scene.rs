@@ -39,7 +39,7 @@ impl Scene {
             convergence: watch::channel(Arc::default()).1,
             metrics: Arc::clone(&metrics),
             certificates: windrose_tls::Store::new(),
-            exclusions: Arc::default(),
+            live: windrose_telemetry::Live::default(),
             identity: Arc::new(Identity {
                 node: "n1".to_owned(),
                 version: "0.1.0".to_owned(),

@@ -1,5 +1,6 @@
 //! The keys of an app.
 
+use super::breakers::BREAKERS;
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
 use super::route::ROUTE;
@@ -95,6 +96,11 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "outliers",
             Keys(&OUTLIERS),
             "When endpoints are left out for what live traffic shows; written, even as {}, it is on.",
+        ),
+        Field::optional(
+            "breakers",
+            Keys(&BREAKERS),
+            "How much each of its clusters may hold; written, even as {}, it is on.",
         ),
         Field::optional(
             "rate_limits",

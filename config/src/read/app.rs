@@ -9,8 +9,8 @@ use windrose_model::{
 };
 
 use super::{
-    Found, by_key, number, objects, outliers, rate_limit, refuse, route, single, split_by,
-    steering, tls, value,
+    Found, breakers, by_key, number, objects, outliers, rate_limit, refuse, route, single,
+    split_by, steering, tls, value,
 };
 use crate::scalar;
 use crate::tree::Node;
@@ -61,6 +61,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .get("retry")
             .map_or(defaults.retry, |r| retry(r, defaults.retry)),
         outliers: node.get("outliers").map(outliers::read),
+        breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
         tls: node.get("tls").map(tls::app).unwrap_or_default(),
         tcp: node.get("tcp").and_then(tcp),

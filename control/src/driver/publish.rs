@@ -12,7 +12,7 @@ use windrose_routing::{Publisher, Released, SlotBook, Slots, Source, Table, comp
 use windrose_telemetry::Metrics;
 
 use crate::event::{Inputs, JobId};
-use crate::options::ForgetEndpoint;
+use crate::options::Forget;
 
 /// A Table for a new Model, and what came with it.
 pub(super) struct Finished {
@@ -34,7 +34,7 @@ struct Next {
 pub(super) struct Publishing {
     publisher: Publisher,
     metrics: Arc<Metrics>,
-    forget_endpoint: Option<ForgetEndpoint>,
+    forget: Option<Forget>,
     slots: Slots,
     /// Counts assignments of slots.
     round: u64,
@@ -55,7 +55,7 @@ impl Publishing {
     pub(super) fn begin(
         first: &Inputs,
         metrics: Arc<Metrics>,
-        forget_endpoint: Option<ForgetEndpoint>,
+        forget: Option<Forget>,
     ) -> (Self, Source) {
         let mut book = SlotBook::new();
         let round = 1;
@@ -66,7 +66,7 @@ impl Publishing {
         let publishing = Self {
             publisher,
             metrics,
-            forget_endpoint,
+            forget,
             slots,
             round,
             in_force: (round, epoch),
@@ -177,11 +177,8 @@ impl Publishing {
             self.unreleased = false;
             let released = book.release(round);
             rebase(&self.metrics, &released);
-            if let Some(data_path) = &self.forget_endpoint {
-                released
-                    .endpoints
-                    .iter()
-                    .for_each(|slot| data_path.forget(*slot));
+            if let Some(data_path) = &self.forget {
+                data_path.forget(&released.endpoints, &released.steered);
             }
         }
     }

@@ -8,6 +8,7 @@ use windrose_model::{EndpointId, PassiveKind};
 use windrose_routing::AppEntry;
 use windrose_telemetry::{GroupEvent, PREVENTED};
 
+use crate::breaker;
 use crate::connection::Client;
 use crate::course::{Failure, Stop, tick};
 use crate::errand::{Errand, app_slot};
@@ -48,6 +49,8 @@ pub(super) fn note_answer(
 ) {
     let worker = &client.worker;
     observe(worker, errand.app(), stop, upstream, Outcome::of(status));
+    let failed = matches!(status, 502..=504);
+    breaker::judge(worker, errand.app(), stop, failed, errand.tick);
     if let Some(health) = worker.shared.endpoint(stop.endpoint.slot)
         && health.answered(status)
     {
@@ -60,8 +63,14 @@ pub(super) fn note_failure(
     errand: &mut Errand,
     stop: &Stop<'_>,
     failure: Failure,
+    uploaded: bool,
 ) {
     let worker = &client.worker;
+    // An exchange may take too long because its client is slow to send.
+    let late = failure == Failure::Duration && uploaded;
+    if failure.evidence().is_some() || late {
+        breaker::judge(worker, errand.app(), stop, true, tick(worker));
+    }
     if failure == Failure::NotSent {
         worker
             .recorder

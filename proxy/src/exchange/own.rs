@@ -73,6 +73,22 @@ pub(super) fn refuse(
     response
 }
 
+/// Answers a request for which nothing is left to try, after the last failure and its group.
+pub(super) fn refuse_after(
+    client: &Client,
+    errand: Errand,
+    (refusal, group): (Refusal, Option<u32>),
+    id: &HeaderValue,
+) -> Response<Reply> {
+    let (refusal, flags, group) = match (errand.course.full(), group) {
+        // Nothing failed: there was no room.
+        (Some(full), None) => (Refusal::Overflow, Flags::default(), Some(full)),
+        (Some(_), group) => (refusal, Flags::OVERFLOW, group),
+        (None, group) => (refusal, Flags::default(), group),
+    };
+    refuse(client, errand, refusal, flags, group, id)
+}
+
 /// Answers a request that never found its app.
 pub(super) fn refuse_early(
     client: &Client,

@@ -6,6 +6,7 @@ mod fuzzed;
 
 mod access;
 mod backends;
+mod breakers;
 mod clients;
 mod conformance;
 mod corpus;

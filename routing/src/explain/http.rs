@@ -90,6 +90,9 @@ pub fn http(
             .steps
             .push(format!("endpoints are ejected {outliers}"));
     }
+    if let Some(breakers) = &plan.app.breakers {
+        trace.steps.push(format!("each cluster takes {breakers}"));
+    }
     let keeps = plan.app.encoded_slashes == EncodedSlashes::Keep;
     let normal = match normal_path(path, keeps) {
         Ok(normal) if entry.has_routes() => normal,

@@ -24,6 +24,7 @@ impl<'a> Checker<'a> {
         }
         self.rate_limits(app);
         self.outliers(app);
+        self.breakers(app);
         self.safety(&clusters);
         clusters
     }

@@ -173,6 +173,17 @@ impl Node {
         Self::on(listeners, (address, https), table, settings)
     }
 
+    /// With a Table of several apps.
+    pub fn over(table: Table) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let listeners = Listeners {
+            http: vec![listener],
+            ..Listeners::default()
+        };
+        Self::on(listeners, (address, address), table, Settings::default())
+    }
+
     /// With a TCP listener `in` at an address with port 0.
     pub fn tcp(at: &str, table: Table, settings: Settings) -> Self {
         let listener = std::net::TcpListener::bind(at).unwrap();
