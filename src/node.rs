@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, CheckPassed, Forget, Handle, Options};
 use windrose_model::{DnsName, Model};
-use windrose_proxy::{ProxyTrust, Settings, Shared};
+use windrose_proxy::{Http2, ProxyTrust, Settings, Shared};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::{Metrics, Writing};
 use windrose_tls::Store;
@@ -106,7 +106,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let threads = config.threads.unwrap_or_else(cores);
         let certificates = Store::new();
-        let generation = certificates::prepare(&certificates, &config.tls)?;
+        let generation = certificates::prepare(&certificates, config)?;
         certificates::publish(&certificates, generation);
         // Before the sockets: one for each thread and address may be more than a shell allows.
         let descriptors = limits::raise_descriptors();
@@ -348,9 +348,18 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
         head_timeout: config.http_limits.head_timeout,
         idle_timeout: config.http_limits.idle_timeout,
         handshake_timeout: config.tls.handshake_timeout,
+        http2: http2(config),
         grace,
         ..Settings::default()
     }
+}
+
+fn http2(config: &NodeConfig) -> Option<Http2> {
+    let http2 = config.http_limits.http2;
+    http2.enabled.then_some(Http2 {
+        max_streams: http2.max_streams,
+        window_timeout: http2.window_timeout,
+    })
 }
 
 /// A number by chance: the standard library's hash keys are the process's dice.

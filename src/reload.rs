@@ -138,7 +138,7 @@ impl Reloader {
             return Err(Refused::RestartNeeded(changed));
         }
         let manners = (self.dns_manners.of(&loaded.node)).map_err(Refused::CookieSecrets)?;
-        let certificates = certificates::prepare(&self.certificates, &loaded.node.tls)
+        let certificates = certificates::prepare(&self.certificates, &loaded.node)
             .map_err(Refused::Certificates)?;
         let Found { data, warnings } = self.loader.load(&loaded).map_err(Refused::Data)?;
         self.data = data;

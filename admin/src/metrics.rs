@@ -11,8 +11,8 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome, Process, RATE_LIMITED,
-    code_cell, code_label,
+    Exclusions, GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome,
+    Process, RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
 
@@ -271,11 +271,41 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     );
     aborted.count(&[("by", "client")], event(HttpEvent::ClientGone));
     aborted.count(&[("by", "upstream")], event(HttpEvent::BrokenResponse));
+    http2(page, metrics);
     let records = page.counter(
         "windrose_http_log_records_total",
         "Requests for the access log, by what became of them.",
     );
     log_records(records, metrics, Log::Access);
+}
+
+/// Client connections that speak HTTP/2.
+fn http2(page: &mut Page, metrics: &Metrics) {
+    let event = |event: Http2Event| metrics.http2_events.sum(0, event as u32);
+    let mut connections = page.counter(
+        "windrose_http2_connections_total",
+        "Client connections that speak HTTP/2.",
+    );
+    connections.count(&[], event(Http2Event::Connection));
+    let mut streams = page.counter(
+        "windrose_http2_streams_total",
+        "Streams that clients opened.",
+    );
+    streams.count(&[], event(Http2Event::Stream));
+    let mut resets = page.counter(
+        "windrose_http2_resets_total",
+        "Streams that were reset, by whose doing.",
+    );
+    for (what, by) in Http2Event::RESETS {
+        resets.count(&[("by", by)], event(what));
+    }
+    let mut ended = page.counter(
+        "windrose_http2_goaways_total",
+        "HTTP/2 connections that Windrose ended, by reason.",
+    );
+    for (what, reason) in Http2Event::GO_AWAYS {
+        ended.count(&[("reason", reason)], event(what));
+    }
 }
 
 /// What became of the records of a log.

@@ -128,7 +128,27 @@ static HTTP: Mapping = Mapping::new(
         Field::optional("max_fields", Scalar(S::Whole(1, 10_000)), "Header fields.").or("100"),
         Field::optional("head_timeout", Scalar(S::Duration), "For a whole head.").or("\"10s\""),
         Field::optional("idle_timeout", Scalar(S::Duration), "Between two requests.").or("\"75s\""),
+        Field::optional("http2", Keys(&HTTP2), "HTTP/2 to clients."),
         Field::optional("log", Keys(&ACCESS_LOG), "The access log."),
+    ],
+);
+
+static HTTP2: Mapping = Mapping::new(
+    "`node.http.http2`",
+    &[
+        Field::optional("enabled", Scalar(S::Bool), "Whether it is spoken.").or("true"),
+        Field::optional(
+            "max_streams",
+            Scalar(S::Whole(1, 1_000)),
+            "Open streams of a connection.",
+        )
+        .or("100"),
+        Field::optional(
+            "window_timeout",
+            Scalar(S::Duration),
+            "How long a response waits for a client that takes too little of it.",
+        )
+        .or("\"30s\""),
     ],
 );
 

@@ -33,8 +33,8 @@ pub use load::{Loaded, load, load_text, summary};
 pub use node::{
     AccessLog, CertificateSource, ClientCaFile, DataSources, DnsAny, DnsBadCookie, DnsCookies,
     DnsErrors, DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsManners, DnsResponseLimit,
-    DnsTcpLimits, GeoSource, HeadLimits, LimitMode, Listeners, LogTarget, NodeConfig, ProxyTrust,
-    TlsConfig,
+    DnsTcpLimits, GeoSource, HeadLimits, Http2, LimitMode, Listeners, LogTarget, NodeConfig,
+    ProxyTrust, TlsConfig,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

@@ -79,7 +79,7 @@ pub struct ProxyTrust {
     pub tcp: BTreeMap<Name, Vec<IpNet>>,
 }
 
-/// Bounds of an HTTP/1 request head and of idle connections.
+/// Bounds of request heads, idle connections and HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Octets of a head; default 64 KiB.
@@ -90,6 +90,29 @@ pub struct HeadLimits {
     pub head_timeout: Duration,
     /// Between requests of a connection; default 75 s.
     pub idle_timeout: Duration,
+    /// HTTP/2 to clients.
+    pub http2: Http2,
+}
+
+/// HTTP/2 to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2 {
+    /// Whether it is spoken; default true.
+    pub enabled: bool,
+    /// Open streams of a connection; default 100.
+    pub max_streams: u32,
+    /// How long a response waits for a client that takes too little of it; default 30 s, zero is off.
+    pub window_timeout: Duration,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_streams: 100,
+            window_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Where large inputs come from; the lists are read already.
@@ -145,6 +168,7 @@ impl Default for HeadLimits {
             max_fields: 100,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            http2: Http2::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::breaker::Full;
 use crate::connection::Client;
 use crate::course::Failure;
 use crate::hop;
+use crate::inbound::Inbound;
 use crate::upgrade;
 use crate::upload::{Upload, UploadBody};
 use crate::upstream::{InFlight, UpstreamLink};
@@ -199,6 +200,7 @@ async fn connect(
             Ok(link)
         }
         Some(Err(_)) => Err(Failure::NotSent),
+        None if client.watch.is_gone() => Err(Failure::ClientGone),
         None => Err(Failure::Duration),
     }
 }
@@ -289,7 +291,9 @@ fn still_waiting(
     now: Instant,
     waited: Duration,
 ) -> Result<(), Failure> {
-    if client.watch.is_over(now) {
+    if client.watch.is_gone() {
+        Err(Failure::ClientGone)
+    } else if client.watch.is_over(now) {
         Err(Failure::Duration)
     } else if outbound.waits_for_client() {
         Err(Failure::UploadStalled)
@@ -316,7 +320,7 @@ fn origin_form(uri: Uri) -> Uri {
 /// A request body as the attempts share it; `most` octets of it.
 pub(crate) fn upload(
     client: &Client,
-    body: Incoming,
+    body: Inbound,
     timeouts: &Timeouts,
     most: u64,
 ) -> Option<Upload> {

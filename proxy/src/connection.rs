@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,6 +23,8 @@ use crate::attempt::KeptFields;
 use crate::exchange::exchange;
 use crate::forwarded::Peer;
 use crate::handshake::handshake;
+use crate::http2;
+use crate::inbound::Inbound;
 use crate::secure::Secured;
 use crate::settings::Settings;
 use crate::tunnel::{Tunnel, carry};
@@ -43,6 +47,22 @@ pub(crate) struct Client {
     pub(crate) scratch: RefCell<KeptFields>,
     /// Left by the last exchange, when its backend switched protocols.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
+}
+
+impl Client {
+    /// The same for one stream of HTTP/2.
+    pub(crate) fn stream(&self, now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            worker: Rc::clone(&self.worker),
+            watch: Rc::new(Watch::new(now, &self.worker.settings)),
+            peer: Rc::clone(&self.peer),
+            socket: self.socket,
+            tls: self.tls.clone(),
+            at: self.at,
+            scratch: RefCell::default(),
+            tunnel: RefCell::default(),
+        })
+    }
 }
 
 impl fmt::Debug for Client {
@@ -130,7 +150,11 @@ pub(crate) fn serve_client(
         match tls {
             None => {
                 let client = client(&worker, &watch, ends, None);
-                run(engine, stream, client).await;
+                let mut wire = ClientWire::new(stream, Rc::clone(&watch));
+                if worker.settings.http2.is_some() {
+                    wire.listen_for_http2();
+                }
+                run(engine, wire, client).await;
             }
             // Boxed: who speaks in the clear carries no room for it.
             Some(store) => Box::pin(secured(worker, engine, stream, ends, store, watch)).await,
@@ -172,16 +196,24 @@ async fn secured(
     };
     watch.rest(Instant::now());
     let tls = Some(Rc::new(Secured::new(session)));
+    let http2 = tls.as_ref().is_some_and(|tls| tls.is_http2());
     let client = client(&worker, &watch, ends, tls);
-    run(engine, stream, client).await;
+    let wire = ClientWire::new(stream, watch);
+    if http2 {
+        http2::serve(client, wire).await;
+    } else {
+        run(engine, wire, client).await;
+    }
 }
 
-async fn run<L: Line>(engine: Rc<http1::Builder>, stream: L, client: Rc<Client>) {
+async fn run<L: Line>(engine: Rc<http1::Builder>, wire: ClientWire<L>, client: Rc<Client>) {
     let (worker, watch) = (Rc::clone(&client.worker), Rc::clone(&client.watch));
-    let wire = TokioIo::new(ClientWire::new(stream, Rc::clone(&watch)));
+    let wire = TokioIo::new(wire);
     let service = {
         let client = Rc::clone(&client);
-        service_fn(move |request| exchange(Rc::clone(&client), request))
+        service_fn(move |request: Request<Incoming>| {
+            exchange(Rc::clone(&client), request.map(Inbound::Http1))
+        })
     };
     let mut connection = engine.serve_connection(wire, service);
     let mut armed = watch.look();
@@ -224,6 +256,9 @@ async fn run<L: Line>(engine: Rc<http1::Builder>, stream: L, client: Rc<Client>)
             watch.break_off();
             return Poll::Ready(false);
         }
+        if watch.speaks_http2() {
+            return Poll::Ready(true);
+        }
         watch.note_head();
         while watch.look() < armed {
             armed = watch.look();
@@ -236,6 +271,12 @@ async fn run<L: Line>(engine: Rc<http1::Builder>, stream: L, client: Rc<Client>)
         Poll::Pending
     })
     .await;
+    if watch.speaks_http2() {
+        let wire = connection.into_parts().io.into_inner();
+        // Boxed, as a tunnel below.
+        Box::pin(http2::serve(client, wire)).await;
+        return;
+    }
     let Some(tunnel) = client.tunnel.take() else {
         return;
     };

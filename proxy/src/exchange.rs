@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use windrose_model::Timeouts;
 use windrose_routing::{RouteId, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
@@ -22,6 +21,8 @@ use crate::errand::{Errand, app_slot};
 use crate::filter;
 use crate::flags::Flags;
 use crate::hop;
+use crate::http2;
+use crate::inbound::Inbound;
 use crate::names::X_WINDROSE_FLAGS;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
@@ -43,13 +44,18 @@ pub(crate) struct Gone;
 /// Serves one request.
 pub(crate) async fn exchange(
     client: Rc<Client>,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
 ) -> Result<Response<Reply>, Gone> {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
+    let settled = match parts.version {
+        Version::HTTP_2 => http2::settle(&client, &mut parts),
+        _ => Ok(()),
+    };
     let survey = Survey::of(&parts.headers);
     let mut draft = take_down(&client, &parts, began);
-    let mut errand = match route(&client, &parts, survey, began, &mut draft) {
+    let routed = settled.and_then(|()| route(&client, &parts, survey, began, &mut draft));
+    let mut errand = match routed {
         Ok(errand) => errand,
         Err(refusal) => return Ok(refuse_early(&client, &parts, survey, refusal, draft)),
     };

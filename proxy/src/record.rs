@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    GroupEvent, HandshakeFailure, HttpEvent, Local, Metrics, Prefix, ProxyHeader, Steps,
-    StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
+    GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Local, Metrics, Prefix, ProxyHeader,
+    Steps, StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -25,6 +25,7 @@ pub(crate) struct Recorder {
     events: Local,
     streams: Local,
     streams_open: Local,
+    http2: Local,
     proxy_headers: Local,
     handshakes: Local,
     handshake_failures: Local,
@@ -48,6 +49,7 @@ impl Recorder {
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
             streams_open: metrics.streams_open.local(),
+            http2: metrics.http2_events.local(),
             proxy_headers: metrics.proxy_headers.local(),
             handshakes: metrics.tls_handshakes.local(),
             handshake_failures: metrics.tls_failures.local(),
@@ -104,6 +106,11 @@ impl Recorder {
     /// Something happened on this node.
     pub(crate) fn event(&self, event: HttpEvent) {
         self.events.add(0, event as u32, 1);
+    }
+
+    /// Something happened on a connection that speaks HTTP/2.
+    pub(crate) fn http2(&self, event: Http2Event) {
+        self.http2.add(0, event as u32, 1);
     }
 
     /// The PROXY header of a connection came, or did not.

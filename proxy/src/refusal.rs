@@ -35,6 +35,10 @@ pub(crate) enum Refusal {
     TargetTooLong,
     #[error("{0}")]
     Path(PathFault),
+    #[error("a header value begins or ends with a space")]
+    FieldInvalid,
+    #[error("the request has too many header fields")]
+    TooManyFields,
     #[error("the request body is larger than allowed here")]
     BodyTooLarge,
     #[error("the method CONNECT is not served here")]
@@ -90,10 +94,15 @@ impl Refusal {
             | Self::UpgradeInvalid
             | Self::UpgradeWithBody
             | Self::WebSocketInvalid
+            | Self::FieldInvalid
             | Self::Path(_) => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::NONE),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
+            Self::TooManyFields => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                Flags::BAD_REQUEST,
+            ),
             Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Flags::BAD_REQUEST),
             Self::HttpsOnly(_) => (StatusCode::PERMANENT_REDIRECT, Flags::NONE),

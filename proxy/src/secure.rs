@@ -21,6 +21,11 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
+    /// Whether HTTP/2 was agreed upon.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.session.is_http2()
+    }
+
     pub(crate) fn new(session: Session) -> Self {
         let element = session.client().map(|client| client.element());
         Self {

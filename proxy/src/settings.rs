@@ -41,6 +41,8 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Client connections per thread; further ones wait in the listener's queue.
     pub max_connections: usize,
+    /// HTTP/2 to clients, if it is spoken.
+    pub http2: Option<Http2>,
     /// How long open exchanges may go on after a stop.
     pub grace: Duration,
     /// The access log, if one is kept.
@@ -76,8 +78,28 @@ impl Default for Settings {
             upstream_idle_connections: 128,
             replay_bytes: 64 * 1024,
             max_connections: 16_384,
+            http2: Some(Http2::default()),
             grace: Duration::from_secs(10),
             access: None,
+        }
+    }
+}
+
+/// HTTP/2 to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http2 {
+    /// Streams of a connection that are open at one time.
+    pub max_streams: u32,
+    /// How long a response may wait for a client that gives no window, or a trickle of it, or does not
+    /// read; zero: as long as any body that does not move.
+    pub window_timeout: Duration,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            max_streams: 100,
+            window_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use crate::inbound::{Inbound, InboundError};
 use crate::watch::Watch;
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UploadError {
     #[error("the client's body broke off")]
-    Client(#[source] hyper::Error),
+    Client(#[source] InboundError),
     #[error("the client's body is larger than allowed")]
     TooLarge,
     #[error("this attempt was given up")]
@@ -32,7 +32,7 @@ pub(crate) struct Upload(Rc<RefCell<Inner>>);
 #[derive(Debug)]
 struct Inner {
     /// `None` once abandoned.
-    incoming: Option<Incoming>,
+    incoming: Option<Inbound>,
     /// Who waits for the client's next octets.
     waiting: Option<Waker>,
     watch: Rc<Watch>,
@@ -63,7 +63,7 @@ struct Inner {
 impl Upload {
     /// `most`: octets of the whole body.
     pub(crate) fn new(
-        incoming: Incoming,
+        incoming: Inbound,
         watch: Rc<Watch>,
         answer: Duration,
         keep: usize,

@@ -3,7 +3,8 @@
 //! A timer per request would cost as much as routing it. Here a connection has one tokio timer that
 //! is armed at or before the earliest moment at which anything could be due, and looks again when
 //! it fires; moving a deadline further away is a store. One exchange is under way at a time
-//! (HTTP/1), so one deadline is enough.
+//! (HTTP/1), so one deadline is enough; a stream of HTTP/2 has a watch of its own, and they share the
+//! timer of their connection.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -57,6 +58,10 @@ pub(crate) struct Watch {
     broken: Cell<bool>,
     /// The idling was ended from outside.
     dismissed: Cell<bool>,
+    /// The client has left: a stream of HTTP/2 was reset, or its connection ended.
+    gone: Cell<bool>,
+    /// The client's first octets are the preface of HTTP/2.
+    http2: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     head_timeout: Duration,
     idle_timeout: Duration,
@@ -85,6 +90,8 @@ impl Watch {
             heard: Cell::new(false),
             broken: Cell::new(false),
             dismissed: Cell::new(false),
+            gone: Cell::new(false),
+            http2: Cell::new(false),
             waker: RefCell::new(None),
             head_timeout: settings.head_timeout,
             idle_timeout: settings.idle_timeout,
@@ -114,6 +121,33 @@ impl Watch {
     /// A body moved, or should.
     pub(crate) fn expect_body(&self, now: Instant) {
         self.due_at(now + self.stream_timeout);
+    }
+
+    /// A response waits for the window of its stream, until then at most. Its exchange may be over.
+    pub(crate) fn expect_window(&self, now: Instant, due: Instant) {
+        self.phase.set(Phase::Exchange);
+        self.due_at(due.max(now));
+        self.look.set(self.look.get().min(self.due.get()));
+    }
+
+    /// The client left: whoever waits for something on its behalf stops.
+    pub(crate) fn leave_alone(&self) {
+        self.gone.set(true);
+    }
+
+    /// Whether the client left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    /// The client speaks HTTP/2.
+    pub(crate) fn speak_http2(&self) {
+        self.http2.set(true);
+    }
+
+    /// Whether the client speaks HTTP/2.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.http2.get()
     }
 
     /// Nothing is due until told otherwise, except the whole exchange.
@@ -239,13 +273,13 @@ impl Watch {
         }
     }
 
-    /// Waits for `future`, but not beyond the deadline.
+    /// Waits for `future`, but not beyond the deadline, and only while the client is there.
     pub(crate) async fn within<F: Future + Unpin>(&self, mut future: F) -> Option<F::Output> {
         std::future::poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
                 return Poll::Ready(Some(output));
             }
-            if self.take_expired() {
+            if self.take_expired() || self.is_gone() {
                 return Poll::Ready(None);
             }
             Poll::Pending

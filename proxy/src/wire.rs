@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::http2::PREFACE;
 use crate::strict::Guard;
 use crate::watch::Watch;
 
@@ -114,6 +115,8 @@ pub(crate) struct ClientWire<L: Line> {
     tunnel: bool,
     /// Our half is closed.
     leaving: bool,
+    /// The first octets may be the preface of HTTP/2; what came of it is held.
+    listens: bool,
 }
 
 impl<L: Line> ClientWire<L> {
@@ -125,13 +128,39 @@ impl<L: Line> ClientWire<L> {
             held: Vec::new(),
             tunnel: false,
             leaving: false,
+            listens: false,
         }
+    }
+
+    /// The client may begin with HTTP/2 (RFC 9113 section 3.3): then no octet reaches the engine, and
+    /// the watch is told.
+    pub(crate) fn listen_for_http2(&mut self) {
+        self.listens = true;
+    }
+
+    /// Takes what was read beyond `before`, as long as it may become the preface; true once it has.
+    fn is_preface(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> bool {
+        let came = &buf.filled()[before..];
+        let ended = came.is_empty();
+        if !ended {
+            self.watch.hear();
+        }
+        self.held.extend_from_slice(came);
+        buf.set_filled(before);
+        let known = self.held.len().min(PREFACE.len());
+        self.listens = !ended && self.held[..known] == PREFACE[..known];
+        let whole = self.listens && known == PREFACE.len();
+        if whole {
+            self.watch.speak_http2();
+        }
+        whole
     }
 
     /// The protocol was switched: from here on octets pass as they are. Gives those that came
     /// behind the head already.
     pub(crate) fn switch(&mut self) -> Vec<u8> {
         self.tunnel = true;
+        self.listens = false;
         std::mem::take(&mut self.held)
     }
 
@@ -178,6 +207,13 @@ impl<L: Line> AsyncRead for ClientWire<L> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        while this.listens {
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            if this.is_preface(buf, before) {
+                // The engine is taken away before it asks again.
+                return Poll::Pending;
+            }
+        }
         let result = if this.held.is_empty() {
             Pin::new(&mut this.stream).poll_read(cx, buf)
         } else {

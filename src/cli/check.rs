@@ -48,7 +48,7 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
 }
 
 fn certificates(loaded: &Loaded) -> Result<(), Failure> {
-    let generation = certificates::prepare(&Store::new(), &loaded.node.tls)
+    let generation = certificates::prepare(&Store::new(), &loaded.node)
         .map_err(|e| Failure::new(Exit::Usage, certificates::CODE, e))?;
     for trouble in generation.troubles {
         print::aside(format!("warning[certificate-left-out]: {}", trouble.error));

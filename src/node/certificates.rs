@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use windrose_config::{CertificateSource, TlsConfig};
+use windrose_config::{CertificateSource, NodeConfig};
 use windrose_tls::{ClientCa, Generation, MinVersion, PairError, Source, Store, Wanted};
 
 /// A certificate that ends within this is told once a day.
@@ -22,7 +22,7 @@ pub(crate) const CODE: &str = "certificates-unusable";
 pub(crate) struct CertificatesError(Vec<PairError>);
 
 /// Reads what the configuration names; nothing is in force yet.
-pub(crate) fn prepare(store: &Store, config: &TlsConfig) -> Result<Generation, CertificatesError> {
+pub(crate) fn prepare(store: &Store, config: &NodeConfig) -> Result<Generation, CertificatesError> {
     store
         .prepare(&wanted(config), SystemTime::now())
         .map_err(CertificatesError)
@@ -71,7 +71,9 @@ pub(crate) fn warn_of_ends(store: &Store) {
     }
 }
 
-fn wanted(config: &TlsConfig) -> Wanted {
+fn wanted(config: &NodeConfig) -> Wanted {
+    let http2 = config.http_limits.http2.enabled;
+    let config = &config.tls;
     let source = |source: &CertificateSource| match source.clone() {
         CertificateSource::Pair { cert, key, default } => Source::Pair { cert, key, default },
         CertificateSource::Folder(folder) => Source::Folder(folder),
@@ -88,6 +90,7 @@ fn wanted(config: &TlsConfig) -> Wanted {
         } else {
             MinVersion::Tls12
         },
+        http2,
         client_cas: config.client_cas.iter().map(client_ca).collect(),
     }
 }

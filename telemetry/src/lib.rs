@@ -11,6 +11,7 @@ mod dns_cells;
 mod exclusions;
 pub mod exposition;
 mod footprints;
+mod http2_cells;
 mod live;
 pub mod logs;
 mod metrics;
@@ -36,6 +37,7 @@ pub use dns_cells::{
 };
 pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED};
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
+pub use http2_cells::Http2Event;
 pub use live::{BySlot, Live};
 pub use metrics::{Metrics, NO_ZONE};
 pub use process::Process;

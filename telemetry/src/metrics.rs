@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
-    Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, HttpEvent, LIMITED_CELLS, Local,
-    ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind,
-    TcpEvent, Way,
+    Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event, HttpEvent,
+    LIMITED_CELLS, Local, ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars,
+    StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -69,6 +69,8 @@ pub struct Metrics {
     pub streams_open: Arc<Bank>,
     /// Slot 0, cell = [`TcpEvent`].
     pub tcp_events: Arc<Bank>,
+    /// Slot 0, cell = [`Http2Event`].
+    pub http2_events: Arc<Bank>,
     /// Slot 0, cell = [`ProxyHeader`].
     pub proxy_headers: Arc<Bank>,
     /// Slot 0, cell = [`handshake_cell`](crate::handshake_cell).
@@ -106,6 +108,7 @@ impl Metrics {
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
+            http2_events: Bank::new(Http2Event::COUNT),
             proxy_headers: Bank::new(ProxyHeader::ALL.len() as u32),
             tls_handshakes: Bank::new(HANDSHAKE_CELLS),
             tls_failures: Bank::new(HandshakeFailure::ALL.len() as u32),
@@ -137,6 +140,7 @@ impl Metrics {
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
+            &self.http2_events,
             &self.proxy_headers,
             &self.tls_handshakes,
             &self.tls_failures,

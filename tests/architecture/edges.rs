@@ -28,7 +28,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     (
         "proxy",
         &["model", "routing", "telemetry", "tls"],
-        &["hyper", "hyper-util", "tokio", "socket2"],
+        &["h2", "hyper", "hyper-util", "tokio", "socket2"],
     ),
     (
         "control",

@@ -11,7 +11,7 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use crate::identity::ClientIdentity;
 use crate::session::Session;
-use crate::store::Store;
+use crate::store::{HTTP2, Store};
 
 /// Why there is no TLS connection; a closed set, for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,7 @@ pub async fn accept(
             .peer_certificates()
             .and_then(|chain| ClientIdentity::read(chain.first()?)),
         tls13: connection.protocol_version() == Some(ProtocolVersion::TLSv1_3),
+        http2: connection.alpn_protocol() == Some(HTTP2),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
     };
     Ok((stream, session))

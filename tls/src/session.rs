@@ -16,6 +16,7 @@ pub struct Session {
     pub(crate) client: Option<ClientIdentity>,
     pub(crate) tls13: bool,
     pub(crate) resumed: bool,
+    pub(crate) http2: bool,
 }
 
 impl Session {
@@ -34,6 +35,11 @@ impl Session {
     /// Who the client proved to be.
     pub fn client(&self) -> Option<&ClientIdentity> {
         self.client.as_ref()
+    }
+
+    /// Whether HTTP/2 was agreed upon (ALPN `h2`).
+    pub fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// TLS 1.3, not 1.2.

@@ -9,6 +9,8 @@ pub struct Wanted {
     pub certificates: Vec<Source>,
     /// The oldest version spoken.
     pub min_version: MinVersion,
+    /// Whether HTTP/2 is offered before HTTP/1.1.
+    pub http2: bool,
     /// Who may sign certificates of clients, by policy.
     pub client_cas: Vec<ClientCa>,
 }

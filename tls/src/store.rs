@@ -33,6 +33,7 @@ pub struct Generation {
     policies: HashMap<u64, Policy>,
     tickets: Option<Arc<dyn ProducesTickets>>,
     min_version: MinVersion,
+    http2: bool,
     /// Pairs of folders that are left out.
     pub troubles: Vec<Trouble>,
 }
@@ -63,6 +64,7 @@ impl Store {
             policies: HashMap::new(),
             tickets: None,
             min_version: MinVersion::default(),
+            http2: false,
             troubles: Vec::new(),
         })))
     }
@@ -90,13 +92,14 @@ impl Store {
         let make = Make {
             provider: &provider,
             min_version: wanted.min_version,
+            http2: wanted.http2,
             resolver,
         };
-        let same_version = before.min_version == wanted.min_version;
-        let policies = make.policies(wanted, &before, same_version, &mut errors);
+        let same = before.min_version == wanted.min_version && before.http2 == wanted.http2;
+        let policies = make.policies(wanted, &before, same, &mut errors);
         let tickets = before.tickets.clone().map_or_else(new_tickets, Ok);
         let open = match (&before.open, &tickets) {
-            (Some(open), _) if same_version => Ok(Arc::clone(open)),
+            (Some(open), _) if same => Ok(Arc::clone(open)),
             (_, Ok(tickets)) => make.config(None, Arc::clone(tickets)),
             (_, Err(error)) => Err(error.clone()),
         };
@@ -107,6 +110,7 @@ impl Store {
                 policies,
                 tickets: Some(tickets),
                 min_version: wanted.min_version,
+                http2: wanted.http2,
                 troubles,
             }),
             (open, _) => {
@@ -258,6 +262,7 @@ fn pairs_of(folder: &Path) -> Result<Vec<(PathBuf, Option<PathBuf>)>, PairError>
 struct Make<'m> {
     provider: &'m Arc<CryptoProvider>,
     min_version: MinVersion,
+    http2: bool,
     resolver: Arc<Resolver>,
 }
 
@@ -268,7 +273,7 @@ impl Make<'_> {
         &self,
         wanted: &Wanted,
         before: &Generation,
-        same_version: bool,
+        same: bool,
         errors: &mut Vec<PairError>,
     ) -> HashMap<u64, Policy> {
         let retired = before.policies.iter().filter(|(_, policy)| !policy.retired);
@@ -285,7 +290,7 @@ impl Make<'_> {
             })
             .collect();
         for wanted in &wanted.client_cas {
-            match self.policy(wanted, before.policies.get(&wanted.policy), same_version) {
+            match self.policy(wanted, before.policies.get(&wanted.policy), same) {
                 Ok(policy) => drop(policies.insert(wanted.policy, policy)),
                 Err(error) => errors.push(error),
             }
@@ -297,11 +302,11 @@ impl Make<'_> {
         &self,
         wanted: &ClientCa,
         before: Option<&Policy>,
-        same_version: bool,
+        same: bool,
     ) -> Result<Policy, PairError> {
         let digest = xxhash_rust::xxh3::xxh3_128(&pair::octets(&wanted.ca)?);
         if let Some(before) = before
-            && same_version
+            && same
             && before.digest == digest
             && before.wanted == *wanted
         {
@@ -340,13 +345,16 @@ impl Make<'_> {
         // The client keeps sessions, in tickets that every thread can read; nothing is kept here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = tickets;
-        config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        // The better first.
+        let offered = self.http2.then_some(HTTP2).into_iter().chain([HTTP1]);
+        config.alpn_protocols = offered.map(<[u8]>::to_vec).collect();
         Ok(Arc::new(config))
     }
 }
 
-/// What is spoken inside, the better first (RFC 7301).
-const ALPN: [&[u8]; 1] = [b"http/1.1"];
+/// What is spoken inside (RFC 7301).
+const HTTP1: &[u8] = b"http/1.1";
+pub(crate) const HTTP2: &[u8] = b"h2";
 
 /// Keys for tickets that replace themselves every 6 hours; a ticket is good for at most 12.
 fn new_tickets() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {

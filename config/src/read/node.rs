@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use windrose_model::{Draft, Name};
 
 use super::{Found, number, objects, refuse, single, tls, value};
-use crate::node::{DnsManners, HeadLimits, Listeners, NodeConfig, ProxyTrust};
+use crate::node::{DnsManners, HeadLimits, Http2, Listeners, NodeConfig, ProxyTrust};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
@@ -137,6 +137,17 @@ fn head_limits(node: &Node) -> HeadLimits {
             .unwrap_or(defaults.head_timeout),
         idle_timeout: value(node, "idle_timeout", scalar::duration)
             .unwrap_or(defaults.idle_timeout),
+        http2: node.get("http2").map_or(defaults.http2, http2),
+    }
+}
+
+fn http2(node: &Node) -> Http2 {
+    let defaults = Http2::default();
+    Http2 {
+        enabled: value(node, "enabled", scalar::boolean).unwrap_or(defaults.enabled),
+        max_streams: number(node, "max_streams", defaults.max_streams),
+        window_timeout: value(node, "window_timeout", scalar::duration)
+            .unwrap_or(defaults.window_timeout),
     }
 }
 

@@ -11,6 +11,7 @@ mod clients;
 mod conformance;
 mod corpus;
 mod framing;
+mod http2;
 mod https;
 mod limits;
 mod messages;

@@ -79,6 +79,7 @@ impl Pki {
                 default: false,
             }],
             client_cas: vec![ca(REQUIRED, true), ca(OPTIONAL, false)],
+            http2: true,
             ..Wanted::default()
         };
         store.publish(store.prepare(&wanted, SystemTime::now()).unwrap());
