@@ -11,8 +11,8 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    Exclusions, GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome,
-    Process, RATE_LIMITED, code_cell, code_label,
+    GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome, Process,
+    RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
 

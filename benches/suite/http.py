@@ -129,6 +129,38 @@ class TcpRelay(HttpKeepalive):
         return windrose.tcp(binary, folder, port, self._backend_port)
 
 
+class Http2In(HttpKeepalive):
+    """The requests of `http-keepalive` as 64 streams of 8 connections of HTTP/2, in the clear; HTTP/1.1 to the backend."""
+
+    name = "http2-in"
+    peers = {"haproxy": proxies.haproxy, "nginx": proxies.nginx_http2}
+    _connections, _streams = 8, 8
+
+    def __init__(self, tools: Tools):
+        self._tools = tools
+        self._h2load = program("h2load", "nghttp2-client")
+
+    def drive(self, contender: str, port: int, seconds: float) -> Work:
+        argv = self._loading(port, f"-c{self._connections}", f"-m{self._streams}", f"-D{max(1, round(seconds))}")
+        text = self._tools.load(argv, seconds)
+        counts = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+        elapsed = re.search(r"finished in ([\d.]+)(us|ms|s|m),", text)
+        if not counts or not elapsed:
+            raise BenchError(f"h2load's output has no count of requests:\n{text}")
+        problems = [counts[0]] if any(int(counts[n]) for n in (2, 3, 4)) else []
+        unit = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}[elapsed[2]]
+        return Work(int(counts[1]), float(elapsed[1]) * unit, problems, {})
+
+    def _loading(self, port: int, *how: str) -> list:
+        return [self._h2load, "-t1", *how, f"--connect-to=127.0.0.1:{port}", f"http://{self.host}{self.path}"]
+
+    def _fetches(self, port: int, scheme: str) -> bool:
+        if port == self._backend_port:
+            return super()._fetches(port, scheme)
+        done = subprocess.run(self._loading(port, "-c1", "-n1"), capture_output=True, text=True, timeout=5)
+        return "1 succeeded" in done.stdout and "1 2xx" in done.stdout
+
+
 class HttpRoutes(HttpKeepalive):
     """10,000 hosts of 10 routes each, a host and a route drawn at random, against one host with one route."""
 

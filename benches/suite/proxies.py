@@ -48,9 +48,14 @@ def _haproxy(folder: Path, rest: str) -> list:
     return [binary, "-db", "-f", folder / "haproxy.cfg"]
 
 
-def nginx(folder: Path, port: int, backend_port: int, certificate: Path | None = None) -> list:
+def nginx_http2(folder: Path, port: int, backend_port: int, _certificate: None) -> list:
+    """HTTP/2 in the clear; this nginx speaks nothing else on such a port."""
+    return nginx(folder, port, backend_port, also=" http2")
+
+
+def nginx(folder: Path, port: int, backend_port: int, certificate: Path | None = None, also: str = "") -> list:
     """`certificate`: chain and key in one file; without it plain HTTP."""
-    listen, tls = f"127.0.0.1:{port}", ""
+    listen, tls = f"127.0.0.1:{port}{also}", ""
     if certificate:
         listen += " ssl"
         tls = f"    ssl_certificate {certificate};\n    ssl_certificate_key {certificate};\n    ssl_protocols TLSv1.2 TLSv1.3;\n"

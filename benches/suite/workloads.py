@@ -5,5 +5,6 @@ from . import dns, dns_changes, http
 ALL = {workload.name: workload for workload in (
     dns.DnsStatic, dns.DnsSteered, dns.DnsDepth, dns.DnsTcp, dns.DnsTcpPipelined, dns.DnsFlood,
     dns_changes.DnsMillion, dns_changes.DnsSwaps, http.HttpKeepalive,
-    http.HttpsKeepalive, http.HttpsHandshake, http.HttpLarge, http.HttpsLarge, http.TcpRelay, http.HttpRoutes,
+    http.HttpsKeepalive, http.HttpsHandshake, http.HttpLarge, http.HttpsLarge, http.TcpRelay, http.Http2In,
+    http.HttpRoutes,
 )}
