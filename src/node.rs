@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, CheckPassed, Forget, Handle, Options};
 use windrose_model::{DnsName, Model};
-use windrose_proxy::{Http2, ProxyTrust, Settings, Shared};
+use windrose_proxy::{Http2, ProxyTrust, Settings, Shared, Underscores};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::{Metrics, Writing};
 use windrose_tls::Store;
@@ -347,6 +347,11 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
         max_fields: config.http_limits.max_fields,
         head_timeout: config.http_limits.head_timeout,
         idle_timeout: config.http_limits.idle_timeout,
+        underscores: match config.http_limits.underscores {
+            windrose_config::Underscores::Drop => Underscores::Drop,
+            windrose_config::Underscores::Refuse => Underscores::Refuse,
+            windrose_config::Underscores::Allow => Underscores::Allow,
+        },
         handshake_timeout: config.tls.handshake_timeout,
         http2: http2(config),
         grace,

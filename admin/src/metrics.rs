@@ -254,6 +254,11 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     ] {
         rejected.count(&[("reason", reason)], event(which));
     }
+    let mut left_out = page.counter(
+        "windrose_http_underscored_fields_total",
+        "Fields of HTTP requests left out because of an underscore in their name.",
+    );
+    left_out.count(&[], event(HttpEvent::UnderscoredField));
     let mut answered = page.counter(
         "windrose_http_answered_total",
         "HTTP requests that a route answered itself, by how.",

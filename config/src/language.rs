@@ -129,6 +129,12 @@ static HTTP: Mapping = Mapping::new(
         Field::optional("head_timeout", Scalar(S::Duration), "For a whole head.").or("\"10s\""),
         Field::optional("idle_timeout", Scalar(S::Duration), "Between two requests.").or("\"75s\""),
         Field::optional("http2", Keys(&HTTP2), "HTTP/2 to clients."),
+        Field::optional(
+            "underscores",
+            Scalar(S::Choice(&["drop", "refuse", "allow"])),
+            "What is done with fields of requests whose name has an underscore.",
+        )
+        .or("drop"),
         Field::optional("log", Keys(&ACCESS_LOG), "The access log."),
     ],
 );

@@ -92,6 +92,8 @@ pub struct HeadLimits {
     pub idle_timeout: Duration,
     /// HTTP/2 to clients.
     pub http2: Http2,
+    /// What is done with fields whose name has an underscore; default: they are left out.
+    pub underscores: Underscores,
 }
 
 /// HTTP/2 to clients.
@@ -113,6 +115,18 @@ impl Default for Http2 {
             window_timeout: Duration::from_secs(30),
         }
     }
+}
+
+/// What is done with fields of requests whose name has an underscore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Underscores {
+    /// They are left out.
+    #[default]
+    Drop,
+    /// The request is refused.
+    Refuse,
+    /// They pass, but for those that could be taken for a field of ours.
+    Allow,
 }
 
 /// Where large inputs come from; the lists are read already.
@@ -169,6 +183,7 @@ impl Default for HeadLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             http2: Http2::default(),
+            underscores: Underscores::default(),
         }
     }
 }

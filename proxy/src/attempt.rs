@@ -32,6 +32,9 @@ pub(crate) struct Outbound {
     pub(crate) upload: Option<Upload>,
     /// Protocols that the backend may switch to; `None` for most.
     pub(crate) offer: Option<HeaderValue>,
+    /// No connection of a pool: one broke under this request, and what broke it may have broken the
+    /// others.
+    pub(crate) afresh: bool,
 }
 
 /// A copy of a head for another attempt; empty if there is none. A list in memory of the connection
@@ -68,6 +71,7 @@ impl Outbound {
             kept: scratch,
             upload,
             offer,
+            afresh: false,
         }
     }
 
@@ -151,7 +155,8 @@ pub(crate) async fn attempt(
     let switching = outbound.offer.is_some();
     // A request to switch goes over a connection of its own: one of the pool may be closing, and
     // whether the request reached the backend then could not be told.
-    while !switching && let Some(link) = upstream.take() {
+    let pooled = !switching && !outbound.afresh;
+    while pooled && let Some(link) = upstream.take() {
         match send(client, link, timeouts, outbound, now, true, &give_up).await {
             Ok(answer) => return Ok(answer),
             // Nothing was sent on a connection that the other side had closed: as if it had not

@@ -30,6 +30,7 @@ use crate::reply::Reply;
 use crate::secure;
 use crate::split;
 use crate::survey::{Field, Survey};
+use crate::underscore;
 use crate::upgrade;
 use crate::validate::validate;
 use begun::{Carried, conclude, switch};
@@ -54,6 +55,15 @@ pub(crate) async fn exchange(
     };
     let survey = Survey::of(&parts.headers);
     let mut draft = take_down(&client, &parts, began);
+    if survey.has(Field::Underscore) {
+        match underscore::treat(&mut parts.headers, client.worker.settings.underscores) {
+            Ok(count) => {
+                let recorder = &client.worker.recorder;
+                recorder.events(HttpEvent::UnderscoredField, count);
+            }
+            Err(refusal) => return Ok(refuse_early(&client, &parts, survey, refusal, draft)),
+        }
+    }
     let routed = settled.and_then(|()| route(&client, &parts, survey, began, &mut draft));
     let mut errand = match routed {
         Ok(errand) => errand,
@@ -322,6 +332,7 @@ async fn forward(
         }
         let uploaded = outbound.is_uploaded();
         note_failure(client, &mut errand, &stop, failure, uploaded);
+        outbound.afresh |= failure == Failure::Stale;
         let chance = Chance {
             idempotent,
             replayable: outbound.is_replayable(),

@@ -113,6 +113,11 @@ impl Recorder {
         self.http2.add(0, event as u32, 1);
     }
 
+    /// The same thing several times.
+    pub(crate) fn events(&self, event: HttpEvent, times: u64) {
+        self.events.add(0, event as u32, times);
+    }
+
     /// The PROXY header of a connection came, or did not.
     pub(crate) fn proxy_header(&self, header: ProxyHeader) {
         self.proxy_headers.add(0, header as u32, 1);

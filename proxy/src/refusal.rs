@@ -43,6 +43,10 @@ pub(crate) enum Refusal {
     BodyTooLarge,
     #[error("the method CONNECT is not served here")]
     Connect,
+    #[error("the method TRACE is not served here")]
+    Trace,
+    #[error("a field name has an underscore")]
+    Underscore,
     #[error("the Upgrade header is not a list of protocols")]
     UpgradeInvalid,
     #[error("a request to switch protocols must not have a body")]
@@ -95,6 +99,7 @@ impl Refusal {
             | Self::UpgradeWithBody
             | Self::WebSocketInvalid
             | Self::FieldInvalid
+            | Self::Underscore
             | Self::Path(_) => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::NONE),
@@ -103,7 +108,7 @@ impl Refusal {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 Flags::BAD_REQUEST,
             ),
-            Self::Connect => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
+            Self::Connect | Self::Trace => (StatusCode::METHOD_NOT_ALLOWED, Flags::BAD_REQUEST),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Flags::BAD_REQUEST),
             Self::HttpsOnly(_) => (StatusCode::PERMANENT_REDIRECT, Flags::NONE),
             Self::CertificateNeeded => (StatusCode::FORBIDDEN, Flags::BAD_REQUEST),
@@ -168,10 +173,10 @@ impl Refusal {
         {
             headers.insert(X_WINDROSE_FLAGS, value);
         }
-        if self == Self::Connect {
+        if matches!(self, Self::Connect | Self::Trace) {
             headers.insert(
                 header::ALLOW,
-                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"),
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             );
         }
         if self.closes() {

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use windrose_model::Name;
 
 use crate::access::AccessLog;
+use crate::underscore::Underscores;
 
 /// Limits and timeouts of all listeners of a node.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub max_fields: usize,
     /// Octets of a request target; above: 414.
     pub max_target_bytes: usize,
+    /// What is done with fields of requests whose name has an underscore.
+    pub underscores: Underscores,
     /// From the first octet of a request head to its last.
     pub head_timeout: Duration,
     /// From the first octet of a TLS connection to the end of its handshake.
@@ -70,6 +73,7 @@ impl Default for Settings {
             max_head_bytes: 64 * 1024,
             max_fields: 100,
             max_target_bytes: 16 * 1024,
+            underscores: Underscores::default(),
             head_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),

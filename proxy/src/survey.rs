@@ -36,6 +36,8 @@ pub(crate) enum Field {
     RequestId,
     Flags,
     ClientCert,
+    /// Any whose name has an underscore.
+    Underscore,
 }
 
 impl Survey {
@@ -92,10 +94,11 @@ fn uncommon(name: &str) -> Option<Field> {
             (&names::X_REQUEST_ID, Field::RequestId),
             (&names::X_WINDROSE_FLAGS, Field::Flags),
         ],
-        _ => return None,
+        _ => &[],
     };
     candidates
         .iter()
         .find(|(known, _)| known.as_str() == name)
         .map(|(_, field)| *field)
+        .or_else(|| name.as_bytes().contains(&b'_').then_some(Field::Underscore))
 }

@@ -31,6 +31,10 @@ pub(crate) fn validate(
     if parts.method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
+    if parts.method == Method::TRACE {
+        // It would show a script what cookies and proxies add (RFC 9110 section 9.3.8).
+        return Err(Refusal::Trace);
+    }
     framing(parts, survey)?;
     let path = target(parts, max_target, tls)?;
     let host = host(parts, survey)?;
@@ -107,7 +111,7 @@ fn host(parts: &Parts, survey: Survey) -> Result<Cow<'_, str>, Refusal> {
     }
     let name = without_port(text).ok_or(Refusal::HostInvalid)?;
     let name = name.strip_suffix('.').unwrap_or(name);
-    if name.is_empty() || name.len() > 253 {
+    if name.is_empty() || name.len() > 253 || name.starts_with('.') || name.contains("..") {
         return Err(Refusal::HostInvalid);
     }
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -137,7 +141,8 @@ fn without_port(text: &str) -> Option<&str> {
 }
 
 fn is_port(text: &str) -> bool {
-    text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
+    let digits = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
+    digits && (text.is_empty() || text.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -195,8 +200,27 @@ mod tests {
             Err(Refusal::HostRepeated),
         );
         for host in [
-            "", ".", "a b", "a/b", "a@b", "u:p@h", "a:b", "a:123456", "a,b", "[::1", "[x]",
-            "[::1]80", "a?b", "a#b", "a%41", "é",
+            "",
+            ".",
+            ".a",
+            "a..b",
+            "..",
+            "a:65536",
+            "[::1]:65536",
+            "a b",
+            "a/b",
+            "a@b",
+            "u:p@h",
+            "a:b",
+            "a:123456",
+            "a,b",
+            "[::1",
+            "[x]",
+            "[::1]80",
+            "a?b",
+            "a#b",
+            "a%41",
+            "é",
         ] {
             check("/", &[("host", host)], Err(Refusal::HostInvalid));
         }

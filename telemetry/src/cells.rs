@@ -175,11 +175,13 @@ pub enum HttpEvent {
     DirectResponse,
     /// A request whose body is larger than its route allows, refused before anything was forwarded.
     BodyTooLarge,
+    /// A field of a request left out because of an underscore in its name.
+    UnderscoredField,
 }
 
 impl HttpEvent {
     /// How many there are.
-    pub const COUNT: u32 = 17;
+    pub const COUNT: u32 = 18;
 }
 
 /// What a proxy thread counts per group (app, version, cluster).

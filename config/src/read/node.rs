@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use windrose_model::{Draft, Name};
 
 use super::{Found, number, objects, refuse, single, tls, value};
-use crate::node::{DnsManners, HeadLimits, Http2, Listeners, NodeConfig, ProxyTrust};
+use crate::node::{DnsManners, HeadLimits, Http2, Listeners, NodeConfig, ProxyTrust, Underscores};
 use crate::problem::Problem;
 use crate::scalar;
 use crate::source::Sources;
@@ -138,6 +138,11 @@ fn head_limits(node: &Node) -> HeadLimits {
         idle_timeout: value(node, "idle_timeout", scalar::duration)
             .unwrap_or(defaults.idle_timeout),
         http2: node.get("http2").map_or(defaults.http2, http2),
+        underscores: match node.get("underscores").and_then(Node::text) {
+            Some("allow") => Underscores::Allow,
+            Some("refuse") => Underscores::Refuse,
+            _ => defaults.underscores,
+        },
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::support::backend::{Backend, Blackhole, Peer, refusing};
 use crate::support::{Node, app, eventually, run};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::spawn_local;
 use windrose_model::{Fact, PassiveKind};
 use windrose_proxy::Settings;
 use windrose_telemetry::{GroupEvent, HttpEvent};
@@ -382,6 +384,56 @@ fn a_stale_connection_under_a_request_is_replaced_for_idempotent_methods() {
         assert_eq!(backend.connections.get(), 2);
         assert!(node.reports.try_recv().is_err(), "that is no failure");
         node.stop().await;
+    });
+}
+
+/// An endpoint that answers one request on each of two connections at a time and then closes both
+/// under the next. Nobody listens there any more, or somebody does who answers.
+async fn dies_with_two_connections(comes_back: bool) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    spawn_local(async move {
+        let mut old = Vec::new();
+        for _ in 0..2 {
+            let mut peer = Peer::new(listener.accept().await.unwrap().0);
+            peer.request().await.unwrap();
+            old.push(peer);
+        }
+        let listener = comes_back.then_some(listener);
+        for mut peer in old {
+            peer.stream.write_all(ok).await.unwrap();
+            // Its end is seen only once a request is on the way.
+            spawn_local(async move { drop(peer.request().await) });
+        }
+        let Some(listener) = listener else { return };
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut peer = Peer::new(stream);
+            peer.request().await.unwrap();
+            peer.stream.write_all(ok).await.unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn one_stale_connection_is_enough_to_try_a_new_one_and_then_another_endpoint() {
+    run(async {
+        for comes_back in [true, false] {
+            let dies = dies_with_two_connections(comes_back).await;
+            let far = Backend::answers("far").await;
+            let node = Node::start(app(&[("c1", &[dies]), ("c2", &[far.address])]));
+            let (mut one, mut two) = (node.client().await, node.client().await);
+            one.begin("/").await;
+            two.begin("/").await;
+            assert_eq!(one.response().await.status, 200);
+            assert_eq!(two.response().await.status, 200);
+            let response = one.get("/").await;
+            assert_eq!((response.status, response.flags()), (200, ""));
+            let from = if comes_back { "" } else { "far" };
+            assert_eq!(response.field("x-backend"), from);
+            node.stop().await;
+        }
     });
 }
 

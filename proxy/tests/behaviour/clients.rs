@@ -40,6 +40,7 @@ fn what_is_not_plain_http_is_refused_before_any_backend_sees_it() {
                 format!("GET http://other.test/ HTTP/1.1\r\n{host}\r\n"),
                 400,
             ),
+            (format!("TRACE / HTTP/1.1\r\n{host}\r\n"), 405),
             (format!("CONNECT app.test:443 HTTP/1.1\r\n{host}\r\n"), 405),
             (format!("GET /{long} HTTP/1.1\r\n{host}\r\n"), 414),
             (format!("GET /{}\u{0} HTTP/1.1\r\n{host}\r\n", 1), 400),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::support::backend::{Backend, Peer};
 use crate::support::{self, Node, app, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use windrose_proxy::Settings;
+use windrose_proxy::{Settings, Underscores};
+use windrose_telemetry::HttpEvent;
 
 #[test]
 fn hop_by_hop_fields_stay_behind_both_ways() {
@@ -103,6 +104,40 @@ fn a_trusted_peer_is_believed() {
         );
         assert!(response.text().contains("x-forwarded-proto: https\r\n"));
         node.stop().await;
+    });
+}
+
+#[test]
+fn fields_that_an_application_takes_for_ours_do_not_reach_it() {
+    run(async {
+        for (underscores, status, others) in [
+            (Underscores::Drop, 200, 0),
+            (Underscores::Allow, 200, 1),
+            (Underscores::Refuse, 400, 0),
+        ] {
+            let backend = Backend::answers("a").await;
+            let settings = Settings {
+                underscores,
+                ..Settings::default()
+            };
+            let node = Node::with(app(&[("c1", &[backend.address])]), settings);
+            let mut client = node.client().await;
+            client
+                .send(
+                    "GET / HTTP/1.1\r\nHost: app.test\r\nX_Forwarded_Client_Cert: Hash=1\r\n\
+                     x_forwarded_for: 6.6.6.6\r\nContent_Length: 9\r\nTransfer_Encoding: chunked\r\n\
+                     x_other: 1\r\n\r\n",
+                )
+                .await;
+            let response = client.response().await;
+            assert_eq!(response.status, status);
+            let seen = backend.seen.borrow().join("");
+            assert_eq!(seen.matches('_').count(), others, "{seen}");
+            let left_out = node.counted(HttpEvent::UnderscoredField);
+            let expected = if status == 200 { 5 - others as u64 } else { 0 };
+            assert_eq!(left_out, expected);
+            node.stop().await;
+        }
     });
 }
 
@@ -387,7 +422,7 @@ fn an_early_answer_ends_the_upload() {
             .await;
         assert_eq!(client.response().await.status, 413);
         support::eventually("the connection is not kept", || {
-            node.counted(windrose_telemetry::HttpEvent::UpstreamsOpen) == 0
+            node.counted(HttpEvent::UpstreamsOpen) == 0
         })
         .await;
         node.stop().await;
