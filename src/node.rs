@@ -347,6 +347,7 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
         max_fields: config.http_limits.max_fields,
         head_timeout: config.http_limits.head_timeout,
         idle_timeout: config.http_limits.idle_timeout,
+        send_timeout: config.http_limits.send_timeout,
         underscores: match config.http_limits.underscores {
             windrose_config::Underscores::Drop => Underscores::Drop,
             windrose_config::Underscores::Refuse => Underscores::Refuse,

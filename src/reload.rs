@@ -13,7 +13,7 @@ use windrose_model::{Model, Revision};
 use windrose_routing::Data;
 use windrose_tls::Store;
 
-use crate::node::certificates::{self, CertificatesError};
+use crate::node::certificates;
 use crate::node::data::{DataError, Found, Loader};
 use crate::node::{DnsManners, SecretsLoadError, Serials};
 
@@ -49,7 +49,6 @@ enum Refused {
     /// As the report of `check`.
     Wrong(Report),
     CookieSecrets(SecretsLoadError),
-    Certificates(CertificatesError),
     /// These keys take effect at start only.
     RestartNeeded(Vec<&'static str>),
     Data(DataError),
@@ -132,19 +131,23 @@ impl Reloader {
         if !loaded.as_ref().is_err_and(Report::is_passing) {
             self.watch_also(sources.named());
         }
-        let loaded = loaded.map_err(Refused::Wrong)?;
+        let loaded = loaded
+            .map_err(|report| certificates::beside(&self.certificates, report))
+            .map_err(Refused::Wrong)?;
         let changed = changed_for_good(&self.node, &loaded.node);
         if !changed.is_empty() {
             return Err(Refused::RestartNeeded(changed));
         }
         let manners = (self.dns_manners.of(&loaded.node)).map_err(Refused::CookieSecrets)?;
-        let certificates = certificates::prepare(&self.certificates, &loaded.node)
-            .map_err(Refused::Certificates)?;
+        let certificates =
+            certificates::prepare(&self.certificates, &loaded.node).map_err(|error| {
+                Refused::Wrong(loaded.about_files(certificates::wrong_with(&error)))
+            })?;
         let Found { data, warnings } = self.loader.load(&loaded).map_err(Refused::Data)?;
         self.data = data;
         let own = (!loaded.warnings.is_empty()).then(|| loaded.warning_report());
         for report in own.into_iter().chain(warnings) {
-            tracing::warn!(file = %self.path.display(), "{report}");
+            tracing::warn!(file = %self.path.display(), "{}", report.brief());
         }
         let summary = windrose_config::summary(&loaded);
         self.revision = revision;
@@ -225,7 +228,6 @@ impl fmt::Display for Refused {
         match self {
             Self::Wrong(report) => write!(f, "{report}"),
             Self::CookieSecrets(e) => write!(f, "cookie-secrets-unusable: {e}"),
-            Self::Certificates(e) => write!(f, "{}: {e}", certificates::CODE),
             Self::RestartNeeded(keys) => write!(
                 f,
                 "restart-needed: {} changed and takes effect at start only; restart the node, or take the change back",

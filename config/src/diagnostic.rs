@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::source::Sources;
+use crate::about::AboutFile;
+use crate::node::TlsConfig;
+use crate::problem::SHOWN;
+use crate::source::{Sources, Span};
 
 mod render;
 
@@ -65,6 +69,12 @@ impl Severity {
     }
 }
 
+/// Files that TLS names, and where.
+pub(crate) type TlsFiles = Vec<(PathBuf, Span)>;
+
+/// How many diagnostics stand in a line of a log.
+const BRIEF: usize = 5;
+
 /// Why a configuration was refused: everything at once, sorted by place. Its `Display` is for people;
 /// [`Report::to_json`] for tools.
 #[derive(Debug, Clone)]
@@ -75,14 +85,62 @@ pub struct Report {
     pub more: usize,
     /// The texts they point into.
     pub sources: Sources,
+    /// What is written of TLS, as far as it could be read, and where files are named.
+    pub(crate) tls: Option<Box<(TlsConfig, TlsFiles)>>,
 }
 
 impl Report {
+    /// What is written of TLS, as far as it could be read: whoever reads certificates may tell what is
+    /// wrong with them beside all else ([`Self::and_about_files`]).
+    pub fn tls(&self) -> Option<&TlsConfig> {
+        self.tls.as_ref().map(|tls| &tls.0)
+    }
+
+    /// The same with what is wrong with files that TLS names, but where they are said to be wrong
+    /// already.
+    #[must_use]
+    pub fn and_about_files<'f>(mut self, said: impl IntoIterator<Item = AboutFile<'f>>) -> Self {
+        let Some(tls) = &self.tls else { return self };
+        for about in said {
+            let one = about.problem(&tls.1).placed(&self.sources);
+            let place = |d: &Diagnostic| (d.file.clone(), d.span.start);
+            if self.diagnostics.iter().any(|d| place(d) == place(&one)) {
+                continue;
+            }
+            if self.diagnostics.len() < SHOWN {
+                self.diagnostics.push(one);
+            } else {
+                self.more += 1;
+            }
+        }
+        self.diagnostics
+            .sort_by(|a, b| (&a.file, &a.span.start).cmp(&(&b.file, &b.span.start)));
+        self
+    }
+
     /// Whether anything in it stops the configuration from being used.
     pub fn has_errors(&self) -> bool {
         self.diagnostics
             .iter()
             .any(|d| d.severity == Severity::Error)
+    }
+
+    /// In one line, for a log: the first ones, each with its code and place.
+    pub fn brief(&self) -> String {
+        let shown = self.diagnostics.iter().take(BRIEF);
+        let told: Vec<_> = shown
+            .map(|d| {
+                format!(
+                    "{} at {}:{}:{}: {}",
+                    d.code, d.file, d.line, d.column, d.message
+                )
+            })
+            .collect();
+        let more = self.more + self.diagnostics.len().saturating_sub(BRIEF);
+        match more {
+            0 => told.join("; "),
+            more => format!("{}; and {more} more", told.join("; ")),
+        }
     }
 
     /// Whether it says nothing of the configuration, but that memory or descriptors to read it were

@@ -130,6 +130,12 @@ static HTTP: Mapping = Mapping::new(
         Field::optional("idle_timeout", Scalar(S::Duration), "Between two requests.").or("\"75s\""),
         Field::optional("http2", Keys(&HTTP2), "HTTP/2 to clients."),
         Field::optional(
+            "send_timeout",
+            Scalar(S::Duration),
+            "For a client that takes nothing of its response; 0s is 5 minutes.",
+        )
+        .or("\"60s\""),
+        Field::optional(
             "underscores",
             Scalar(S::Choice(&["drop", "refuse", "allow"])),
             "What is done with fields of requests whose name has an underscore.",

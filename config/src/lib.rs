@@ -7,6 +7,7 @@
 //! stop at the first mistake, and anything that touches the network.
 #![warn(missing_docs)]
 
+mod about;
 mod again;
 mod check;
 mod country;
@@ -27,6 +28,7 @@ mod tree;
 mod warn;
 mod zonefile;
 
+pub use about::AboutFile;
 pub use again::Reader;
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};

@@ -1,11 +1,12 @@
 //! From a path or a text to a [`Loaded`] configuration.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use windrose_model::{DnsName, LatencyMatrix, Model, Revision};
 
+use crate::about::AboutFile;
 use crate::check;
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::files;
@@ -13,7 +14,7 @@ use crate::node::{DataSources, NodeConfig};
 use crate::place::Places;
 use crate::problem::{Problem, SHOWN, diagnostics, report};
 use crate::read::{self, GeoNeed, Needed};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use crate::warn;
 use crate::zonefile::Kept;
 
@@ -36,9 +37,19 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The texts that were read.
     pub sources: Sources,
+    tls_files: Vec<(PathBuf, Span)>,
 }
 
 impl Loaded {
+    /// A report of what is wrong, or looks wrong, with files that `node.tls` names: each at the place
+    /// that names it, or the folder it is in.
+    pub fn about_files<'f>(&self, said: impl IntoIterator<Item = AboutFile<'f>>) -> Report {
+        let problems = (said.into_iter())
+            .map(|about| about.problem(&self.tls_files))
+            .collect();
+        report(problems, self.sources.clone())
+    }
+
     /// What geo data lacks of what this configuration expects: errors for fields, without which it
     /// is not to be used, and warnings for cities. `None` when it lacks nothing.
     pub fn unmet(&self, is_met: impl Fn(&GeoNeed) -> bool) -> Option<Report> {
@@ -57,6 +68,7 @@ impl Loaded {
             diagnostics,
             more,
             sources: self.sources.clone(),
+            tls: None,
         })
     }
 
@@ -66,6 +78,7 @@ impl Loaded {
             diagnostics: self.warnings.clone(),
             more: 0,
             sources: self.sources.clone(),
+            tls: None,
         }
     }
 }
@@ -92,6 +105,7 @@ pub(crate) fn load_all(
             diagnostics: vec![*unreadable],
             more: 0,
             sources: Sources::default(),
+            tls: None,
         }),
     }
 }
@@ -114,6 +128,7 @@ pub fn load_text(
             diagnostics: vec![*refused],
             more: 0,
             sources,
+            tls: None,
         }),
     }
 }
@@ -179,9 +194,14 @@ fn load_sources(
     problems.extend(invalid.filter_map(|i| places.problem(Severity::Error, i)));
     let refused = problems.iter().any(Problem::is_error);
     let Some(model) = model.filter(|_| !refused) else {
-        return Err(report(problems, sources));
+        let mut report = report(problems, sources);
+        report.tls = Some(Box::new((read.node.tls, read.found.tls_files)));
+        return Err(report);
     };
-    let suspicious = warn::warnings(&model, listens_for_dns);
+    let mut suspicious = warn::warnings(&model, listens_for_dns);
+    if read.node.listeners.https.is_empty() {
+        warn::without_https(&model, &mut suspicious);
+    }
     problems.extend(
         suspicious
             .into_iter()
@@ -212,6 +232,7 @@ fn load_sources(
         counted: read.found.counted,
         warnings,
         sources,
+        tls_files: read.found.tls_files,
     };
     Ok((loaded, read.found.kept))
 }

@@ -92,6 +92,8 @@ pub struct HeadLimits {
     pub idle_timeout: Duration,
     /// HTTP/2 to clients.
     pub http2: Http2,
+    /// A client that takes nothing of its response; default 60 s.
+    pub send_timeout: Duration,
     /// What is done with fields whose name has an underscore; default: they are left out.
     pub underscores: Underscores,
 }
@@ -183,6 +185,7 @@ impl Default for HeadLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             http2: Http2::default(),
+            send_timeout: Duration::from_secs(60),
             underscores: Underscores::default(),
         }
     }

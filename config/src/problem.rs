@@ -114,5 +114,6 @@ pub(crate) fn report(problems: Vec<Problem>, sources: Sources) -> Report {
         diagnostics,
         more,
         sources,
+        tls: None,
     }
 }

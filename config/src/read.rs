@@ -2,6 +2,7 @@
 //! read is left out, or stands in with a plausible value so that names go on naming something.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use windrose_model::{
     Cluster, Coordinates, DnsName, Draft, Invalid, LatencyMatrix, Name, Percent, Region, Safety,
@@ -55,6 +56,8 @@ pub(crate) struct Found {
     pub(crate) dropped: HashSet<Span>,
     /// More paths at which something could not be read.
     pub(crate) tainted: Vec<Vec<Segment>>,
+    /// Files and folders of TLS, where they are named.
+    pub(crate) tls_files: Vec<(PathBuf, Span)>,
     /// Zones without a serial of their own.
     pub(crate) counted: Vec<DnsName>,
     /// Records that differ by cluster.

@@ -40,7 +40,7 @@ impl Text {
 }
 
 /// Octets `start..end` of one text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Span {
     pub(crate) source: u32,
     pub(crate) start: u32,

@@ -43,6 +43,35 @@ pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
     found
 }
 
+/// What apps ask of TLS, where nobody listens for HTTPS.
+pub(crate) fn without_https(model: &Model, found: &mut Vec<Invalid>) {
+    for (name, app) in model.apps().iter() {
+        let tls = &app.tls;
+        for (key, is_there, so) in [
+            (
+                "redirect_http",
+                tls.redirect_http.is_some(),
+                "requests are sent to where nobody listens",
+            ),
+            ("hsts", tls.hsts.is_some(), "no response has it"),
+            (
+                "client_auth",
+                tls.client_auth.is_some(),
+                "nobody can show a certificate",
+            ),
+        ] {
+            if is_there {
+                found.push(Invalid {
+                    code: "no-https-listener",
+                    at: at(name, &["tls", key]),
+                    message: format!("`{key}` is about HTTPS, and `listeners.https` has no address: {so} by this node"),
+                    help: Some("for example listeners: {https: [\"0.0.0.0:443\"]}".to_owned()),
+                });
+            }
+        }
+    }
+}
+
 fn hosts(model: &Model, name: &Name, app: &App, found: &mut Vec<Invalid>) {
     for (i, host) in app.hosts.iter().enumerate() {
         if !model.zones().iter().any(|(apex, _)| host.is_within(apex)) {

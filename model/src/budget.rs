@@ -59,6 +59,8 @@ pub const HEADER_EDITS: usize = 16;
 pub const ROUTE_TEXT: usize = 4_096;
 /// Octets of a response that a route gives itself.
 pub const RESPONSE_OCTETS: usize = 65_536;
+/// Octets of the target of a request; above: 414.
+pub const TARGET_OCTETS: usize = 16 * 1024;
 /// Characters of a regex.
 pub const PATTERN_CHARACTERS: usize = 1_024;
 /// Octets of a regex, compiled: what the automaton may take, and a quarter of what its cache may.

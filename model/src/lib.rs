@@ -72,8 +72,8 @@ pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
 pub use route::{
-    Action, AllowedOrigin, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, PathMatch,
-    PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, Wildcard,
+    Action, AllowedOrigin, Came, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match,
+    PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, Wildcard,
 };
 pub use secure::{ClientAuth, Hsts, Secure};
 pub use split_by::{SplitBy, SplitKey};

@@ -6,7 +6,8 @@ pub fn meant<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(wrong, candidate), candidate))
         .filter(|(near, _)| *near > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        // Of several as near, the first.
+        .min_by(|a, b| b.0.total_cmp(&a.0))
         .map(|(_, candidate)| candidate)
 }
 
@@ -20,5 +21,6 @@ mod tests {
         assert_eq!(meant("frankfrut", names), Some("frankfurt"));
         assert_eq!(meant("singapur", names), Some("singapore"));
         assert_eq!(meant("xyz", names), None);
+        assert_eq!(meant("1.1", ["1.2", "1.3"]), Some("1.2"));
     }
 }

@@ -18,9 +18,9 @@ pub enum PathFault {
     /// `%00`, at which some servers end the path.
     #[error("the path holds an encoded zero octet")]
     Zero,
-    /// A dot segment that only some servers see: behind an encoded slash, or with a parameter as in
-    /// `..;a`.
-    #[error("the path holds a hidden dot segment")]
+    /// A dot segment, or one that is empty, that only some servers see: behind an encoded slash, or
+    /// with a parameter as in `..;a`, `..%3Ba` and `/;/`.
+    #[error("the path holds a hidden dot segment or empty segment")]
     Dots,
 }
 
@@ -51,7 +51,7 @@ fn is_normal(path: &[u8]) -> bool {
     for octet in path {
         match octet {
             b'%' | b'\\' => return false,
-            b'/' | b'.' if before == b'/' => return false,
+            b'/' | b'.' | b';' if before == b'/' => return false,
             _ => {}
         }
         before = *octet;
@@ -77,6 +77,7 @@ fn normalise(path: &str, slashes: bool) -> Result<String, PathFault> {
             }
             "" if !is_last => {}
             _ if hides_dots(segment) => return Err(PathFault::Dots),
+            _ if !is_last && name(segment).is_empty() => return Err(PathFault::Dots),
             _ => {
                 normal.push('/');
                 normal.push_str(segment);
@@ -126,8 +127,17 @@ fn decode(path: &str, slashes: bool) -> Result<String, PathFault> {
 fn hides_dots(segment: &str) -> bool {
     let cut = segment.replace("%2F", "/").replace("%5C", "/");
     cut.split(['/', '\\'])
-        .map(|part| part.split_once(';').map_or(part, |(name, _)| name))
-        .any(|part| matches!(part, "." | ".."))
+        .any(|part| matches!(name(part), "." | ".."))
+}
+
+/// A segment without its parameters (RFC 3986 section 3.3).
+fn name(segment: &str) -> &str {
+    let end = segment
+        .find(';')
+        .into_iter()
+        .chain(segment.find("%3B"))
+        .min();
+    &segment[..end.unwrap_or(segment.len())]
 }
 
 #[cfg(test)]
@@ -152,6 +162,10 @@ mod tests {
             ("/a/.%2e", "/"),
             ("/a%2520", "/a%2520"),
             ("/.well-known/x", "/.well-known/x"),
+            ("/admin;x=1/a", "/admin;x=1/a"),
+            ("/admin%3bx", "/admin%3Bx"),
+            ("/a/;session=1", "/a/;session=1"),
+            ("/...;x", "/...;x"),
         ] {
             assert_eq!(normal_path(path, false).as_deref(), Ok(normal), "{path}");
             let again = normal_path(normal, false).unwrap();
@@ -172,6 +186,10 @@ mod tests {
             ("/a%00", PathFault::Zero),
             ("/a/..;/b", PathFault::Dots),
             ("/a/%2e%2e;x=1/b", PathFault::Dots),
+            ("/a/..%3b/b", PathFault::Dots),
+            ("/a/.%3Bx", PathFault::Dots),
+            ("/;/admin", PathFault::Dots),
+            ("/%3bx/admin", PathFault::Dots),
         ] {
             assert_eq!(normal_path(path, false), Err(fault), "{path}");
         }

@@ -14,8 +14,8 @@ mod filter;
 mod grpc;
 
 pub use filter::{
-    Action, AllowedOrigin, Cors, Filters, HeaderEdits, PathRewrite, Redirect, Respond, Rewrite,
-    Wildcard,
+    Action, AllowedOrigin, Came, Cors, Filters, HeaderEdits, PathRewrite, Redirect, Respond,
+    Rewrite, Wildcard,
 };
 pub use grpc::GrpcMatch;
 

@@ -35,6 +35,8 @@ pub(crate) struct Outbound {
     /// No connection of a pool: one broke under this request, and what broke it may have broken the
     /// others.
     pub(crate) afresh: bool,
+    /// The client takes trailers.
+    pub(crate) trailers: bool,
 }
 
 /// A copy of a head for another attempt; empty if there is none. A list in memory of the connection
@@ -72,6 +74,7 @@ impl Outbound {
             upload,
             offer,
             afresh: false,
+            trailers: false,
         }
     }
 
@@ -264,7 +267,9 @@ async fn send(
             error.into_error()
         }
     };
-    Err(if outbound.client_failed() {
+    Err(if outbound.client_failed() && watch.is_spoilt() {
+        Failure::Malformed
+    } else if outbound.client_failed() {
         Failure::ClientGone
     } else if outbound.upload.as_ref().is_some_and(Upload::is_too_large) {
         Failure::TooLarge

@@ -20,7 +20,7 @@ use windrose_tls::Store;
 
 use crate::announced::take_header;
 use crate::attempt::KeptFields;
-use crate::exchange::exchange;
+use crate::exchange::{exchange, unread};
 use crate::forwarded::Peer;
 use crate::handshake::handshake;
 use crate::http2;
@@ -247,8 +247,8 @@ async fn run<L: Line>(engine: Rc<http1::Builder>, wire: ClientWire<L>, client: R
             timer.as_mut().reset(armed.into());
         }
         if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-            if result.as_ref().is_err_and(hyper::Error::is_parse) {
-                worker.recorder.event(HttpEvent::BadRequest);
+            if let Some(error) = result.as_ref().err().filter(|error| error.is_parse()) {
+                unread(&client, error);
             }
             return Poll::Ready(result.is_ok());
         }

@@ -47,6 +47,8 @@ pub(crate) enum Failure {
     UploadStalled,
     /// The client's body is larger than its route allows.
     TooLarge,
+    /// The client's body is not framed as it has to be.
+    Malformed,
     /// The client left.
     ClientGone,
 }
@@ -308,6 +310,7 @@ impl Failure {
             | Self::Duration
             | Self::UploadStalled
             | Self::TooLarge
+            | Self::Malformed
             | Self::ClientGone => None,
         }
     }
@@ -323,6 +326,7 @@ impl Failure {
             Self::Duration => Refusal::Duration,
             Self::UploadStalled => Refusal::UploadStalled,
             Self::TooLarge => Refusal::BodyTooLarge,
+            Self::Malformed => Refusal::BodyInvalid,
         }
     }
 
@@ -331,7 +335,7 @@ impl Failure {
         let refusal = self.refusal();
         match self {
             Self::ClientGone => Next::Abandon,
-            Self::Duration | Self::UploadStalled | Self::TooLarge => {
+            Self::Duration | Self::UploadStalled | Self::TooLarge | Self::Malformed => {
                 Next::Refuse(refusal, Flags::default())
             }
             Self::GivenUp | Self::Full => Next::TryOn(refusal),
@@ -472,6 +476,7 @@ mod tests {
             (Failure::Duration, Refusal::Duration),
             (Failure::UploadStalled, Refusal::UploadStalled),
             (Failure::TooLarge, Refusal::BodyTooLarge),
+            (Failure::Malformed, Refusal::BodyInvalid),
         ] {
             check(failure, GET, true, Next::Refuse(refusal, Flags::default()));
         }

@@ -23,7 +23,6 @@ use crate::flags::Flags;
 use crate::hop;
 use crate::http2;
 use crate::inbound::Inbound;
-use crate::names::X_WINDROSE_FLAGS;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -35,6 +34,7 @@ use crate::upgrade;
 use crate::validate::validate;
 use begun::{Carried, conclude, switch};
 use evidence::{charge, is_given_up, note_answer, note_failure};
+pub(crate) use own::unread;
 use own::{answer_here, log, refuse, refuse_after, refuse_early, too_many};
 
 /// The client left before its response began.
@@ -105,7 +105,9 @@ pub(crate) async fn exchange(
     }
     errand.draft = draft;
     let upload = upload(&client, body, &timeouts, most);
-    let outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
+    let trailers = hop::takes_trailers(&parts.headers, survey);
+    let mut outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
+    outbound.trailers = trailers;
     forward(&client, errand, timeouts, outbound, id).await
 }
 
@@ -233,7 +235,7 @@ fn prepare(client: &Client, parts: &mut Parts, survey: Survey, asked: bool) -> H
         parts.headers.remove(header::EXPECT);
     }
     if survey.has(Field::Flags) {
-        parts.headers.remove(X_WINDROSE_FLAGS);
+        hop::strip_ours(&mut parts.headers);
     }
     if survey.has(Field::ClientCert) || asked {
         secure::identify(client, &mut parts.headers, survey, asked);

@@ -36,6 +36,25 @@ pub(crate) fn strip(headers: &mut HeaderMap, survey: Survey) {
     }
 }
 
+/// Removes fields that only we may write.
+#[cold]
+#[inline(never)]
+pub(crate) fn strip_ours(headers: &mut HeaderMap) {
+    let ours: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(names::OURS))
+        .cloned()
+        .collect();
+    for name in ours {
+        headers.remove(name);
+    }
+}
+
+/// Whether a client says that it takes trailers; asked once `TE` is stripped.
+pub(crate) fn takes_trailers(headers: &HeaderMap, survey: Survey) -> bool {
+    survey.has(Field::Te) && headers.contains_key(header::TE)
+}
+
 /// Removes the fields that `Connection` names, except those that say where a message goes, how long
 /// it is, and for whom it was sent: a client must not be able to take these away, not even through a
 /// trusted peer that passes on its `Connection` (CVE-2022-31813 was that).

@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     FieldInvalid,
     #[error("the request has too many header fields")]
     TooManyFields,
+    #[error("the request body is not framed as it has to be")]
+    BodyInvalid,
     #[error("the request body is larger than allowed here")]
     BodyTooLarge,
     #[error("the method CONNECT is not served here")]
@@ -100,6 +102,7 @@ impl Refusal {
             | Self::WebSocketInvalid
             | Self::FieldInvalid
             | Self::Underscore
+            | Self::BodyInvalid
             | Self::Path(_) => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::NONE),
@@ -154,6 +157,7 @@ impl Refusal {
                 | Self::WebSocketInvalid
                 | Self::UploadStalled
                 | Self::BodyTooLarge
+                | Self::BodyInvalid
         )
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Exchange {
     pub(crate) draft: Option<Box<Draft>>,
     /// What happened on the way here.
     pub(crate) flags: Flags,
+    /// When the body moved last.
+    pub(crate) moved: Instant,
     /// Octets of the body passed on.
     pub(crate) sent: u64,
     /// The body ended, one way or the other; otherwise the client left.
@@ -158,7 +160,8 @@ fn poll_stream(
             if incoming.is_end_stream() {
                 exchange.complete();
             } else {
-                exchange.client.watch.expect_body(Instant::now());
+                exchange.moved = Instant::now();
+                exchange.client.watch.expect_taking(exchange.moved);
             }
             Poll::Ready(Some(Ok(frame)))
         }
@@ -176,6 +179,10 @@ fn poll_stream(
             exchange.break_off(Flags::STREAM_IDLE);
             Poll::Ready(Some(Err(BrokenResponse::Stalled)))
         }
-        Poll::Pending => Poll::Pending,
+        Poll::Pending => {
+            // The client took what there was: it is the backend that is waited for.
+            exchange.client.watch.expect_body(exchange.moved);
+            Poll::Pending
+        }
     }
 }

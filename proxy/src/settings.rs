@@ -36,6 +36,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// A body, either way, that does not move.
     pub stream_timeout: Duration,
+    /// A client that takes nothing of its response; zero is no limit but the one above.
+    pub send_timeout: Duration,
     /// A connection to an endpoint without a request; shorter than usual keep-alives of servers.
     pub upstream_idle_timeout: Duration,
     /// Idle connections kept per endpoint and thread.
@@ -72,12 +74,13 @@ impl Default for Settings {
             proxy_trust: ProxyTrust::default(),
             max_head_bytes: 64 * 1024,
             max_fields: 100,
-            max_target_bytes: 16 * 1024,
+            max_target_bytes: windrose_model::budget::TARGET_OCTETS,
             underscores: Underscores::default(),
             head_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             stream_timeout: Duration::from_secs(300),
+            send_timeout: Duration::from_secs(60),
             upstream_idle_timeout: Duration::from_secs(60),
             upstream_idle_connections: 128,
             replay_bytes: 64 * 1024,

@@ -5,9 +5,9 @@
 //!
 //! Refused are: a line that does not end in CR LF, a CR alone, folded lines, `Content-Length` that
 //! is repeated, no number, or together with `Transfer-Encoding`, and chunk sizes that are no plain
-//! hexadecimal number. The guard cannot answer; it spoils the octet where it found the fault, and
-//! the engine refuses that with 400 and closes. Deliberately absent: any judgement of values, which
-//! is `validate`'s.
+//! hexadecimal number. The guard cannot answer. In a head it spoils the octet where it found the
+//! fault, and the engine refuses that with 400 and closes; a body it cuts there, reading on fails, and
+//! the exchange answers. Deliberately absent: any judgement of values, which is `validate`'s.
 //!
 //! What follows a head with `Upgrade` may be another protocol: it is held back until it is known
 //! whether the backend switched.
@@ -44,6 +44,8 @@ enum State {
     /// A head with `Upgrade` has ended. Whoever reads on reads a request.
     Held,
     Spoilt,
+    /// A body has a fault: nothing from there on is shown.
+    Cut,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,8 +79,14 @@ impl Guard {
         )
     }
 
-    /// Reads what came; spoils it from the first fault on. Gives how many octets the engine may
-    /// see: all, or those up to the end of a head with `Upgrade`. The others are to be brought again.
+    /// Whether a body has a fault; what follows it is not to be read.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.state == State::Cut
+    }
+
+    /// Reads what came; spoils it from the first fault of a head on. Gives how many octets the
+    /// engine may see: all, those up to the end of a head with `Upgrade`, or those before the fault of
+    /// a body. The others are to be brought again, or not at all ([`Self::is_cut`]).
     pub(crate) fn inspect(&mut self, octets: &mut [u8]) -> usize {
         let mut at = 0;
         if self.state == State::Held {
@@ -94,14 +102,23 @@ impl Guard {
                     octets[at..].fill(SPOILT);
                     return octets.len();
                 }
-                State::Held => return at,
-                _ => match self.line(&octets[at..]) {
+                State::Held | State::Cut => return at,
+                State::RequestLine | State::Fields => match self.line(&octets[at..]) {
                     Ok(taken) => at += taken,
                     Err(taken) => {
                         at += taken;
                         self.state = State::Spoilt;
                     }
                 },
+                State::ChunkSize | State::ChunkEnd | State::Trailers => {
+                    match self.line(&octets[at..]) {
+                        Ok(taken) => at += taken,
+                        Err(taken) => {
+                            at += taken;
+                            self.state = State::Cut;
+                        }
+                    }
+                }
             }
         }
         at
@@ -270,6 +287,19 @@ fn find_end(octets: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    /// A body is shown up to its fault, in whatever pieces it comes.
+    fn check_cut(input: &str, fault: usize) {
+        for size in (1..=9).chain([input.len()]) {
+            let mut guard = Guard::default();
+            let mut seen = 0;
+            for piece in input.as_bytes().chunks(size) {
+                seen += guard.inspect(&mut piece.to_vec());
+            }
+            assert_eq!(seen, fault, "{input:?} in pieces of {size}");
+            assert!(guard.is_cut() && guard.is_within_body());
+        }
+    }
+
     /// Where the first fault is, with the input in one piece and in pieces of every small size.
     fn check(input: &str, fault: Option<usize>) {
         for size in (1..=9).chain([input.len().max(1)]) {
@@ -349,10 +379,12 @@ mod tests {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         for bad in ["0x3", "3 ", "", "+3", "g", "fffffffffffffffff", " 3"] {
             let input = format!("{head}{bad}\r\nabc\r\n");
-            check(&input, Some(head.len() + bad.len() + 1));
+            check_cut(&input, head.len() + bad.len() + 1);
         }
-        check(&format!("{head}3;a\nb\r\n"), Some(head.len() + 3));
-        check(&format!("{head}3\r\nabcd\r\n"), Some(head.len() + 8));
+        check_cut(&format!("{head}3;a\nb\r\n"), head.len() + 3);
+        check_cut(&format!("{head}3\r\nabcd\r\n"), head.len() + 8);
+        check_cut(&format!("{head}0\r\nx: 1\n\r\n"), head.len() + 7);
+        check_cut(&format!("{head}0\r\n folded\r\n\r\n"), head.len() + 11);
     }
 
     #[test]

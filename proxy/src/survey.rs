@@ -34,8 +34,10 @@ pub(crate) enum Field {
     ForwardedPort,
     ForwardedProto,
     RequestId,
+    /// `X-Windrose-Flags`, or any other of our own.
     Flags,
     ClientCert,
+    Trailer,
     /// Any whose name has an underscore.
     Underscore,
 }
@@ -76,6 +78,7 @@ fn field(name: &HeaderName) -> Option<Field> {
         header::UPGRADE => Field::Upgrade,
         header::EXPECT => Field::Expect,
         header::FORWARDED => Field::Forwarded,
+        header::TRAILER => Field::Trailer,
         _ => return uncommon(name.as_str()),
     })
 }
@@ -92,7 +95,6 @@ fn uncommon(name: &str) -> Option<Field> {
             (&names::X_FORWARDED_PORT, Field::ForwardedPort),
             (&names::X_FORWARDED_PROTO, Field::ForwardedProto),
             (&names::X_REQUEST_ID, Field::RequestId),
-            (&names::X_WINDROSE_FLAGS, Field::Flags),
         ],
         _ => &[],
     };
@@ -100,5 +102,6 @@ fn uncommon(name: &str) -> Option<Field> {
         .iter()
         .find(|(known, _)| known.as_str() == name)
         .map(|(_, field)| *field)
+        .or_else(|| name.starts_with(names::OURS).then_some(Field::Flags))
         .or_else(|| name.as_bytes().contains(&b'_').then_some(Field::Underscore))
 }

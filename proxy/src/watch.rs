@@ -56,6 +56,8 @@ pub(crate) struct Watch {
     heard: Cell<bool>,
     /// The response broke off: reset instead of a clean end.
     broken: Cell<bool>,
+    /// The client's body is not framed as it has to be.
+    spoilt: Cell<bool>,
     /// The idling was ended from outside.
     dismissed: Cell<bool>,
     /// The client has left: a stream of HTTP/2 was reset, or its connection ended.
@@ -66,6 +68,7 @@ pub(crate) struct Watch {
     head_timeout: Duration,
     idle_timeout: Duration,
     stream_timeout: Duration,
+    send_timeout: Duration,
 }
 
 /// How long a client may go on sending after we have closed our half.
@@ -78,7 +81,8 @@ impl Watch {
         let step = settings
             .idle_timeout
             .min(settings.head_timeout)
-            .min(settings.stream_timeout);
+            .min(settings.stream_timeout)
+            .min(limit(settings.send_timeout));
         Self {
             phase: Cell::new(Phase::Idle),
             due: Cell::new(now + settings.idle_timeout),
@@ -89,6 +93,7 @@ impl Watch {
             expired: Cell::new(false),
             heard: Cell::new(false),
             broken: Cell::new(false),
+            spoilt: Cell::new(false),
             dismissed: Cell::new(false),
             gone: Cell::new(false),
             http2: Cell::new(false),
@@ -96,6 +101,7 @@ impl Watch {
             head_timeout: settings.head_timeout,
             idle_timeout: settings.idle_timeout,
             stream_timeout: settings.stream_timeout,
+            send_timeout: limit(settings.send_timeout).min(settings.stream_timeout),
         }
     }
 
@@ -150,6 +156,11 @@ impl Watch {
         self.http2.get()
     }
 
+    /// The client was given a part of its response, and has to take it.
+    pub(crate) fn expect_taking(&self, now: Instant) {
+        self.due_at(now + self.send_timeout);
+    }
+
     /// Nothing is due until told otherwise, except the whole exchange.
     pub(crate) fn pause(&self, now: Instant) {
         self.due_at(now + NEVER);
@@ -184,6 +195,16 @@ impl Watch {
     /// The response broke off.
     pub(crate) fn break_off(&self) {
         self.broken.set(true);
+    }
+
+    /// The client's body is not framed as it has to be.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.set(true);
+    }
+
+    /// Whether the body broke off by its framing, not because the client left.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.spoilt.get()
     }
 
     /// Whether to reset the connection instead of closing it.

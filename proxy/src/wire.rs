@@ -168,7 +168,9 @@ impl<L: Line> ClientWire<L> {
     fn show(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let came = buf.filled().len() - before;
         let seen = self.guard.inspect(&mut buf.filled_mut()[before..]);
-        if seen < came {
+        if self.guard.is_cut() {
+            buf.set_filled(before + seen);
+        } else if seen < came {
             // In front of what is held already: that came later.
             self.held
                 .splice(..0, buf.filled()[before + seen..].iter().copied());
@@ -207,6 +209,9 @@ impl<L: Line> AsyncRead for ClientWire<L> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        if this.guard.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         while this.listens {
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
             if this.is_preface(buf, before) {
@@ -225,6 +230,12 @@ impl<L: Line> AsyncRead for ClientWire<L> {
         if buf.filled().len() > before && !this.tunnel {
             this.watch.hear();
             this.show(buf, before);
+            if this.guard.is_cut() {
+                this.watch.spoil();
+                if buf.filled().len() == before {
+                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                }
+            }
         }
         result
     }

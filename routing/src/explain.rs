@@ -14,6 +14,7 @@ mod alias;
 mod dns;
 mod existence;
 mod http;
+mod own;
 mod placed;
 mod ranking;
 mod records;

@@ -13,7 +13,7 @@ use windrose_tls::Store;
 use super::args::{Check, Output};
 use super::failure::{Exit, Failure};
 use super::print;
-use crate::node::certificates;
+use crate::node::certificates::{self, CertificatesError};
 use crate::node::data::{DataError, Loader};
 
 pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
@@ -30,11 +30,17 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
         }
     })?;
     // So are certificates and keys.
-    certificates(&loaded)?;
+    let remarks = certificates(&loaded, output).inspect_err(|failure| {
+        if let (Output::Json, Some(report)) = (output, &failure.details) {
+            print::json(report);
+        }
+    })?;
     match output {
         Output::Text => print::line(windrose_config::summary(&loaded)),
         Output::Json => {
-            let mut object = loaded.warning_report().to_json();
+            let mut report = loaded.warning_report();
+            report.diagnostics.extend(remarks.diagnostics);
+            let mut object = report.to_json();
             if let Some(object) = object.as_object_mut() {
                 let model = &loaded.model;
                 object.insert("apps".to_owned(), json!(model.apps().len()));
@@ -47,13 +53,24 @@ pub(super) fn run(args: &Check, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn certificates(loaded: &Loaded) -> Result<(), Failure> {
+/// Reads certificates and keys; what looks wrong with them.
+fn certificates(loaded: &Loaded, output: Output) -> Result<Report, Failure> {
     let generation = certificates::prepare(&Store::new(), &loaded.node)
-        .map_err(|e| Failure::new(Exit::Usage, certificates::CODE, e))?;
-    for trouble in generation.troubles {
-        print::aside(format!("warning[certificate-left-out]: {}", trouble.error));
+        .map_err(|e| unusable(loaded, &e, output))?;
+    let remarks = loaded.about_files(certificates::remarks(&generation));
+    if output == Output::Text && !remarks.diagnostics.is_empty() {
+        print::aside(&remarks);
     }
-    Ok(())
+    Ok(remarks)
+}
+
+/// Tells what is wrong with certificates, where they are named.
+pub(super) fn unusable(loaded: &Loaded, error: &CertificatesError, output: Output) -> Failure {
+    let report = loaded.about_files(certificates::wrong_with(error));
+    if output == Output::Text {
+        print::aside(&report);
+    }
+    refused(&report)
 }
 
 /// Loads a configuration for any verb; tells everything that is wrong with it: as text now, as JSON
@@ -73,6 +90,7 @@ pub(super) fn load_to_go_on(
 }
 
 fn told(loaded: Result<Loaded, Report>, output: Output) -> Result<Loaded, Failure> {
+    let loaded = loaded.map_err(|report| certificates::beside(&Store::new(), report));
     let report = match &loaded {
         Ok(loaded) => loaded.warning_report(),
         Err(report) => report.clone(),

@@ -90,6 +90,8 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
         query: (!query.is_empty()).then_some(&*query),
         method: &method,
         headers: &headers,
+        tls: url.tls,
+        port: url.port,
     };
     let client = args.world.client.ip;
     let trace = explain::http(
@@ -114,6 +116,7 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
             "version": trace.version,
             "cluster": trace.cluster,
             "endpoints": trace.endpoints,
+            "status": trace.status,
         })),
     }
     Ok(())
@@ -221,8 +224,10 @@ pub(super) fn masked(client: Client) -> IpAddr {
     }
 }
 
-/// What a URL says.
+/// What a URL says; without a scheme it is `http`.
 struct Url {
+    tls: bool,
+    port: u16,
     /// Without port, in lower case.
     host: String,
     path: String,
@@ -231,10 +236,11 @@ struct Url {
 
 impl Url {
     fn parse(url: &str) -> Option<Self> {
-        let rest = match url.split_once("://") {
-            Some(("http" | "https", rest)) => rest,
+        let (tls, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
             Some(_) => return None,
-            None => url,
+            None => (false, url),
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let (rest, query) = match rest.split_once('?') {
@@ -245,10 +251,20 @@ impl Url {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
         };
-        let host = authority.split(':').next().unwrap_or_default();
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, if tls { 443 } else { 80 }),
+        };
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let path = path.to_owned();
-        (!host.is_empty()).then_some(Self { host, path, query })
+        let url = Self {
+            tls,
+            port,
+            host,
+            path,
+            query,
+        };
+        (!url.host.is_empty()).then_some(url)
     }
 }
 
@@ -273,6 +289,10 @@ mod tests {
             let got = (&*read.host, &*read.path, read.query.as_deref());
             assert_eq!(got, (host, path, query), "{url}");
         }
+        let port = |url| Url::parse(url).map(|url| (url.tls, url.port));
+        assert_eq!(port("https://a.example/"), Some((true, 443)));
+        assert_eq!(port("a.example:8080/x"), Some((false, 8080)));
+        assert_eq!(port("http://a.example:x/"), None);
         assert!(Url::parse("ftp://a/").is_none());
         assert!(Url::parse("http:///a").is_none());
     }

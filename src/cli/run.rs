@@ -54,8 +54,12 @@ async fn live(
     }
     let mut node = {
         let (model, counted) = (loaded.model.clone(), &loaded.counted);
-        Node::prepare(&config, model, counted, Arc::clone(&data), args.grace)
-            .map_err(start_failure)?
+        Node::prepare(&config, model, counted, Arc::clone(&data), args.grace).map_err(|error| {
+            match error {
+                StartError::Certificates(error) => check::unusable(loaded, &error, output),
+                error => start_failure(error),
+            }
+        })?
     };
     say_listeners(&node.bound, output);
     let running = Running {

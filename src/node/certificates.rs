@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use windrose_config::{CertificateSource, NodeConfig};
+use windrose_config::{AboutFile, CertificateSource, NodeConfig, Report, Severity, TlsConfig};
 use windrose_tls::{ClientCa, Generation, MinVersion, PairError, Source, Store, Wanted};
 
 /// A certificate that ends within this is told once a day.
@@ -17,15 +17,62 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Stable, for tools.
 pub(crate) const CODE: &str = "certificates-unusable";
 
+/// Of what is left out, in `check`.
+const LEFT_OUT: &str = "certificate-left-out";
+/// Of what looks wrong.
+const SUSPICIOUS: &str = "certificate-unused";
+
 /// Why certificates cannot be used: each with its file.
 #[derive(Debug)]
 pub(crate) struct CertificatesError(Vec<PairError>);
 
 /// Reads what the configuration names; nothing is in force yet.
 pub(crate) fn prepare(store: &Store, config: &NodeConfig) -> Result<Generation, CertificatesError> {
+    read(store, &config.tls, config.http_limits.http2.enabled)
+}
+
+fn read(store: &Store, config: &TlsConfig, http2: bool) -> Result<Generation, CertificatesError> {
     store
-        .prepare(&wanted(config), SystemTime::now())
+        .prepare(&wanted(config, http2), SystemTime::now())
         .map_err(CertificatesError)
+}
+
+/// What is wrong with files of TLS, as diagnostics.
+pub(crate) fn wrong_with(error: &CertificatesError) -> impl Iterator<Item = AboutFile<'_>> {
+    error.0.iter().map(|error| AboutFile {
+        severity: Severity::Error,
+        code: CODE,
+        file: &error.file,
+        message: error.to_string(),
+    })
+}
+
+/// A refusal with what is wrong with certificates, too, as far as TLS could be read.
+pub(crate) fn beside(store: &Store, report: Report) -> Report {
+    // What is offered by ALPN is of no account here.
+    let wrong = report.tls().map(|tls| read(store, tls, true));
+    match wrong {
+        Some(Err(error)) => report.and_about_files(wrong_with(&error)),
+        _ => report,
+    }
+}
+
+/// What of a generation looks wrong, or is left out.
+pub(crate) fn remarks(generation: &Generation) -> impl Iterator<Item = AboutFile<'_>> {
+    let left_out = generation.troubles.iter().map(|trouble| AboutFile {
+        severity: Severity::Warning,
+        code: LEFT_OUT,
+        file: &trouble.error.file,
+        message: trouble.error.to_string(),
+    });
+    let remarks = generation.remarks.iter();
+    let remarks = remarks.map(|(file, remark)| AboutFile {
+        severity: Severity::Warning,
+        code: SUSPICIOUS,
+        file,
+        message: format!("{}: {remark}", file.display()),
+    });
+    left_out.chain(remarks)
 }
 
 /// Puts it in force; tells what was left out, and what ends soon.
@@ -37,6 +84,9 @@ pub(crate) fn publish(store: &Store, generation: Generation) {
             "it is left out"
         };
         tracing::error!("certificate refused, {so}: {}", trouble.error);
+    }
+    for (file, remark) in &generation.remarks {
+        tracing::warn!(file = %file.display(), "{remark}");
     }
     store.publish(generation);
     warn_of_ends(store);
@@ -71,9 +121,7 @@ pub(crate) fn warn_of_ends(store: &Store) {
     }
 }
 
-fn wanted(config: &NodeConfig) -> Wanted {
-    let http2 = config.http_limits.http2.enabled;
-    let config = &config.tls;
+fn wanted(config: &TlsConfig, http2: bool) -> Wanted {
     let source = |source: &CertificateSource| match source.clone() {
         CertificateSource::Pair { cert, key, default } => Source::Pair { cert, key, default },
         CertificateSource::Folder(folder) => Source::Folder(folder),

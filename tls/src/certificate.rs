@@ -71,6 +71,13 @@ impl Facts {
         Ok(facts)
     }
 
+    /// Whether clients can ask for it: they name hosts, never addresses, and a bare `*` is no name.
+    pub(crate) fn names_a_host(&self) -> bool {
+        self.names
+            .iter()
+            .any(|name| name.trim_start_matches("*.") != "*")
+    }
+
     /// Whether it is good for a host: lower-case, without a final dot; an IPv6 address in brackets.
     /// A wildcard stands for one label (RFC 9525 section 6.3).
     pub(crate) fn covers(&self, host: &str) -> bool {

@@ -31,6 +31,11 @@ pub enum Fault {
     /// There is no private key in it.
     #[error("holds no private key (`-----BEGIN PRIVATE KEY-----`)")]
     NoKey,
+    /// There is one behind a passphrase.
+    #[error(
+        "the private key is encrypted, and there is nobody to ask for its passphrase: decrypt it (`openssl pkey -in FILE -out NEW`) and keep it from others by its permissions"
+    )]
+    KeyEncrypted,
     /// More than one private key.
     #[error("holds more than one private key, and one is expected")]
     KeyRepeated,
@@ -62,7 +67,20 @@ pub enum Fault {
     Setup(#[source] rustls::Error),
 }
 
-/// A pair of a folder that is left out.
+/// What looks wrong, and stops nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Remark {
+    /// A folder without a pair.
+    #[error("the folder has no certificate: no NAME.crt, NAME.pem or NAME.cer")]
+    EmptyFolder,
+    /// A certificate for addresses or a bare `*` only, and not the default.
+    #[error(
+        "the certificate is for no host that a client could name (addresses and `*` are none): without `default: true` nobody gets it"
+    )]
+    NamesNoHost,
+}
+
+/// A pair that is not served as its files are now.
 #[derive(Debug)]
 pub struct Trouble {
     /// Why.

@@ -5,9 +5,9 @@ use std::io;
 
 use rustls::{AlertDescription, Error, HandshakeKind, PeerIncompatible};
 use rustls::{ProtocolVersion, server::Acceptor};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::StartHandshake;
 
 use crate::identity::ClientIdentity;
 use crate::session::Session;
@@ -58,7 +58,7 @@ pub async fn accept(
     stream: TcpStream,
     policy: impl FnOnce(Option<&str>) -> Option<u64>,
 ) -> Result<(crate::Stream, Session), HandshakeError> {
-    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let start = hello(stream).await?;
     let hello = start.client_hello();
     let name = hello.server_name().map(|name| name.to_ascii_lowercase());
     let generation = store.load();
@@ -91,6 +91,60 @@ pub async fn accept(
     };
     Ok((stream, session))
 }
+
+/// Reads a ClientHello. One of TLS 1.1 or older is told so: the library looks at its extensions
+/// first, and would only say that one is missing.
+async fn hello(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, HandshakeError> {
+    let mut acceptor = Acceptor::default();
+    let mut octets = vec![0; PIECE];
+    let mut begin = Vec::with_capacity(BEGIN);
+    loop {
+        let came = stream.read(&mut octets).await?;
+        if came == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        let mut rest = &octets[..came];
+        begin.extend(rest.iter().take(BEGIN - begin.len()));
+        while !rest.is_empty() {
+            acceptor.read_tls(&mut rest)?;
+        }
+        let (error, mut alert) = match acceptor.accept() {
+            Ok(None) => continue,
+            Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, stream)),
+            Err(failed) => failed,
+        };
+        let mut told = Vec::new();
+        let old = is_old(&begin);
+        if old {
+            told.extend(PROTOCOL_VERSION);
+        } else {
+            alert.write_all(&mut told)?;
+        }
+        // Best effort: who does not read it sees the connection end.
+        let _ = stream.write_all(&told).await;
+        let _ = stream.shutdown().await;
+        return Err(match old {
+            true => HandshakeError {
+                refusal: Refusal::Version,
+                source: io::Error::other(error),
+            },
+            false => io::Error::new(io::ErrorKind::InvalidData, error).into(),
+        });
+    }
+}
+
+/// What is read at once of a ClientHello.
+const PIECE: usize = 4 * 1024;
+/// Octets of a record up to the version in the ClientHello in it.
+const BEGIN: usize = 11;
+
+/// Whether a connection begins with a ClientHello of TLS 1.1 or older (RFC 5246 section 7.4.1.2).
+fn is_old(begin: &[u8]) -> bool {
+    matches!(begin, [22, 3, _, _, _, 1, _, _, _, 3, 0..=2])
+}
+
+/// A fatal alert `protocol_version` (RFC 5246 section 7.2.2).
+const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// A fatal alert `unrecognized_name` (RFC 6066 section 3), before anything is encrypted.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];

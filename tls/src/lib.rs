@@ -18,7 +18,7 @@ mod source;
 mod store;
 
 pub use certificate::Expiry;
-pub use error::{Fault, PairError, Trouble};
+pub use error::{Fault, PairError, Remark, Trouble};
 pub use handshake::{HandshakeError, Refusal, accept};
 pub use identity::ClientIdentity;
 pub use session::Session;

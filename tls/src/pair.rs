@@ -112,8 +112,18 @@ pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     chain.map_err(|_| Fault::NotPem)
 }
 
+/// How an encrypted key begins (RFC 7468 section 11).
+const ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+/// How one in the older form goes on (RFC 1421 section 4.6.1.1).
+const PROC_TYPE: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+
 /// The one private key of a text.
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
+    if text.windows(ENCRYPTED.len()).any(|it| it == ENCRYPTED)
+        || text.windows(PROC_TYPE.len()).any(|it| it == PROC_TYPE)
+    {
+        return Err(Fault::KeyEncrypted);
+    }
     let mut key = None;
     let sections = pem::SliceIter::<'_, (SectionKind, Vec<u8>)>::new(text);
     for section in sections {

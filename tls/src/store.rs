@@ -16,7 +16,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::certificate::{Certificate, Expiry};
 use crate::client_auth;
-use crate::error::{Fault, PairError, Trouble};
+use crate::error::{Fault, PairError, Remark, Trouble};
 use crate::index::Index;
 use crate::pair::{self, Place};
 use crate::source::{ClientCa, MinVersion, Source, Wanted};
@@ -36,6 +36,8 @@ pub struct Generation {
     http2: bool,
     /// Pairs of folders that are left out.
     pub troubles: Vec<Trouble>,
+    /// What looks wrong, by file or folder.
+    pub remarks: Vec<(PathBuf, Remark)>,
 }
 
 /// Settings for hosts that ask clients for a certificate.
@@ -66,6 +68,7 @@ impl Store {
             min_version: MinVersion::default(),
             http2: false,
             troubles: Vec::new(),
+            remarks: Vec::new(),
         })))
     }
 
@@ -73,8 +76,8 @@ impl Store {
     /// expired meanwhile.
     ///
     /// # Errors
-    /// Everything that is wrong with pairs and bundles named one by one; pairs of folders are left
-    /// out instead ([`Generation::troubles`]).
+    /// Everything that is wrong with pairs and bundles named one by one that are not in force; those
+    /// in force go on, and pairs of folders are left out ([`Generation::troubles`]).
     pub fn prepare(&self, wanted: &Wanted, now: SystemTime) -> Result<Generation, Vec<PairError>> {
         let before = self.load();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -82,9 +85,11 @@ impl Store {
         for source in &wanted.certificates {
             gathered.add(source);
         }
+        gathered.look();
         let Gathered {
             certificates,
             troubles,
+            remarks,
             mut errors,
             ..
         } = gathered;
@@ -112,6 +117,7 @@ impl Store {
                 min_version: wanted.min_version,
                 http2: wanted.http2,
                 troubles,
+                remarks,
             }),
             (open, _) => {
                 let setup = |e| PairError::new("tls", Fault::Setup(e));
@@ -171,6 +177,7 @@ struct Gathered<'g> {
     before: HashMap<&'g Path, &'g Arc<Certificate>>,
     certificates: Vec<Arc<Certificate>>,
     troubles: Vec<Trouble>,
+    remarks: Vec<(PathBuf, Remark)>,
     errors: Vec<PairError>,
 }
 
@@ -183,6 +190,7 @@ impl<'g> Gathered<'g> {
             before: before.collect(),
             certificates: Vec::new(),
             troubles: Vec::new(),
+            remarks: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -197,11 +205,19 @@ impl<'g> Gathered<'g> {
                 };
                 match self.read(place) {
                     Ok(certificate) => self.certificates.push(certificate),
-                    Err(error) => self.errors.push(error),
+                    Err(error) => match self.kept(place) {
+                        Some(kept) => self.keep(kept, error),
+                        None => self.errors.push(error),
+                    },
                 }
             }
             Source::Folder(folder) => match pairs_of(folder) {
-                Ok(pairs) => pairs.iter().for_each(|pair| self.add_found(pair)),
+                Ok(pairs) => {
+                    if pairs.is_empty() {
+                        self.remark(folder, Remark::EmptyFolder);
+                    }
+                    pairs.iter().for_each(|pair| self.add_found(pair));
+                }
                 Err(error) => self.errors.push(error),
             },
         }
@@ -215,13 +231,38 @@ impl<'g> Gathered<'g> {
         };
         match self.read(place) {
             Ok(certificate) => self.certificates.push(certificate),
-            Err(error) => {
-                let kept = self.before.get(cert.as_path()).copied();
-                self.certificates.extend(kept.cloned());
-                let kept = kept.is_some();
-                self.troubles.push(Trouble { error, kept });
-            }
+            Err(error) => match self.kept(place) {
+                Some(kept) => self.keep(kept, error),
+                None => self.troubles.push(Trouble { error, kept: false }),
+            },
         }
+    }
+
+    /// What is in force of this pair.
+    fn kept(&self, place: Place<'_>) -> Option<Arc<Certificate>> {
+        let kept = *self.before.get(place.cert)?;
+        (kept.default == place.default).then(|| Arc::clone(kept))
+    }
+
+    /// One that is in force goes on: what is wrong with its files now holds up no other.
+    fn keep(&mut self, kept: Arc<Certificate>, error: PairError) {
+        self.certificates.push(kept);
+        self.troubles.push(Trouble { error, kept: true });
+    }
+
+    /// Finds certificates that no client gets.
+    fn look(&mut self) {
+        let named = |c: &&Arc<Certificate>| c.default || c.facts.names_a_host();
+        let idle = self.certificates.iter().filter(|c| !named(c));
+        let idle: Vec<_> = idle.map(|c| c.file.clone()).collect();
+        for file in idle {
+            self.remark(&file, Remark::NamesNoHost);
+        }
+    }
+
+    fn remark(&mut self, file: &Path, remark: Remark) {
+        let file = file.to_owned();
+        self.remarks.push((file, remark));
     }
 
     fn read(&self, place: Place<'_>) -> Result<Arc<Certificate>, PairError> {

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use windrose_tls::{
-    ClientCa, Fault, HandshakeError, MinVersion, Refusal, Session, Source, Store, Wanted, accept,
-    install,
+    ClientCa, Fault, HandshakeError, MinVersion, Refusal, Remark, Session, Source, Store, Wanted,
+    accept, install,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -343,6 +343,66 @@ async fn a_new_pair_is_served_from_the_next_handshake_and_a_bad_one_never() {
     assert_eq!(scene.shown("shop.test").await, second);
 }
 
+#[tokio::test]
+async fn a_bad_pair_that_is_in_force_goes_on_and_holds_up_no_renewal() {
+    let mut scene = Scene::new();
+    let shop = scene.write("shop", &["shop.test"], false);
+    std::fs::create_dir(scene.path("tenants")).unwrap();
+    scene.write("tenants/a", &["a.test"], false);
+    scene.want("shop", false);
+    scene
+        .wanted
+        .certificates
+        .push(Source::Folder(scene.path("tenants")));
+    scene.publish();
+    let renewed = scene.write("tenants/a", &["a.test"], false);
+    std::fs::write(scene.path("shop.key"), "no key").unwrap();
+    let generation = scene
+        .store
+        .prepare(&scene.wanted, SystemTime::now())
+        .unwrap();
+    let [trouble] = &generation.troubles[..] else {
+        panic!("{:?}", generation.troubles)
+    };
+    assert!(trouble.kept && trouble.error.file.ends_with("shop.key"));
+    scene.store.publish(generation);
+    assert_eq!(scene.shown("shop.test").await, shop);
+    assert_eq!(scene.shown("a.test").await, renewed);
+}
+
+#[test]
+fn what_no_client_gets_is_remarked() {
+    let mut scene = Scene::new();
+    std::fs::create_dir(scene.path("empty")).unwrap();
+    scene
+        .wanted
+        .certificates
+        .push(Source::Folder(scene.path("empty")));
+    scene.write("address", &["192.0.2.1"], false);
+    scene.want("address", false);
+    scene.write("other", &["192.0.2.1"], false);
+    scene.want("other", true);
+    scene.write("star", &["*"], false);
+    scene.want("star", false);
+    scene.write("wild", &["*.test"], false);
+    scene.want("wild", false);
+    let generation = scene
+        .store
+        .prepare(&scene.wanted, SystemTime::now())
+        .unwrap();
+    let told: Vec<_> = (generation.remarks.iter())
+        .map(|(file, remark)| (file.file_name().unwrap().to_str().unwrap(), *remark))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("empty", Remark::EmptyFolder),
+            ("address.pem", Remark::NamesNoHost),
+            ("star.pem", Remark::NamesNoHost),
+        ]
+    );
+}
+
 #[test]
 fn what_is_wrong_with_a_pair_is_told_with_the_file_and_nothing_of_the_key() {
     let mut scene = Scene::new();
@@ -378,6 +438,17 @@ fn what_is_wrong_with_a_pair_is_told_with_the_file_and_nothing_of_the_key() {
         broken.as_bytes(),
         "shop.pem: the certificate is no valid X.509",
     );
+    let sealed =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n\
+                 AAAA\n-----END RSA PRIVATE KEY-----\n";
+    for sealed in [sealed, older] {
+        check(
+            &key,
+            sealed.as_bytes(),
+            "shop.key: the private key is encrypted",
+        );
+    }
     let other = KeyPair::generate().unwrap().serialize_pem();
     check(
         &key,
@@ -531,6 +602,45 @@ async fn a_ticket_does_not_outlive_the_trust_it_was_given_under() {
         scene.publish();
         let (_, served) = scene.meet("shop.test", &known, Some(1)).await;
         assert_eq!(served.unwrap_err().refusal, Refusal::ClientCertificate);
+    }
+}
+
+/// A ClientHello without extensions.
+fn bare_hello(version: [u8; 2]) -> Vec<u8> {
+    let mut body = version.to_vec();
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+    let mut hello = vec![22, 3, 1, 0, body.len() as u8 + 4, 1, 0, 0, body.len() as u8];
+    hello.extend(body);
+    hello
+}
+
+#[tokio::test]
+async fn an_old_client_is_told_that_it_is_the_version() {
+    let mut scene = Scene::new();
+    scene.write("shop", &["shop.test"], true);
+    scene.want("shop", true);
+    scene.publish();
+    for (version, alert, expected) in [
+        ([3, 2], 70, Refusal::Version),
+        ([3, 1], 70, Refusal::Version),
+        ([3, 3], 40, Refusal::Parameters),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut client, &bare_hello(version))
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let error = accept(&scene.store, stream, |_| None).await.err().unwrap();
+        assert_eq!(error.refusal, expected, "{error}");
+        let mut told = Vec::new();
+        tokio::io::AsyncReadExt::read_to_end(&mut client, &mut told)
+            .await
+            .unwrap();
+        assert_eq!(told[told.len() - 2..], [2, alert], "{version:?}");
     }
 }
 

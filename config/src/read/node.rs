@@ -138,6 +138,8 @@ fn head_limits(node: &Node) -> HeadLimits {
         idle_timeout: value(node, "idle_timeout", scalar::duration)
             .unwrap_or(defaults.idle_timeout),
         http2: node.get("http2").map_or(defaults.http2, http2),
+        send_timeout: value(node, "send_timeout", scalar::duration)
+            .unwrap_or(defaults.send_timeout),
         underscores: match node.get("underscores").and_then(Node::text) {
             Some("allow") => Underscores::Allow,
             Some("refuse") => Underscores::Refuse,

@@ -32,6 +32,14 @@ pub(super) fn node(root: &Node, sources: &mut Sources, found: &mut Found) -> Tls
         let help = "for example tls: {certificates: [{cert: ./shop.pem, key: ./shop.key}]}";
         found.problems.push(problem.help(help));
     }
+    if let Some(written) = tls.and_then(|tls| tls.get("handshake_timeout"))
+        && value(tls.unwrap_or(root), "handshake_timeout", scalar::duration)
+            .is_some_and(|timeout| timeout.is_zero())
+    {
+        let message = "no handshake ends in no time, so nobody could connect";
+        let problem = Problem::error("handshake-timeout-zero", written.span, message);
+        found.problems.push(problem.help("leave it out for 10s"));
+    }
     TlsConfig {
         certificates,
         only_tls13: tls
@@ -47,12 +55,20 @@ pub(super) fn node(root: &Node, sources: &mut Sources, found: &mut Found) -> Tls
 
 fn certificate(node: &Node, sources: &mut Sources, found: &mut Found) -> Option<CertificateSource> {
     if let Some(path) = node.get("folder") {
+        for key in ["default", "key"] {
+            if let Some(beside) = node.get(key) {
+                let message = format!("`{key}` is for a pair, and this is a folder");
+                let help = "name the pair of its own by `cert` and `key`, a folder beside it";
+                let problem = Problem::error("not-for-a-folder", beside.span, message);
+                found.problems.push(problem.help(help));
+            }
+        }
         return folder(path, sources, found).map(CertificateSource::Folder);
     }
     let help = "`cert` and `key` are PEM files relative to this one";
-    let cert = file(node.get("cert")?, sources, found, help)?;
+    let cert = tls_file(node.get("cert")?, sources, found, help)?;
     let key = match node.get("key") {
-        Some(key) => file(key, sources, found, help)?,
+        Some(key) => tls_file(key, sources, found, help)?,
         None => cert.clone(),
     };
     Some(CertificateSource::Pair {
@@ -62,9 +78,17 @@ fn certificate(node: &Node, sources: &mut Sources, found: &mut Found) -> Option<
     })
 }
 
+/// A file, and where it is named: what is wrong with it is told there.
+fn tls_file(node: &Node, sources: &mut Sources, found: &mut Found, help: &str) -> Option<PathBuf> {
+    let path = file(node, sources, found, help)?;
+    found.tls_files.push((path.clone(), node.span));
+    Some(path)
+}
+
 fn folder(node: &Node, sources: &mut Sources, found: &mut Found) -> Option<PathBuf> {
     let folder = sources.resolve(node.span.source, node.text()?);
     sources.name_file(&folder);
+    found.tls_files.push((folder.clone(), node.span));
     if !folder.is_dir() {
         let message = format!("there is no folder {}", folder.display());
         let problem = Problem::error("folder-not-found", node.span, message);
@@ -87,7 +111,9 @@ fn client_cas(root: &Node, sources: &mut Sources, found: &mut Found) -> Vec<Clie
             continue;
         };
         let help = "`ca` is a PEM file relative to this one";
-        let ca = node.get("ca").and_then(|ca| file(ca, sources, found, help));
+        let ca = node
+            .get("ca")
+            .and_then(|ca| tls_file(ca, sources, found, help));
         if let Some(ca) = ca
             && cas.iter().all(|known| known.policy != policy)
         {

@@ -124,6 +124,7 @@ impl<'a> Checker<'a> {
         self.clusters();
         self.lists();
         self.apps();
+        self.addresses();
         self.zones();
         self.steered();
     }

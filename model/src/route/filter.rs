@@ -76,6 +76,70 @@ pub enum PathRewrite {
     Prefix(Box<str>),
 }
 
+impl PathRewrite {
+    /// A path in place of another, of which `prefix` octets matched.
+    pub fn apply(&self, path: &str, prefix: u16) -> String {
+        match self {
+            Self::Full(full) => full.to_string(),
+            Self::Prefix(new) => {
+                let rest = path.get(usize::from(prefix)..).unwrap_or_default();
+                let new = new.trim_end_matches('/');
+                match (new, rest) {
+                    ("", "") => "/".to_owned(),
+                    _ => format!("{new}{rest}"),
+                }
+            }
+        }
+    }
+}
+
+/// What a client that is sent elsewhere had asked for, and how it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Came<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Without port.
+    pub host: &'a str,
+    /// The port it came in at.
+    pub port: &'a str,
+    /// In its normal form.
+    pub path: &'a str,
+    /// Behind the `?`.
+    pub query: Option<&'a str>,
+    /// Octets of the path that the match took.
+    pub prefix: u16,
+}
+
+impl Redirect {
+    /// Scheme, host and path are the request's where the redirect says nothing. The port is the
+    /// well-known one of a scheme that is said, else the one the client came in at; well-known ones
+    /// are left out (Gateway API `HTTPRequestRedirectFilter.port`).
+    pub fn location(&self, came: &Came<'_>) -> String {
+        let scheme = self.scheme.as_deref().unwrap_or(came.scheme);
+        let host = self.host.as_deref().unwrap_or(came.host);
+        let known = if scheme == "https" { "443" } else { "80" };
+        let port = match (self.port, &self.scheme) {
+            (Some(port), _) => port.to_string(),
+            (None, Some(_)) => known.to_owned(),
+            (None, None) => came.port.to_owned(),
+        };
+        let mut location = format!("{scheme}://{host}");
+        if port != known {
+            location.push(':');
+            location.push_str(&port);
+        }
+        match &self.path {
+            Some(path) => location.push_str(&path.apply(came.path, came.prefix)),
+            None => location.push_str(came.path),
+        }
+        if let Some(query) = came.query {
+            location.push('?');
+            location.push_str(query);
+        }
+        location
+    }
+}
+
 /// Where a client is sent (Gateway API `HTTPRequestRedirectFilter`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Redirect {

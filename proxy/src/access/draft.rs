@@ -146,6 +146,11 @@ impl Draft {
         draft
     }
 
+    /// For a request whose head could not be read.
+    pub(crate) fn unread(sampled: bool, ends: (SocketAddr, IpAddr), began: Instant) -> Box<Self> {
+        Self::begun(sampled, ends, Protocol::Http(Version::HTTP_11), began)
+    }
+
     fn begun(
         sampled: bool,
         (peer, client): (SocketAddr, IpAddr),

@@ -14,7 +14,7 @@ use crate::hop;
 use crate::names::X_REQUEST_ID;
 use crate::quota::Quota;
 use crate::reply::{Exchange, Reply};
-use crate::survey::Survey;
+use crate::survey::{Field, Survey};
 use crate::tunnel::Tunnel;
 use crate::upgrade;
 use crate::upstream::InFlight;
@@ -48,6 +48,13 @@ pub(super) fn conclude(
     let length = incoming.size_hint().exact().filter(|n| *n > 0);
     hop::one_length(&mut head.headers, survey, length);
     hop::strip(&mut head.headers, survey);
+    if survey.has(Field::Flags) {
+        hop::strip_ours(&mut head.headers);
+    }
+    if survey.has(Field::Trailer) && !outbound.trailers {
+        // Nothing is announced that the engine will not send (RFC 9110 section 6.5.1).
+        head.headers.remove(header::TRAILER);
+    }
     // Each hop speaks its own version (RFC 9110 section 6.2). Over a connection that spoke
     // HTTP/1.0 the engine would go on asking in it, so it serves this exchange only.
     let old = std::mem::replace(&mut head.version, Version::HTTP_11) != Version::HTTP_11;
@@ -68,6 +75,7 @@ pub(super) fn conclude(
         upload,
         draft: carried.draft,
         flags: carried.flags,
+        moved: now,
         sent: 0,
         settled: false,
     };
@@ -100,6 +108,9 @@ pub(super) fn switch(
     let protocols = head.headers.get(header::UPGRADE).cloned();
     let survey = Survey::of(&head.headers);
     hop::strip(&mut head.headers, survey);
+    if survey.has(Field::Flags) {
+        hop::strip_ours(&mut head.headers);
+    }
     head.headers.remove(header::CONTENT_LENGTH);
     if let Some(protocols) = protocols {
         upgrade::write(&mut head.headers, protocols);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
 use windrose_telemetry::HttpEvent;
 
@@ -152,6 +152,35 @@ fn identify(
         draft.identify(id.as_bytes(), &parts.headers);
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
+}
+
+/// Counts and writes down what the engine could not read as a request, and answers itself.
+#[cold]
+pub(crate) fn unread(client: &Client, error: &hyper::Error) {
+    let worker = &client.worker;
+    worker.recorder.event(HttpEvent::BadRequest);
+    let Some(log) = &worker.settings.access else {
+        return;
+    };
+    let Some(sampled) = log.begin(|| worker.log_dice.draw()) else {
+        return;
+    };
+    let now = Instant::now();
+    let ends = (client.socket, client.peer.address);
+    let status = match error.is_parse_too_large() {
+        true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        false => StatusCode::BAD_REQUEST,
+    };
+    let outcome = Outcome {
+        now,
+        status: Some(status.as_u16()),
+        flags: Flags::BAD_REQUEST,
+        received: 0,
+        sent: 0,
+        ended: None,
+    };
+    let draft = Draft::unread(sampled, ends, now);
+    worker.log(draft, outcome);
 }
 
 /// Hands a request without a backend's response to the access log.

@@ -18,17 +18,7 @@ pub(super) fn fields(edits: &HeaderEdits, headers: &mut HeaderMap) {
 
 /// A path in place of another, of which `prefix` octets matched.
 pub(super) fn path(rewrite: &PathRewrite, path: &str, prefix: u16) -> String {
-    match rewrite {
-        PathRewrite::Full(full) => full.to_string(),
-        PathRewrite::Prefix(new) => {
-            let rest = path.get(usize::from(prefix)..).unwrap_or_default();
-            let new = new.trim_end_matches('/');
-            match (new, rest) {
-                ("", "") => "/".to_owned(),
-                _ => format!("{new}{rest}"),
-            }
-        }
-    }
+    rewrite.apply(path, prefix)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use windrose_model::{Redirect, Respond};
+use windrose_model::{Came, Redirect, Respond};
 
-use super::edit;
 use crate::reply::Reply;
 
 /// What kind of answer it is, for counting.
@@ -44,32 +43,15 @@ pub(super) fn redirect(to: &Redirect, target: &Target<'_>, origin: Origin<'_>) -
     response
 }
 
-/// Scheme, host and path are the request's where the redirect says nothing. The port is the
-/// well-known one of a scheme that is said, else the one the client came in at; well-known ones are
-/// left out (Gateway API `HTTPRequestRedirectFilter.port`).
 fn location(to: &Redirect, target: &Target<'_>, origin: Origin<'_>) -> String {
-    let scheme = to.scheme.as_deref().unwrap_or(origin.scheme);
-    let host = to.host.as_deref().unwrap_or(target.host);
-    let known = if scheme == "https" { "443" } else { "80" };
-    let port = match (to.port, &to.scheme) {
-        (Some(port), _) => port.to_string(),
-        (None, Some(_)) => known.to_owned(),
-        (None, None) => origin.port.to_owned(),
-    };
-    let mut location = format!("{scheme}://{host}");
-    if port != known {
-        location.push(':');
-        location.push_str(&port);
-    }
-    match &to.path {
-        Some(path) => location.push_str(&edit::path(path, target.path, target.prefix)),
-        None => location.push_str(target.path),
-    }
-    if let Some(query) = target.query {
-        location.push('?');
-        location.push_str(query);
-    }
-    location
+    to.location(&Came {
+        scheme: origin.scheme,
+        host: target.host,
+        port: origin.port,
+        path: target.path,
+        query: target.query,
+        prefix: target.prefix,
+    })
 }
 
 pub(super) fn respond(respond: &Respond) -> Response<Reply> {

@@ -110,6 +110,39 @@ fn a_record_says_who_asked_what_and_who_answered() {
 }
 
 #[test]
+fn what_cannot_be_read_as_a_request_has_a_record_without_one() {
+    let folder = TempDir::new().unwrap();
+    let (settings, writing) = logging(wanted(&folder.path().join("access.json")));
+    run(async {
+        let backend = Backend::answers("b1").await;
+        let node = Node::with(app(&[("c1", &[backend.address])]), settings);
+        for octets in [
+            "\x16\x03\x01\x02\r\n\r\n".to_owned(),
+            format!(
+                "GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+                "x".repeat(70_000)
+            ),
+            "POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\ng\r\n"
+                .to_owned(),
+        ] {
+            let mut client = node.client().await;
+            client.send(octets).await;
+            let _ = client.end().await;
+        }
+        node.stop().await;
+    });
+    let lines = lines(&folder, &writing);
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["status"].as_u64(), line["flags"].as_str()))
+        .collect();
+    let dpe = Some("DPE");
+    assert_eq!(told, [(Some(400), dpe), (Some(431), dpe), (Some(400), dpe)]);
+    assert_eq!(lines[0]["client"], "127.0.0.1");
+    assert!(lines[0].get("method").is_none() && lines[2]["method"] == "POST");
+}
+
+#[test]
 fn what_went_wrong_is_written_whatever_the_share() {
     let folder = TempDir::new().unwrap();
     let (settings, writing) = logging(AccessSettings {

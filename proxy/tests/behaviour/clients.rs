@@ -296,30 +296,73 @@ fn an_upload_that_stops_moving_is_answered_with_408() {
     });
 }
 
+/// Sends a response of so many octets and no end of the connection.
+async fn large(octets: usize) -> Backend {
+    Backend::start(move |stream, _| async move {
+        let mut peer = Peer::new(stream);
+        peer.request().await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {octets}\r\n\r\n");
+        let _ = peer.stream.write_all(head.as_bytes()).await;
+        let mut left = octets;
+        while left > 0 {
+            let part = left.min(65_536);
+            if peer.stream.write_all(&vec![7; part]).await.is_err() {
+                return;
+            }
+            left -= part;
+        }
+        peer.request().await;
+    })
+    .await
+}
+
 #[test]
-fn a_client_that_does_not_read_is_cut_off() {
+fn a_client_that_does_not_read_is_cut_off_however_long_its_response_is() {
+    run(async {
+        for octets in [100_000_000, 10_000_000, 4_000_000, 100_000] {
+            let backend = large(octets).await;
+            let settings = Settings {
+                send_timeout: Duration::from_millis(100),
+                idle_timeout: Duration::from_millis(200),
+                ..Settings::default()
+            };
+            let mut node = Node::with(app(&[("c1", &[backend.address])]), settings);
+            let mut client = node.client().await;
+            client.begin("/").await;
+            assert_eq!(client.head().await.status, 200);
+            eventually("the client is left", || {
+                node.counted(HttpEvent::ClientsOpen) == 0
+            })
+            .await;
+            assert!(node.reports.try_recv().is_err());
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_backend_that_sends_slowly_is_not_taken_for_a_client_that_does_not_read() {
     run(async {
         let backend = Backend::start(|stream, _| async move {
             let mut peer = Peer::new(stream);
             peer.request().await;
-            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n";
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
             let _ = peer.stream.write_all(head).await;
-            while peer.stream.write_all(&[7; 65_536]).await.is_ok() {}
+            let mut every = tokio::time::interval(Duration::from_millis(60));
+            for octet in b"slow" {
+                every.tick().await;
+                let _ = peer.stream.write_all(&[*octet]).await;
+            }
+            peer.request().await;
         })
         .await;
         let settings = Settings {
-            stream_timeout: Duration::from_millis(100),
+            send_timeout: Duration::from_millis(20),
             ..Settings::default()
         };
-        let mut node = Node::with(app(&[("c1", &[backend.address])]), settings);
-        let mut client = node.client().await;
-        client.begin("/").await;
-        assert_eq!(client.head().await.status, 200);
-        eventually("the backend is left", || {
-            node.counted(HttpEvent::UpstreamsOpen) == 0
-        })
-        .await;
-        assert!(node.reports.try_recv().is_err());
+        let node = Node::with(app(&[("c1", &[backend.address])]), settings);
+        let response = node.get("/").await;
+        assert_eq!((response.status, response.text()), (200, "slow"));
         node.stop().await;
     });
 }

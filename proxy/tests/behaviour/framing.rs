@@ -31,6 +31,46 @@ fn the_version_of_a_backend_is_not_that_of_the_answer() {
 }
 
 #[test]
+fn a_body_that_is_not_framed_as_it_has_to_be_is_answered_400_at_once() {
+    run(async {
+        for body in [
+            "5;a\nhello\r\n0\r\n\r\n",
+            "5\r\nhello\r\n0\r\nx-sum: 1\n\r\n",
+            "5\r\nhello\r\n0\r\nx-sum: 1\n",
+            "5\nhello\r\n0\r\n\r\n",
+            "g\r\n",
+            "5\r\nhelloo\r\n0\r\n\r\n",
+            "0x5\r\nhello\r\n0\r\n\r\n",
+        ] {
+            let backend = Backend::answers("a").await;
+            let node = Node::before(&backend);
+            // In one piece with the head, and behind it.
+            for together in [true, false] {
+                let mut client = node.client().await;
+                let head =
+                    "POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+                if together {
+                    client.send(format!("{head}{body}")).await;
+                } else {
+                    client.send(format!("{head}2\r\nab\r\n")).await;
+                    support::eventually("the backend hears of it", || {
+                        backend.connections.get() > 0
+                    })
+                    .await;
+                    client.send(body).await;
+                }
+                let response = client.response().await;
+                let told = (response.status, response.flags());
+                assert_eq!(told, (400, "DPE"), "{body:?}");
+                assert_eq!(response.field("connection"), "close");
+                assert!(client.end().await.1.is_ok(), "{body:?}");
+            }
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
 fn a_backend_that_speaks_an_old_version_is_still_asked_in_ours() {
     run(async {
         // It keeps the connection; asked again over it, the engine would fall back to HTTP/1.0,

@@ -240,6 +240,29 @@ fn trailers_pass_both_ways() {
         let response = client.response().await;
         assert_eq!((response.status, response.text()), (200, "ok"));
         assert_eq!(response.trailers, "x-end: 9");
+        assert_eq!(response.field("trailer"), "x-end");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn what_is_not_sent_is_not_announced_and_nobody_speaks_in_our_name() {
+    run(async {
+        let backend = Backend::says(
+            b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ntrailer: x-end\r\n\
+              X-Windrose-Flags: UF\r\nx-windrose-else: 1\r\ntransfer-encoding: chunked\r\n\r\n\
+              2\r\nok\r\n0\r\nx-end: 9\r\n\r\n",
+        )
+        .await;
+        let node = Node::before(&backend);
+        let response = node.get("/").await;
+        assert_eq!((response.status, response.text()), (200, "ok"));
+        assert_eq!(
+            (response.field("trailer"), response.trailers.as_str()),
+            ("", "")
+        );
+        assert_eq!(response.flags(), "");
+        assert_eq!(response.field("x-windrose-else"), "");
         node.stop().await;
     });
 }

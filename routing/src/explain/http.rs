@@ -7,7 +7,7 @@ use ::http::{HeaderMap, Method};
 use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
 
 use super::placed::placed;
-use super::{place, route, split};
+use super::{own, place, route, split};
 use crate::routes::RequestHead;
 use crate::table::Table;
 
@@ -32,6 +32,8 @@ pub struct HttpTrace {
     pub cluster: Option<String>,
     /// The endpoints that one of is picked from, by load: those that are up, or all if none is.
     pub endpoints: Vec<String>,
+    /// The status, where Windrose answers itself.
+    pub status: Option<u16>,
 }
 
 /// A request to be explained.
@@ -47,6 +49,10 @@ pub struct HttpRequest<'a> {
     pub method: &'a Method,
     /// Its fields.
     pub headers: &'a HeaderMap,
+    /// It comes over TLS.
+    pub tls: bool,
+    /// The port it comes in at.
+    pub port: u16,
 }
 
 /// Traces a request, as if `draw` had been thrown.
@@ -68,10 +74,13 @@ pub fn http(
         version: None,
         cluster: None,
         endpoints: Vec::new(),
+        status: None,
     };
+    if let Some(own) = own::refused(request) {
+        return trace.answered(own);
+    }
     let Some(id) = table.host(host) else {
-        trace.steps.push(format!("no app has the host {host}: 404"));
-        return trace;
+        return trace.answered((404, format!("no app has the host {host}")));
     };
     let entry = table.app(id);
     let plan = &entry.plan;
@@ -79,6 +88,9 @@ pub fn http(
     trace
         .steps
         .push(format!("host {host} belongs to app {}", plan.name));
+    if let Some(own) = own::secured(request, &plan.app.tls, &mut trace.steps) {
+        return trace.answered(own);
+    }
     for (name, limit) in &plan.app.rate_limits {
         let mode = if limit.enforced { "" } else { " (dry run)" };
         trace
@@ -97,8 +109,7 @@ pub fn http(
     let normal = match normal_path(path, keeps) {
         Ok(normal) if entry.has_routes() => normal,
         Err(fault) if entry.has_routes() => {
-            trace.steps.push(format!("{fault}: 400"));
-            return trace;
+            return trace.answered((400, fault.to_string()));
         }
         _ => path.into(),
     };
@@ -107,7 +118,7 @@ pub fn http(
             "the path {path} is {normal} in its normal form, which is what the backend gets"
         ));
     }
-    let head = RequestHead {
+    let mut head = RequestHead {
         host,
         path: &normal,
         query: request.query,
@@ -115,6 +126,18 @@ pub fn http(
         headers: request.headers,
         leaf: table.leaf(client),
     };
+    let announced = own::announced(request);
+    let mut is_preflight = false;
+    if let Some(method) = &announced {
+        let of = RequestHead { method, ..head };
+        let filters = entry.filters(entry.route(table, &of).route);
+        if filters.is_some_and(|filters| filters.cors.is_some()) {
+            trace.steps.push(format!(
+                "a preflight: the route is that of the {method} which it announces"
+            ));
+            (head, is_preflight) = (of, true);
+        }
+    }
     let found = entry.route(table, &head);
     route::tell(table, entry, &head, found, &mut trace.steps);
     let taken = usize::from(found.route.0).checked_sub(1);
@@ -127,11 +150,26 @@ pub fn http(
         });
     }
     let route = found.route;
-    if entry
-        .filters(route)
-        .is_some_and(|f| !matches!(f.action, Action::Forward(_)))
-    {
-        return trace;
+    let own = match entry.filters(route).map(|filters| &filters.action) {
+        _ if is_preflight => Some((200, "preflights are answered here".to_owned())),
+        Some(Action::Redirect(to)) => {
+            let location = own::location(to, request, &normal, found);
+            Some((
+                to.status.as_u16(),
+                format!("a redirect, Location: {location}"),
+            ))
+        }
+        Some(Action::Respond(respond)) => {
+            let octets = respond.body.len();
+            Some((
+                respond.status.as_u16(),
+                format!("answered here, {octets} octets"),
+            ))
+        }
+        Some(Action::Forward(_)) | None => None,
+    };
+    if let Some(own) = own {
+        return trace.answered(own);
     }
     let version = split::tell(
         entry,
@@ -156,10 +194,20 @@ pub fn http(
         trace
             .steps
             .push(format!("no cluster may take version {name}: 503"));
+        trace.status = Some(503);
     }
     trace.cluster = placed.cluster;
     trace.endpoints = placed.endpoints;
     trace
+}
+
+impl HttpTrace {
+    /// The request gets no further.
+    fn answered(mut self, (status, why): own::Own) -> Self {
+        self.steps.push(format!("{why}: {status}"));
+        self.status = Some(status);
+        self
+    }
 }
 
 impl fmt::Display for HttpTrace {
@@ -178,7 +226,10 @@ impl fmt::Display for HttpTrace {
                 "version {version} in cluster {cluster}: {}",
                 self.endpoints.join(", ")
             ),
-            _ => writeln!(f, "not served"),
+            _ => match self.status {
+                Some(status) => writeln!(f, "answered by Windrose itself with {status}"),
+                None => writeln!(f, "not served"),
+            },
         }
     }
 }

@@ -151,14 +151,8 @@ fn does(filters: &Filters, steps: &mut Vec<String>) {
                 None => {}
             }
         }
-        Action::Redirect(to) => {
-            steps.push(format!("redirected with {}", to.status.as_u16()));
-        }
-        Action::Respond(respond) => steps.push(format!(
-            "answered here with {} and {} octets",
-            respond.status.as_u16(),
-            respond.body.len()
-        )),
+        // Told behind the edits, with where it leads.
+        Action::Redirect(_) | Action::Respond(_) => {}
     }
     for (what, edits) in [
         ("request", &filters.request_headers),

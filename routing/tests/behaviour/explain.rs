@@ -35,6 +35,8 @@ fn http(table: &Table, path: &str, home: Option<&windrose_model::Name>) -> expla
         query: None,
         method: &::http::Method::GET,
         headers: &::http::HeaderMap::new(),
+        tls: false,
+        port: 80,
     };
     explain::http(table, &request, CLIENT.into(), 1, home)
 }
@@ -384,4 +386,72 @@ fn the_route_is_told_and_why_the_others_were_not_taken() {
     assert_eq!(trace.route, None);
     said(&trace.steps, "no route fits, so the app's own split holds");
     said(&http(&table, "/a%2fb", None).steps, "400");
+}
+
+/// A request of the shop, which serves HTTPS only where `secure` says so.
+fn own(
+    secure: windrose_model::Secure,
+    tls: bool,
+    method: &str,
+    path: &str,
+) -> (Option<u16>, String) {
+    let table = table(
+        |draft| draft.apps.get_mut(&name("shop")).unwrap().tls = secure,
+        |_| {},
+    );
+    let request = explain::HttpRequest {
+        host: "shop.example.com",
+        path,
+        query: Some("a=b"),
+        method: &method.parse().unwrap(),
+        headers: &::http::HeaderMap::new(),
+        tls,
+        port: if tls { 443 } else { 80 },
+    };
+    let trace = explain::http(&table, &request, CLIENT.into(), 1, None);
+    assert_eq!(trace.status.is_some(), trace.cluster.is_none(), "{trace}");
+    (trace.status, trace.to_string())
+}
+
+#[test]
+fn what_is_answered_before_any_route_is_told() {
+    let open = windrose_model::Secure::default();
+    assert_eq!(own(open, false, "CONNECT", "/").0, Some(405));
+    assert_eq!(own(open, false, "TRACE", "/").0, Some(405));
+    assert_eq!(
+        own(open, false, "GET", &format!("/{}", "x".repeat(17_000))).0,
+        Some(414)
+    );
+    for raw in ["/a`b", "/a<b", "/a\"b", "/a b", "/\u{e4}"] {
+        assert_eq!(own(open, false, "GET", raw).0, Some(400), "{raw}");
+    }
+    assert_eq!(own(open, false, "GET", "/a'b(c)|d").0, None);
+}
+
+#[test]
+fn the_scheme_decides_who_is_sent_to_https_and_who_needs_a_certificate() {
+    let redirects = windrose_model::Secure {
+        redirect_http: Some(8443),
+        ..Default::default()
+    };
+    let (status, told) = own(redirects, false, "GET", "/x");
+    assert_eq!(status, Some(308));
+    assert!(
+        told.contains("Location: https://shop.example.com:8443/x?a=b: 308"),
+        "{told}"
+    );
+    assert_eq!(own(redirects, true, "GET", "/x").0, None);
+    let wants = windrose_model::Secure {
+        client_auth: Some(windrose_model::ClientAuth {
+            policy: 1,
+            required: true,
+        }),
+        ..Default::default()
+    };
+    assert_eq!(own(wants, false, "GET", "/").0, Some(403));
+    let (status, told) = own(wants, true, "GET", "/");
+    assert!(
+        status.is_none() && told.contains("wants a certificate of the client"),
+        "{told}"
+    );
 }

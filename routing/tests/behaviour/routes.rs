@@ -83,6 +83,8 @@ fn route(table: &Table, (method, host, target, fields): Ask<'_>, client: &str) -
         query,
         method: head.method,
         headers: head.headers,
+        tls: false,
+        port: 80,
     };
     // Explain goes through all matches in their order.
     let told = explain::http(table, &request, client.parse().unwrap(), 0, None);

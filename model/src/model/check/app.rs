@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Checker;
+use crate::invalid::Segment;
 use crate::{App, DnsName, HttpProbe, Name, Probe, Split, WhenAllDown, budget};
 
 impl<'a> Checker<'a> {
@@ -103,13 +104,7 @@ impl<'a> Checker<'a> {
                                 if !c.known("unknown-cluster", "cluster", cluster.as_str(), is_known, draft.clusters.keys()) {
                                     return;
                                 }
-                                if clusters.insert(cluster) && draft.clusters[cluster].addresses.is_empty() {
-                                    c.refuse(
-                                        "cluster-without-address",
-                                        format!("cluster `{cluster}` has no addresses, so DNS could never answer it"),
-                                        Some(format!("add clusters.{cluster}.addresses")),
-                                    );
-                                }
+                                clusters.insert(cluster);
                                 if addresses.is_empty() {
                                     c.refuse("no-endpoints", format!("no endpoints in cluster `{cluster}`; leave the cluster out instead"), None);
                                 }
@@ -132,6 +127,43 @@ impl<'a> Checker<'a> {
             c.within("clusters of one app", clusters.len(), budget::CLUSTERS_PER_APP);
         });
         clusters
+    }
+
+    /// Clusters without an address, where DNS is to answer with them. Looked at in any case: a zone
+    /// may be new that was not there before.
+    pub(super) fn addresses(&mut self) {
+        let draft = self.draft;
+        let bare = draft
+            .clusters
+            .iter()
+            .filter(|(_, cluster)| cluster.addresses.is_empty());
+        let bare: BTreeSet<&Name> = bare.map(|(name, _)| name).collect();
+        if bare.is_empty() {
+            return;
+        }
+        let answered = |host: &&DnsName| draft.zones.iter().any(|(apex, _)| host.is_within(apex));
+        for (name, app) in &draft.apps {
+            let Some(host) = app.hosts.iter().find(answered) else {
+                continue;
+            };
+            let mut told = BTreeSet::new();
+            for (version, it) in &app.versions {
+                for cluster in it.endpoints.keys() {
+                    if !bare.contains(cluster) || !told.insert(cluster) {
+                        continue;
+                    }
+                    let segments = ["apps", name.as_str(), "versions", version.as_str()];
+                    let segments = segments.into_iter().chain(["endpoints", cluster.as_str()]);
+                    self.at = segments.map(Segment::from).collect();
+                    self.refuse(
+                        "cluster-without-address",
+                        format!("cluster `{cluster}` has no addresses, so DNS could never answer {host} with it"),
+                        Some(format!("add clusters.{cluster}.addresses")),
+                    );
+                    self.at.clear();
+                }
+            }
+        }
     }
 
     fn settings(&mut self, app: &App, clusters: &BTreeSet<&'a Name>) {
