@@ -19,6 +19,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upstream;
 mod zone;
 
 use access::ACCESS_LOG;

@@ -28,6 +28,7 @@ mod route;
 mod split_by;
 mod steering;
 mod tls;
+mod upstream;
 mod zone;
 
 pub use needs::GeoNeed;

@@ -31,6 +31,7 @@ use crate::probe::{Outcome, ProbeId};
 use crate::resolve::Found;
 use crate::{Controller, Handle, Options, Remembered, Snapshot};
 
+mod announce;
 mod journal;
 mod measuring;
 mod memory;

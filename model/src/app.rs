@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{
     Breakers, DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, SplitBy,
-    Step, Tcp, Ttl, Weight,
+    Step, Tcp, Ttl, Upstream, Weight,
 };
 
 /// An app.
@@ -56,6 +56,8 @@ pub struct App {
     pub rate_limits: BTreeMap<Name, RateLimit>,
     /// TLS to clients.
     pub tls: Secure,
+    /// How connections to its endpoints begin.
+    pub upstream: Upstream,
     /// Its TCP connections; such an app is not served over HTTP.
     pub tcp: Option<Tcp>,
 }
@@ -212,6 +214,7 @@ impl App {
             breakers: None,
             rate_limits: BTreeMap::new(),
             tls: Secure::default(),
+            upstream: Upstream::default(),
             tcp: None,
         }
     }

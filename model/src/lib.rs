@@ -41,6 +41,7 @@ mod tcp;
 mod time;
 mod ttl_cause;
 mod unit;
+mod upstream;
 mod zone;
 
 pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
@@ -85,4 +86,5 @@ pub use tcp::{Tcp, WhenEndpointDown};
 pub use time::{Now, WallTime};
 pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
+pub use upstream::{ProxyProtocol, Upstream};
 pub use zone::{RrSet, RrSetError, Soa, Zone};

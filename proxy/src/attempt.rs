@@ -16,6 +16,7 @@ use crate::connection::Client;
 use crate::course::Failure;
 use crate::hop;
 use crate::inbound::Inbound;
+use crate::links;
 use crate::upgrade;
 use crate::upload::{Upload, UploadBody};
 use crate::upstream::{InFlight, UpstreamLink};
@@ -159,7 +160,7 @@ pub(crate) async fn attempt(
     // A request to switch goes over a connection of its own: one of the pool may be closing, and
     // whether the request reached the backend then could not be told.
     let pooled = !switching && !outbound.afresh;
-    while pooled && let Some(link) = upstream.take() {
+    while pooled && let Some(link) = links::take(client, upstream) {
         match send(client, link, timeouts, outbound, now, true, &give_up).await {
             Ok(answer) => return Ok(answer),
             // Nothing was sent on a connection that the other side had closed: as if it had not
@@ -191,8 +192,10 @@ async fn connect(
     let began = Instant::now();
     let (_pending, open) = in_flight.connection().map_err(|Full| Failure::Full)?;
     client.watch.pause(began);
-    let connecting = in_flight.upstream().connect(
+    let upstream = in_flight.upstream();
+    let connecting = upstream.connect(
         timeouts.connect,
+        client.announced_by(upstream.manner()),
         switching,
         open,
         &worker.recorder,

@@ -15,9 +15,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use windrose_model::Upstream;
 use windrose_telemetry::HttpEvent;
 use windrose_tls::Store;
 
+use crate::announce;
 use crate::announced::take_header;
 use crate::attempt::KeptFields;
 use crate::exchange::{exchange, unread};
@@ -25,6 +27,7 @@ use crate::forwarded::Peer;
 use crate::handshake::handshake;
 use crate::http2;
 use crate::inbound::Inbound;
+use crate::links::Links;
 use crate::secure::Secured;
 use crate::settings::Settings;
 use crate::tunnel::{Tunnel, carry};
@@ -37,8 +40,9 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) peer: Rc<Peer>,
-    /// The other end of the socket: behind a PROXY header not the one above.
-    pub(crate) socket: SocketAddr,
+    /// Whom the connection is between; the peer of the socket is behind a PROXY header not the one
+    /// above.
+    pub(crate) ends: Ends,
     /// `None` in the clear.
     pub(crate) tls: Option<Rc<Secured>>,
     /// Our address that it came in on; IPv4-mapped IPv6 as IPv4.
@@ -47,20 +51,30 @@ pub(crate) struct Client {
     pub(crate) scratch: RefCell<KeptFields>,
     /// Left by the last exchange, when its backend switched protocols.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    /// Connections to endpoints that were announced as this client's.
+    pub(crate) links: Rc<Links>,
 }
 
 impl Client {
+    /// What a connection to a backend made for this client begins with.
+    pub(crate) fn announced_by(&self, manner: Upstream) -> Option<Vec<u8>> {
+        let version = manner.proxy_protocol?;
+        let name = self.tls.as_ref().and_then(|tls| tls.name());
+        Some(announce::header(version, &self.ends, name))
+    }
+
     /// The same for one stream of HTTP/2.
     pub(crate) fn stream(&self, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             worker: Rc::clone(&self.worker),
             watch: Rc::new(Watch::new(now, &self.worker.settings)),
             peer: Rc::clone(&self.peer),
-            socket: self.socket,
+            ends: self.ends,
             tls: self.tls.clone(),
             at: self.at,
             scratch: RefCell::default(),
             tunnel: RefCell::default(),
+            links: Rc::clone(&self.links),
         })
     }
 }
@@ -173,13 +187,14 @@ fn client(
     let peer = Peer::new(from, port, tls.is_some(), &worker.settings);
     Rc::new(Client {
         peer: Rc::new(peer),
-        socket: ends.peer,
+        ends,
         at: ends.at.ip().to_canonical(),
         tls,
         watch: Rc::clone(watch),
         worker: Rc::clone(worker),
         scratch: RefCell::default(),
         tunnel: RefCell::default(),
+        links: Rc::default(),
     })
 }
 

@@ -223,7 +223,7 @@ fn take_down(client: &Client, parts: &Parts, began: Instant) -> Option<Box<Draft
     let worker = &client.worker;
     let log = worker.settings.access.as_ref()?;
     let sampled = log.begin(|| worker.log_dice.draw())?;
-    let ends = (client.socket, client.peer.address);
+    let ends = (client.ends.peer, client.peer.address);
     Some(Draft::new(sampled, ends, parts, log.with_query(), began))
 }
 
@@ -273,9 +273,11 @@ async fn forward(
         if let Some(first) = stop.moved_from {
             worker.recorder.group(first, GroupEvent::MovedCluster);
         }
-        let upstream = worker
-            .upstreams
-            .at(stop.endpoint.slot, stop.endpoint.address);
+        let upstream = worker.upstreams.at(
+            stop.endpoint.slot,
+            stop.endpoint.address,
+            app.plan.app.upstream,
+        );
         let in_flight = upstream.engage(group, stop.permit.take());
         let keep = idempotent && attempts_left > 0;
         let address = stop.endpoint.address;

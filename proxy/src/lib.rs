@@ -6,6 +6,7 @@
 //! back in the Table.
 
 mod access;
+mod announce;
 mod announced;
 mod attempt;
 mod breaker;
@@ -23,6 +24,7 @@ mod hop;
 mod http2;
 mod inbound;
 mod limit;
+mod links;
 mod live;
 mod names;
 mod outlier;

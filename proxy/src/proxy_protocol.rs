@@ -15,12 +15,14 @@ const MAX_TEXT: usize = 107;
 pub const MAX_HEADER: usize = 4_096;
 
 const TEXT_PREFIX: &[u8] = b"PROXY ";
-const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+pub(crate) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const BINARY_HEAD: usize = 16;
 
 /// `PP2_TYPE_CRC32C` (section 2.2.3).
-const CRC32C: u8 = 3;
+pub(crate) const CRC32C: u8 = 3;
+/// `PP2_TYPE_AUTHORITY` (section 2.2.2).
+pub(crate) const AUTHORITY: u8 = 2;
 
 /// A header that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,8 +241,7 @@ fn verify(block: &[u8], mut tlvs: &[u8]) -> Result<(), HeaderFault> {
             let told: [u8; 4] = value.try_into().map_err(|_| HeaderFault::Malformed)?;
             let at = block.len() - rest.len() - told.len();
             // Counted over the whole header with zeros in its own place.
-            let sum = [&block[..at], &[0; 4], rest].into_iter().fold(!0, crc32c);
-            if !sum != u32::from_be_bytes(told) {
+            if checksum([&block[..at], &[0; 4], rest]) != u32::from_be_bytes(told) {
                 return Err(HeaderFault::Checksum);
             }
         }
@@ -251,6 +252,11 @@ fn verify(block: &[u8], mut tlvs: &[u8]) -> Result<(), HeaderFault> {
     } else {
         Err(HeaderFault::Malformed)
     }
+}
+
+/// The CRC-32C of pieces in a row.
+pub(crate) fn checksum<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> u32 {
+    !pieces.into_iter().fold(!0, crc32c)
 }
 
 /// Takes octets into a CRC-32C (RFC 3720 appendix B.4) that begins and ends inverted.

@@ -13,6 +13,7 @@ use windrose_telemetry::HttpEvent;
 use crate::access::{Draft, Outcome};
 use crate::connection::Client;
 use crate::flags::Flags;
+use crate::links;
 use crate::upload::Upload;
 use crate::upstream::{InFlight, UpstreamLink};
 
@@ -69,8 +70,7 @@ impl Exchange {
         if let Some(link) = self.link.take()
             && self.upload.as_ref().is_none_or(Upload::is_ended)
         {
-            let at_most = self.client.worker.settings.upstream_idle_connections;
-            self.in_flight.upstream().put(link, now, at_most);
+            links::put(&self.client, self.in_flight.upstream(), link, now);
         }
     }
 

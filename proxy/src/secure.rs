@@ -33,6 +33,11 @@ impl Secured {
             session,
         }
     }
+
+    /// The host that the client named.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.session.name()
+    }
 }
 
 /// Whether a request for a host of an app may come over this connection.

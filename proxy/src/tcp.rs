@@ -16,6 +16,7 @@ use windrose_routing::{AppEntry, RouteId, Table, TcpApps, prefix_key};
 use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 
 use crate::access::{Draft, Outcome as Ending};
+use crate::announce;
 use crate::breaker::{self, Taken};
 use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
@@ -171,7 +172,8 @@ async fn open(
         return Err(event);
     };
     let client = Side { stream, read };
-    connect(worker, &table, id, client, ends, draft).await
+    let from = (ends, name);
+    connect(worker, &table, id, client, from, draft).await
 }
 
 /// Reads a ClientHello. What was read goes to the endpoint like all the rest.
@@ -208,7 +210,7 @@ async fn connect(
     table: &Table,
     id: AppId,
     client: Side<TcpStream>,
-    ends: Ends,
+    (ends, name): (Ends, Option<&str>),
     draft: &mut Option<Box<Draft>>,
 ) -> Result<Opened, TcpEvent> {
     let entry = table.app(id);
@@ -243,7 +245,10 @@ async fn connect(
     };
     let mut course = Course::new(view, version, key);
     let mut cluster = None;
-    let reached = reach(worker, table, id, &mut course, &mut cluster, draft).await;
+    let version_of = app.upstream.proxy_protocol;
+    let header = version_of.map(|version| announce::header(version, &ends, name));
+    let way = (&mut course, &mut cluster);
+    let reached = reach(worker, table, id, way, header, draft).await;
     lead(draft, entry, Some(version), cluster);
     let Reached {
         stream,
@@ -297,13 +302,13 @@ struct Reached {
 }
 
 /// Connects to the first endpoint of a course that can be connected to; `cluster` is the one tried
-/// last.
+/// last, `header` what a connection begins with.
 async fn reach(
     worker: &Rc<Worker>,
     table: &Table,
     id: AppId,
-    course: &mut Course,
-    cluster: &mut Option<u8>,
+    (course, cluster): (&mut Course, &mut Option<u8>),
+    header: Option<Vec<u8>>,
     draft: &mut Option<Box<Draft>>,
 ) -> Result<Reached, TcpEvent> {
     let entry = table.app(id);
@@ -324,7 +329,7 @@ async fn reach(
         *cluster = Some(stop.cluster);
         let in_flight = worker
             .upstreams
-            .at(stop.endpoint.slot, address)
+            .at(stop.endpoint.slot, address, entry.plan.app.upstream)
             .engage(group, stop.permit.take());
         let Ok((pending, counted)) = in_flight.connection() else {
             course.leave(stop.cluster, stop.group);
@@ -336,7 +341,8 @@ async fn reach(
         if let Some(draft) = draft {
             draft.tries(address);
         }
-        let Ok(stream) = dial(address, entry.plan.app.timeouts.connect).await else {
+        let Ok(stream) = dial(address, entry.plan.app.timeouts.connect, header.clone()).await
+        else {
             refused(worker, table, id, &stop);
             observe(
                 worker,

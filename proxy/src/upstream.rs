@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -22,6 +23,7 @@ use crate::record::Recorder;
 use crate::settings::Settings;
 use crate::upload::UploadBody;
 use crate::wire::{Meter, UpstreamWire};
+use windrose_model::Upstream as Manner;
 use windrose_telemetry::HttpEvent;
 
 /// All endpoints that a thread has used, by slot.
@@ -32,6 +34,8 @@ pub(crate) struct Upstreams(RefCell<Vec<Option<Rc<Upstream>>>>);
 #[derive(Debug)]
 pub(crate) struct Upstream {
     address: SocketAddr,
+    /// How connections to it begin.
+    manner: Manner,
     in_flight: Cell<u32>,
     idle: RefCell<Vec<Idle>>,
     /// What this thread sees of it, where outliers are ejected.
@@ -91,17 +95,28 @@ impl Drop for OpenUpstream {
     }
 }
 
+impl UpstreamLink {
+    /// Ready for another exchange; `None` if it is closing.
+    pub(crate) fn rested(mut self) -> Option<Self> {
+        let stands = !self.sender.is_closed() && !self.meter.is_deaf();
+        self.reused = true;
+        self.handover = None;
+        stands.then_some(self)
+    }
+}
+
 impl Upstreams {
-    /// The endpoint of a slot. A slot that now means another address begins anew.
-    pub(crate) fn at(&self, slot: u32, address: SocketAddr) -> Rc<Upstream> {
+    /// The endpoint of a slot. A slot that now means another address, or is spoken to in another
+    /// manner, begins anew.
+    pub(crate) fn at(&self, slot: u32, address: SocketAddr, manner: Manner) -> Rc<Upstream> {
         let mut all = self.0.borrow_mut();
         let at = slot as usize;
         if at >= all.len() {
             all.resize_with(at + 1, || None);
         }
         match &all[at] {
-            Some(upstream) if upstream.address == address => Rc::clone(upstream),
-            _ => Rc::clone(all[at].insert(Rc::new(Upstream::new(address)))),
+            Some(upstream) if upstream.is_at(address, manner) => Rc::clone(upstream),
+            _ => Rc::clone(all[at].insert(Rc::new(Upstream::new(address, manner)))),
         }
     }
 
@@ -143,14 +158,30 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn new(address: SocketAddr) -> Self {
+    fn new(address: SocketAddr, manner: Manner) -> Self {
         Self {
             address,
+            manner,
             in_flight: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             window: OnceCell::new(),
             limit: Cell::new(None),
         }
+    }
+
+    fn is_at(&self, address: SocketAddr, manner: Manner) -> bool {
+        self.address == address && self.manner == manner
+    }
+
+    /// How connections to it begin.
+    pub(crate) fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// Whether a connection may serve one client after another: it was not announced as one's.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.manner.proxy_protocol.is_none()
     }
 
     /// What this thread sees of it; `join` begins.
@@ -170,11 +201,9 @@ impl Upstream {
     }
 
     /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
-    pub(crate) fn put(&self, mut link: UpstreamLink, now: Instant, at_most: usize) {
+    pub(crate) fn put(&self, link: UpstreamLink, now: Instant, at_most: usize) {
         let mut idle = self.idle.borrow_mut();
-        if !link.sender.is_closed() && !link.meter.is_deaf() && idle.len() < at_most {
-            link.reused = true;
-            link.handover = None;
+        if let Some(link) = link.rested().filter(|_| idle.len() < at_most) {
             idle.push(Idle { link, since: now });
         }
     }
@@ -189,17 +218,18 @@ impl Upstream {
         }
     }
 
-    /// Opens a connection within `timeout`; zero is no limit but the system's. `switching`: it is
-    /// wanted bare if its protocol is switched.
+    /// Opens a connection within `timeout`; zero is no limit but the system's. `header`: it begins
+    /// with these octets. `switching`: it is wanted bare if its protocol is switched.
     pub(crate) async fn connect(
         &self,
         timeout: Duration,
+        header: Option<Vec<u8>>,
         switching: bool,
         counted: Option<Taken>,
         recorder: &Rc<Recorder>,
         settings: &Settings,
     ) -> io::Result<UpstreamLink> {
-        let stream = dial(self.address, timeout).await?;
+        let stream = dial(self.address, timeout, header).await?;
         let meter = Rc::new(Meter::default());
         let wire = UpstreamWire::new(stream, Rc::clone(&meter));
         let (sender, connection) = http1::Builder::new()
@@ -238,9 +268,19 @@ impl Upstream {
     }
 }
 
-/// Connects within `timeout`; zero is no limit but the system's.
-pub(crate) async fn dial(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let connecting = TcpStream::connect(address);
+/// Connects within `timeout`; zero is no limit but the system's. `header`: the first octets.
+pub(crate) async fn dial(
+    address: SocketAddr,
+    timeout: Duration,
+    header: Option<Vec<u8>>,
+) -> io::Result<TcpStream> {
+    let connecting = async {
+        let mut stream = TcpStream::connect(address).await?;
+        if let Some(header) = header {
+            stream.write_all(&header).await?;
+        }
+        io::Result::Ok(stream)
+    };
     let stream = if timeout.is_zero() {
         connecting.await?
     } else {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use windrose_model::{Name, Step};
+use windrose_model::{Name, Step, Upstream};
 
 use crate::atlas::Place;
 use crate::choose::{Seen, prefix_key};
@@ -145,6 +145,12 @@ fn say(entry: &AppEntry, seen: Seen) -> String {
             AllDownText(entry)
         ),
     }
+}
+
+/// What an endpoint hears before its own protocol.
+fn begins(upstream: &Upstream) -> Option<String> {
+    let begins = !upstream.is_plain();
+    begins.then(|| format!("each connection to an endpoint begins with {upstream}"))
 }
 
 struct AllDownText<'e>(&'e AppEntry);

@@ -199,11 +199,12 @@ fn add(digest: &mut Digester, app: &App) {
         breakers,
         rate_limits,
         tls,
+        upstream,
         tcp,
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
-    digest.add(&(outliers, breakers));
+    digest.add(&(outliers, breakers, upstream));
 }

@@ -27,6 +27,11 @@ impl Session {
             || (!self.shown.is_empty() && self.shown.iter().all(|c| c.facts.covers(host)))
     }
 
+    /// The host that the client named (SNI), lower-case.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The policy under which the client was asked for a certificate.
     pub fn policy(&self) -> Option<u64> {
         self.policy

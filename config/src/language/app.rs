@@ -6,6 +6,7 @@ use super::rate_limit::RATE_LIMIT;
 use super::route::ROUTE;
 use super::split::{SPLIT, SPLIT_BY};
 use super::tls::APP_TLS;
+use super::upstream::UPSTREAM;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
 pub(super) static APP: Shape = Keys(&Mapping::new(
@@ -109,6 +110,11 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
         )
         .or("{}"),
         Field::optional("tls", Keys(&APP_TLS), "TLS to clients of its hosts."),
+        Field::optional(
+            "upstream",
+            Keys(&UPSTREAM),
+            "How connections to its endpoints begin; health checks begin so, too.",
+        ),
         Field::optional(
             "tcp",
             Keys(&TCP),

@@ -10,7 +10,7 @@ use windrose_model::{
 
 use super::{
     Found, breakers, by_key, number, objects, outliers, rate_limit, refuse, route, single,
-    split_by, steering, tls, value,
+    split_by, steering, tls, upstream, value,
 };
 use crate::scalar;
 use crate::tree::Node;
@@ -64,6 +64,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
         tls: node.get("tls").map(tls::app).unwrap_or_default(),
+        upstream: node.get("upstream").map(upstream::read).unwrap_or_default(),
         tcp: node.get("tcp").and_then(tcp),
         ..defaults
     }

@@ -1,4 +1,5 @@
-//! Performs one probe: a TCP connect, or a connect and one GET, within one timeout.
+//! Performs one probe: a TCP connect, or a connect and one GET, within one timeout; before that what
+//! the endpoint must hear first.
 
 use std::error::Error;
 use std::io;
@@ -11,12 +12,14 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use windrose_model::ProbeFailure;
 use windrose_telemetry::{Metrics, ProbeOutcome};
 
+use super::announce;
 use crate::event::Event;
 use crate::probe::{CheckKind, Order, Outcome};
 
@@ -52,12 +55,17 @@ pub(super) fn begin(
 
 async fn perform(order: &Order, connected: impl Fn(Duration)) -> Outcome {
     let begun = Instant::now();
-    let stream = match connect(order.address).await {
+    let mut stream = match connect(order.address).await {
         Ok(stream) => stream,
         Err(error) => return of_io(&error),
     };
     // One round trip: the handshake of TCP, and nothing of the server.
     connected(begun.elapsed());
+    if let Some(version) = order.check.manner.proxy_protocol
+        && let Err(error) = stream.write_all(announce::local(version)).await
+    {
+        return of_io(&error);
+    }
     match &order.check.kind {
         CheckKind::Tcp => Outcome::Healthy,
         CheckKind::Http { path, host, status } => match get(stream, path, host).await {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrose_model::{App, HealthCheck, Probe, ProbeFailure, StatusRange};
+use windrose_model::{App, HealthCheck, Probe, ProbeFailure, StatusRange, Upstream};
 
 use super::counter::Thresholds;
 
 /// A health check with everything filled in. Equal checks of one address are one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Check {
+    /// How the connection begins.
+    pub manner: Upstream,
     /// What is sent.
     pub kind: CheckKind,
     /// For the whole probe.
@@ -67,6 +69,7 @@ impl Check {
             },
         };
         Arc::new(Self {
+            manner: app.upstream,
             kind,
             timeout: *timeout,
             interval: *interval,
@@ -78,6 +81,7 @@ impl Check {
     /// Stands where no target is.
     pub(super) fn idle() -> Arc<Self> {
         Arc::new(Self {
+            manner: Upstream::default(),
             kind: CheckKind::Tcp,
             timeout: Duration::ZERO,
             interval: Duration::MAX,

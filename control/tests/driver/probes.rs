@@ -1,7 +1,7 @@
 //! What probes make of backends.
 
 use windrose_model::Verdict::{Down, Unknown, Up};
-use windrose_model::{Cause, Probe, ProbeFailure};
+use windrose_model::{Cause, Probe, ProbeFailure, ProxyProtocol};
 use windrose_telemetry::ProbeOutcome;
 
 use crate::backend::{OK, answers, backend, nobody, request, speaks_first, stalls};
@@ -85,6 +85,30 @@ async fn what_serves_is_up_by_tcp_and_by_http() {
         );
     }
     assert!(snapshot.ready.ready && snapshot.ready.missing.is_empty());
+}
+
+#[tokio::test]
+async fn a_probe_says_first_that_it_speaks_for_itself_where_headers_are_expected() {
+    let headers: [(ProxyProtocol, &[u8]); 2] = [
+        (ProxyProtocol::V1, b"PROXY UNKNOWN\r\n"),
+        (ProxyProtocol::V2, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"),
+    ];
+    for (version, header) in headers {
+        let address = backend(move |mut stream| {
+            use std::io::{Read, Write};
+            let mut first = vec![0; header.len()];
+            let announced = stream.read_exact(&mut first).is_ok() && first == header;
+            if announced && request(&mut stream).is_some() {
+                let _ = stream.write_all(OK.as_bytes());
+            }
+        });
+        let mut draft = draft(&[("web", http(), &[address])]);
+        let app = draft.apps.values_mut().next().unwrap();
+        app.upstream.proxy_protocol = Some(version);
+        let node = Node::start(model(draft, 1, None), None);
+        let snapshot = node.until(|s| entry(s, "web", 0).verdict != Unknown).await;
+        assert_eq!(entry(&snapshot, "web", 0).verdict, Up, "{version:?}");
+    }
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ pub(crate) fn unread(client: &Client, error: &hyper::Error) {
         return;
     };
     let now = Instant::now();
-    let ends = (client.socket, client.peer.address);
+    let ends = (client.ends.peer, client.peer.address);
     let status = match error.is_parse_too_large() {
         true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         false => StatusCode::BAD_REQUEST,

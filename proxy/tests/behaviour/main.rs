@@ -5,6 +5,7 @@
 mod fuzzed;
 
 mod access;
+mod announce;
 mod backends;
 mod breakers;
 mod clients;

@@ -7,7 +7,7 @@ use ::http::{HeaderMap, Method};
 use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
 
 use super::placed::placed;
-use super::{own, place, route, split};
+use super::{begins, own, place, route, split};
 use crate::routes::RequestHead;
 use crate::table::Table;
 
@@ -190,6 +190,9 @@ pub fn http(
         &mut trace.steps,
     );
     let placed = placed(entry, view, version, key, home, &mut trace.steps);
+    if let Some(begins) = begins(&plan.app.upstream) {
+        trace.steps.push(begins);
+    }
     if placed.cluster.is_none() {
         trace
             .steps

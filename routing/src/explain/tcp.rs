@@ -7,7 +7,7 @@ use ::http::HeaderMap;
 use windrose_model::{Name, Stamp, WhenEndpointDown};
 
 use super::placed::{Placed, placed};
-use super::{place, split};
+use super::{begins, place, split};
 use crate::routes::RouteId;
 use crate::table::Table;
 
@@ -93,6 +93,9 @@ pub fn tcp(
     }
     trace.cluster = cluster;
     trace.endpoints = endpoints;
+    if let Some(begins) = begins(&plan.app.upstream) {
+        trace.steps.push(begins);
+    }
     if let Some(tcp) = plan.app.tcp.as_ref().filter(|_| trace.cluster.is_some()) {
         trace.steps.push(match tcp.when_endpoint_down {
             WhenEndpointDown::Keep => {

@@ -116,6 +116,17 @@ pub async fn connect(
         .await
 }
 
+/// TLS for a host over a connection that stands.
+pub async fn over(
+    stream: TcpStream,
+    host: &str,
+    config: &Arc<ClientConfig>,
+) -> TlsStream<TcpStream> {
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let connector = TlsConnector::from(Arc::clone(config));
+    connector.connect(name, stream).await.unwrap()
+}
+
 /// An HTTP/1.1 client over one.
 pub async fn client(
     address: SocketAddr,
