@@ -125,7 +125,7 @@ impl Node {
             access_writing = Some(writing);
         }
         let shared = Arc::new(Shared::new());
-        let options = control_options(config, &data_dir, descriptors, &shared)?;
+        let options = control_options(config, &data_dir, descriptors, &shared, &certificates)?;
         let (handle, source) =
             windrose_control::start(Arc::clone(&model), data, options, Arc::clone(&metrics))
                 .map_err(cannot("control"))?;
@@ -307,6 +307,7 @@ fn control_options(
     data_dir: &DataDir,
     descriptors: u64,
     shared: &Arc<Shared>,
+    certificates: &Store,
 ) -> Result<Options, DataDirError> {
     let (shared, exclusions) = (Arc::clone(shared), Arc::clone(&shared.live().exclusions));
     let (checked, clusters) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -317,6 +318,7 @@ fn control_options(
             in_flight: probes.clamp(64, 8_192),
             ..Budget::default()
         },
+        certificates: certificates.clone(),
         resolvers: config.resolvers.clone(),
         forget: Some(Forget::new(
             move |slot| shared.forget_endpoint(slot),

@@ -39,7 +39,7 @@ pub(crate) fn page(
     dns::families(&mut page, snapshot, metrics);
     http(&mut page, snapshot, metrics);
     streams::families(&mut page, snapshot, metrics);
-    tls::families(&mut page, metrics, certificates);
+    tls::families(&mut page, snapshot, metrics, certificates);
     apps(&mut page, snapshot);
     excluded::families(&mut page, &snapshot.table, &live.exclusions, metrics);
     breakers::families(&mut page, &snapshot.table, &live.breakers, metrics);

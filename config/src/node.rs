@@ -18,7 +18,7 @@ pub use defence::{
     DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsResponseLimit, LimitMode, LogTarget,
 };
 pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
-pub use tls::{CertificateSource, ClientCaFile, TlsConfig};
+pub use tls::{CertificateSource, ClientCaFile, TlsConfig, UpstreamTlsFiles};
 
 /// The settings of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]

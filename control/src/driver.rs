@@ -76,6 +76,7 @@ pub fn start(
     }
     let controller = Controller::new(now, model, data, &options);
     let measures = options.region.is_some();
+    let certificates = options.certificates.clone();
     let first = controller.inputs();
     let check_passed = options.check_passed;
     let (publishing, source) = Publishing::begin(&first, metrics, options.forget);
@@ -110,6 +111,7 @@ pub fn start(
         probed,
         resolved,
         measures,
+        certificates,
         check_passed,
         finished,
         effects: Vec::new(),
@@ -162,6 +164,8 @@ struct Driver {
     probed: mpsc::UnboundedSender<Event>,
     /// Whether anyone wants to know how long connections take.
     measures: bool,
+    /// What TLS to endpoints is spoken with.
+    certificates: windrose_tls::Store,
     check_passed: Option<CheckPassed>,
     resolved: mpsc::UnboundedSender<(u64, Found)>,
     finished: mpsc::UnboundedSender<(JobId, Box<Finished>)>,
@@ -285,7 +289,7 @@ impl Driver {
             match effect {
                 Effect::Probe(order) => {
                     let (metrics, probed) = (self.publishing.metrics(), self.probed.clone());
-                    probing::begin(order, metrics, probed, self.measures);
+                    probing::begin(order, metrics, &self.certificates, probed, self.measures);
                 }
                 Effect::Resolve(question) => {
                     self.resolving.begin(question, self.resolved.clone());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_model::Name;
+use windrose_tls::Store;
 
 use crate::Remembered;
 
@@ -25,6 +26,8 @@ pub struct Options {
     pub grace: Duration,
     /// The least time between two publications.
     pub publish_every: Duration,
+    /// What TLS to endpoints is spoken with.
+    pub certificates: Store,
     /// Limits of all probes together.
     pub budget: Budget,
     /// Whom to ask about the names that aliases lead to; none: the system's resolvers.
@@ -157,6 +160,7 @@ impl Default for Options {
             data_dir: None,
             grace: Duration::from_secs(10),
             publish_every: Duration::from_millis(20),
+            certificates: Store::new(),
             budget: Budget::default(),
             resolvers: Vec::new(),
             region: None,

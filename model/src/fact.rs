@@ -71,6 +71,8 @@ pub enum ProbeFailure {
     Timeout,
     /// Closed or reset before a response.
     Reset,
+    /// The TLS handshake failed, or the certificate is not to be trusted.
+    Tls,
     /// Bytes that are no HTTP.
     Garbage,
     /// A status outside the healthy ranges.
@@ -97,6 +99,7 @@ impl fmt::Display for ProbeFailure {
             Self::Unreachable => f.write_str("unreachable"),
             Self::Timeout => f.write_str("timeout"),
             Self::Reset => f.write_str("connection reset"),
+            Self::Tls => f.write_str("TLS handshake failed"),
             Self::Garbage => f.write_str("not an HTTP response"),
             Self::Status(code) => write!(f, "status {code}"),
             Self::Passive(kind) => write!(f, "live traffic: {kind}"),

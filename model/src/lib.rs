@@ -86,5 +86,5 @@ pub use tcp::{Tcp, WhenEndpointDown};
 pub use time::{Now, WallTime};
 pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
-pub use upstream::{ProxyProtocol, Upstream};
+pub use upstream::{Manner, ProxyProtocol, Upstream, UpstreamTls};
 pub use zone::{RrSet, RrSetError, Soa, Zone};

@@ -193,14 +193,8 @@ async fn connect(
     let (_pending, open) = in_flight.connection().map_err(|Full| Failure::Full)?;
     client.watch.pause(began);
     let upstream = in_flight.upstream();
-    let connecting = upstream.connect(
-        timeouts.connect,
-        client.announced_by(upstream.manner()),
-        switching,
-        open,
-        &worker.recorder,
-        &worker.settings,
-    );
+    let beginning = client.beginning(upstream.manner());
+    let connecting = upstream.connect(worker, timeouts.connect, beginning, switching, open);
     // Boxed: rare, and large for a future that every exchange carries.
     let connecting = Box::pin(connecting);
     match client.watch.within(connecting).await {

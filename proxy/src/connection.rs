@@ -15,13 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use windrose_model::Upstream;
+use windrose_model::Manner;
 use windrose_telemetry::HttpEvent;
 use windrose_tls::Store;
 
 use crate::announce;
 use crate::announced::take_header;
 use crate::attempt::KeptFields;
+use crate::dial::Beginning;
 use crate::exchange::{exchange, unread};
 use crate::forwarded::Peer;
 use crate::handshake::handshake;
@@ -57,10 +58,13 @@ pub(crate) struct Client {
 
 impl Client {
     /// What a connection to a backend made for this client begins with.
-    pub(crate) fn announced_by(&self, manner: Upstream) -> Option<Vec<u8>> {
-        let version = manner.proxy_protocol?;
-        let name = self.tls.as_ref().and_then(|tls| tls.name());
-        Some(announce::header(version, &self.ends, name))
+    pub(crate) fn beginning(&self, manner: Manner) -> Beginning {
+        let name = || self.tls.as_ref().and_then(|tls| tls.name());
+        let header = manner.proxy_protocol;
+        Beginning {
+            header: header.map(|version| announce::header(version, &self.ends, name())),
+            tls: manner.tls,
+        }
     }
 
     /// The same for one stream of HTTP/2.

@@ -276,7 +276,7 @@ async fn forward(
         let upstream = worker.upstreams.at(
             stop.endpoint.slot,
             stop.endpoint.address,
-            app.plan.app.upstream,
+            app.plan.app.upstream.manner(),
         );
         let in_flight = upstream.engage(group, stop.permit.take());
         let keep = idempotent && attempts_left > 0;

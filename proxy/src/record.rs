@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Local, Metrics, Prefix, ProxyHeader,
-    Steps, StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell, stream_cell,
+    EndpointTlsFailure, GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Local, Metrics,
+    Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell,
+    stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -29,6 +30,8 @@ pub(crate) struct Recorder {
     proxy_headers: Local,
     handshakes: Local,
     handshake_failures: Local,
+    endpoint_tls: Local,
+    endpoint_tls_failures: Local,
     tcp: Local,
     metrics: Arc<Metrics>,
 }
@@ -53,6 +56,8 @@ impl Recorder {
             proxy_headers: metrics.proxy_headers.local(),
             handshakes: metrics.tls_handshakes.local(),
             handshake_failures: metrics.tls_failures.local(),
+            endpoint_tls: metrics.endpoint_tls.local(),
+            endpoint_tls_failures: metrics.endpoint_tls_failures.local(),
             tcp: metrics.tcp_events.local(),
             metrics,
         }
@@ -131,6 +136,16 @@ impl Recorder {
     /// A TLS handshake did not.
     pub(crate) fn handshake_failed(&self, why: HandshakeFailure) {
         self.handshake_failures.add(0, why as u32, 1);
+    }
+
+    /// A TLS handshake with an endpoint went through.
+    pub(crate) fn endpoint_tls(&self, tls13: bool, resumed: bool) {
+        self.endpoint_tls.add(0, handshake_cell(tls13, resumed), 1);
+    }
+
+    /// A TLS handshake with an endpoint did not.
+    pub(crate) fn endpoint_tls_failed(&self, why: EndpointTlsFailure) {
+        self.endpoint_tls_failures.add(0, why as u32, 1);
     }
 
     /// Something that was open is not any more.

@@ -71,7 +71,16 @@ pub async fn serve(
 ) -> io::Result<()> {
     let grace = settings.grace;
     let engine = Rc::new(engine(&settings));
-    let worker = Worker::new(&source, shared, reports, metrics, settings, seed);
+    let certificates = listeners.certificates.clone();
+    let worker = Worker::new(
+        &source,
+        shared,
+        certificates,
+        reports,
+        metrics,
+        settings,
+        seed,
+    );
     let worker = Rc::new(worker);
     let store = Rc::new(listeners.certificates);
     let trust = worker.settings.proxy_trust.clone();

@@ -1,8 +1,9 @@
 //! Connections of TCP listeners: to an app, by the name in the ClientHello where names count; to a
 //! cluster and an endpoint as a request would go; then relayed unread.
 //!
-//! Only what fails before the first octet is tried again: the connect. Deliberately absent: TLS. A
-//! connection that asks by TLS for a name nobody has is told so in clear, which is all an alert needs.
+//! Only what fails before the first octet is tried again: the connect. Deliberately absent: TLS to
+//! clients. A connection that asks by TLS for a name nobody has is told so in clear, which is all an
+//! alert needs.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ use crate::announce;
 use crate::breaker::{self, Taken};
 use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
+use crate::dial::{Beginning, dial};
+use crate::endpoint_stream::EndpointStream;
 use crate::errand::app_slot;
 use crate::exchange::evidence::observe;
 use crate::flags::Flags;
@@ -28,7 +31,7 @@ use crate::outlier::Outcome;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::sni::{self, Hello, HelloReader};
 use crate::split;
-use crate::upstream::{InFlight, dial};
+use crate::upstream::InFlight;
 use crate::wanted::Wanted;
 use crate::watch::Watch;
 use crate::worker::Worker;
@@ -36,7 +39,7 @@ use crate::worker::Worker;
 /// A connection with both its ends.
 struct Opened {
     client: Side<TcpStream>,
-    upstream: Side<TcpStream>,
+    upstream: Side<EndpointStream>,
     limits: Limits,
     account: Account,
     /// What happened on the way.
@@ -89,7 +92,7 @@ async fn run(worker: &Rc<Worker>, watch: &Watch, listener: &Name, arrival: Arriv
     // A reset is passed on as one: a clean end would claim that all had come.
     let other = match ended {
         StreamEvent::UpstreamReset => &client.stream,
-        StreamEvent::ClientReset => &upstream.stream,
+        StreamEvent::ClientReset => upstream.stream.socket(),
         _ => return drop((opened.in_flight, opened.held, opened.counted)),
     };
     let _ = other.set_zero_linger();
@@ -245,10 +248,14 @@ async fn connect(
     };
     let mut course = Course::new(view, version, key);
     let mut cluster = None;
-    let version_of = app.upstream.proxy_protocol;
-    let header = version_of.map(|version| announce::header(version, &ends, name));
+    let manner = app.upstream.manner();
+    let header = manner.proxy_protocol;
+    let beginning = Beginning {
+        header: header.map(|version| announce::header(version, &ends, name)),
+        tls: manner.tls,
+    };
     let way = (&mut course, &mut cluster);
-    let reached = reach(worker, table, id, way, header, draft).await;
+    let reached = reach(worker, table, id, way, beginning, draft).await;
     lead(draft, entry, Some(version), cluster);
     let Reached {
         stream,
@@ -295,20 +302,20 @@ fn lead(draft: &mut Option<Box<Draft>>, app: &AppEntry, version: Option<u8>, clu
 
 /// A connection to an endpoint.
 struct Reached {
-    stream: TcpStream,
+    stream: EndpointStream,
     in_flight: InFlight,
     address: SocketAddr,
     counted: Option<Taken>,
 }
 
 /// Connects to the first endpoint of a course that can be connected to; `cluster` is the one tried
-/// last, `header` what a connection begins with.
+/// last.
 async fn reach(
     worker: &Rc<Worker>,
     table: &Table,
     id: AppId,
     (course, cluster): (&mut Course, &mut Option<u8>),
-    header: Option<Vec<u8>>,
+    beginning: Beginning,
     draft: &mut Option<Box<Draft>>,
 ) -> Result<Reached, TcpEvent> {
     let entry = table.app(id);
@@ -329,7 +336,11 @@ async fn reach(
         *cluster = Some(stop.cluster);
         let in_flight = worker
             .upstreams
-            .at(stop.endpoint.slot, address, entry.plan.app.upstream)
+            .at(
+                stop.endpoint.slot,
+                address,
+                entry.plan.app.upstream.manner(),
+            )
             .engage(group, stop.permit.take());
         let Ok((pending, counted)) = in_flight.connection() else {
             course.leave(stop.cluster, stop.group);
@@ -341,8 +352,8 @@ async fn reach(
         if let Some(draft) = draft {
             draft.tries(address);
         }
-        let Ok(stream) = dial(address, entry.plan.app.timeouts.connect, header.clone()).await
-        else {
+        let timeout = entry.plan.app.timeouts.connect;
+        let Ok(stream) = dial(worker, address, timeout, beginning.clone()).await else {
             refused(worker, table, id, &stop);
             observe(
                 worker,

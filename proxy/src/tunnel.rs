@@ -65,7 +65,7 @@ pub(crate) async fn carry<L: Line>(
         // A reset is passed on as one: a clean end would claim that all had come.
         StreamEvent::UpstreamReset => watch.break_off(),
         StreamEvent::ClientReset => {
-            let _ = upstream.stream.set_zero_linger();
+            let _ = upstream.stream.socket().set_zero_linger();
         }
         _ => {}
     }

@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::breaker::{Full, Permit, Taken};
+use crate::dial::{Beginning, dial};
+use crate::endpoint_stream::EndpointStream;
 use crate::outlier::Window;
 use crate::record::Recorder;
-use crate::settings::Settings;
 use crate::upload::UploadBody;
 use crate::wire::{Meter, UpstreamWire};
-use windrose_model::Upstream as Manner;
+use crate::worker::Worker;
+use windrose_model::Manner;
 use windrose_telemetry::HttpEvent;
 
 /// All endpoints that a thread has used, by slot.
@@ -64,7 +64,7 @@ pub(crate) struct UpstreamLink {
 /// A connection to an endpoint that speaks HTTP no more.
 #[derive(Debug)]
 pub(crate) struct Handover {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: EndpointStream,
     /// What came behind the head of the 101.
     pub(crate) read: Bytes,
     pub(crate) open: OpenUpstream,
@@ -218,18 +218,18 @@ impl Upstream {
         }
     }
 
-    /// Opens a connection within `timeout`; zero is no limit but the system's. `header`: it begins
-    /// with these octets. `switching`: it is wanted bare if its protocol is switched.
+    /// Opens a connection within `timeout`; zero is no limit but the system's. `switching`: it is
+    /// wanted bare if its protocol is switched.
     pub(crate) async fn connect(
         &self,
+        worker: &Worker,
         timeout: Duration,
-        header: Option<Vec<u8>>,
+        beginning: Beginning,
         switching: bool,
         counted: Option<Taken>,
-        recorder: &Rc<Recorder>,
-        settings: &Settings,
     ) -> io::Result<UpstreamLink> {
-        let stream = dial(self.address, timeout, header).await?;
+        let settings = &worker.settings;
+        let stream = dial(worker, self.address, timeout, beginning).await?;
         let meter = Rc::new(Meter::default());
         let wire = UpstreamWire::new(stream, Rc::clone(&meter));
         let (sender, connection) = http1::Builder::new()
@@ -238,7 +238,7 @@ impl Upstream {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(io::Error::other)?;
-        let open = OpenUpstream::new(recorder, counted);
+        let open = OpenUpstream::new(&worker.recorder, counted);
         let handover = if switching {
             let (give, handover) = oneshot::channel();
             tokio::task::spawn_local(async move {
@@ -266,30 +266,6 @@ impl Upstream {
             handover,
         })
     }
-}
-
-/// Connects within `timeout`; zero is no limit but the system's. `header`: the first octets.
-pub(crate) async fn dial(
-    address: SocketAddr,
-    timeout: Duration,
-    header: Option<Vec<u8>>,
-) -> io::Result<TcpStream> {
-    let connecting = async {
-        let mut stream = TcpStream::connect(address).await?;
-        if let Some(header) = header {
-            stream.write_all(&header).await?;
-        }
-        io::Result::Ok(stream)
-    };
-    let stream = if timeout.is_zero() {
-        connecting.await?
-    } else {
-        tokio::time::timeout(timeout, connecting)
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)??
-    };
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// A request in flight to an endpoint.

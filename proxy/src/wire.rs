@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::endpoint_stream::EndpointStream;
 use crate::http2::PREFACE;
 use crate::strict::Guard;
 use crate::watch::Watch;
@@ -43,17 +44,17 @@ impl Meter {
 /// A connection to an endpoint.
 #[derive(Debug)]
 pub(crate) struct UpstreamWire {
-    stream: TcpStream,
+    stream: EndpointStream,
     meter: Rc<Meter>,
 }
 
 impl UpstreamWire {
-    pub(crate) fn new(stream: TcpStream, meter: Rc<Meter>) -> Self {
+    pub(crate) fn new(stream: EndpointStream, meter: Rc<Meter>) -> Self {
         Self { stream, meter }
     }
 
     /// The bare connection, after a switch of protocols.
-    pub(crate) fn into_stream(self) -> TcpStream {
+    pub(crate) fn into_stream(self) -> EndpointStream {
         self.stream
     }
 
@@ -322,8 +323,10 @@ impl AsyncWrite for UpstreamWire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(cx);
+        this.count(result.map_ok(|()| 0), || 0).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

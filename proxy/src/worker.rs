@@ -13,10 +13,12 @@ use tokio::sync::{Notify, mpsc};
 use windrose_model::{EndpointId, Fact, PassiveKind, Report, Stamp};
 use windrose_routing::{Reader, Source, Table};
 use windrose_telemetry::{HttpEvent, Metrics};
+use windrose_tls::Store;
 
 use crate::access::{Draft, Outcome};
 use crate::breaker::is_crowded;
 use crate::budget::Requests;
+use crate::dial::Told;
 use crate::draw::Dice;
 use crate::live::Shared;
 use crate::record::Recorder;
@@ -39,6 +41,10 @@ pub(crate) struct Worker {
     pub(crate) log_dice: Dice,
     pub(crate) request_ids: RequestIds,
     pub(crate) shared: Arc<Shared>,
+    /// What TLS to endpoints is spoken with.
+    pub(crate) certificates: Store,
+    /// When a failed handshake with an endpoint was told last.
+    pub(crate) told: Told,
     reports: mpsc::Sender<Report>,
     pub(crate) recorder: Rc<Recorder>,
     pub(crate) settings: Arc<Settings>,
@@ -75,6 +81,7 @@ impl Worker {
     pub(crate) fn new(
         source: &Source,
         shared: Arc<Shared>,
+        certificates: Store,
         reports: mpsc::Sender<Report>,
         metrics: Arc<Metrics>,
         settings: Arc<Settings>,
@@ -90,6 +97,8 @@ impl Worker {
             log_dice: Dice::new(seed.rotate_left(32)),
             request_ids: RequestIds::default(),
             shared,
+            certificates,
+            told: Told::default(),
             reports,
             recorder: Rc::new(Recorder::new(metrics)),
             settings,

@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use windrose_config::{AboutFile, CertificateSource, NodeConfig, Report, Severity, TlsConfig};
-use windrose_tls::{ClientCa, Generation, MinVersion, PairError, Source, Store, Wanted};
+use windrose_tls::{
+    ClientCa, Generation, MinVersion, PairError, Source, Store, ToEndpoints, Wanted,
+};
 
 /// A certificate that ends within this is told once a day.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
@@ -131,15 +133,26 @@ fn wanted(config: &TlsConfig, http2: bool) -> Wanted {
         ca: file.ca.clone(),
         required: file.required,
     };
+    let version = |only_tls13| match only_tls13 {
+        true => MinVersion::Tls13,
+        false => MinVersion::Tls12,
+    };
+    let to_endpoints = |files: &windrose_config::UpstreamTlsFiles| ToEndpoints {
+        policy: files.policy,
+        server_name: files.server_name.clone(),
+        names: files.names.clone(),
+        ca: files.ca.clone(),
+        verified: files.verified,
+        identity: files.client.clone(),
+        min_version: version(files.only_tls13),
+        http: files.http,
+    };
     Wanted {
         certificates: config.certificates.iter().map(source).collect(),
-        min_version: if config.only_tls13 {
-            MinVersion::Tls13
-        } else {
-            MinVersion::Tls12
-        },
+        min_version: version(config.only_tls13),
         http2,
         client_cas: config.client_cas.iter().map(client_ca).collect(),
+        to_endpoints: config.upstreams.iter().map(to_endpoints).collect(),
     }
 }
 

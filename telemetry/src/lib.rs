@@ -46,4 +46,6 @@ pub use record_log::{Framing, LogPlan, LogTarget, Rate, RecordLog, Writing, data
 pub use scalars::{Counter, Gauge, Log, Logged, ProbeOutcome, Scalars};
 pub use slots::Slots;
 pub use stream_cells::{StreamEvent, StreamKind, TcpEvent, stream_cell};
-pub use tls_cells::{HANDSHAKE_CELLS, HandshakeFailure, handshake_cell, handshake_labels};
+pub use tls_cells::{
+    EndpointTlsFailure, HANDSHAKE_CELLS, HandshakeFailure, handshake_cell, handshake_labels,
+};

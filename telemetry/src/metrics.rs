@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
-    Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event, HttpEvent,
-    LIMITED_CELLS, Local, ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS, Scalars,
-    StreamEvent, StreamKind, TcpEvent, Way,
+    EndpointTlsFailure, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event,
+    HttpEvent, LIMITED_CELLS, Local, ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS,
+    Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -77,6 +77,10 @@ pub struct Metrics {
     pub tls_handshakes: Arc<Bank>,
     /// Slot 0, cell = [`HandshakeFailure`].
     pub tls_failures: Arc<Bank>,
+    /// The same of endpoints, cell = [`handshake_cell`](crate::handshake_cell).
+    pub endpoint_tls: Arc<Bank>,
+    /// Slot 0, cell = [`EndpointTlsFailure`].
+    pub endpoint_tls_failures: Arc<Bank>,
     /// Numbers of the whole process.
     pub scalars: Arc<Scalars>,
 }
@@ -112,6 +116,8 @@ impl Metrics {
             proxy_headers: Bank::new(ProxyHeader::ALL.len() as u32),
             tls_handshakes: Bank::new(HANDSHAKE_CELLS),
             tls_failures: Bank::new(HandshakeFailure::ALL.len() as u32),
+            endpoint_tls: Bank::new(HANDSHAKE_CELLS),
+            endpoint_tls_failures: Bank::new(EndpointTlsFailure::ALL.len() as u32),
             scalars: Arc::default(),
         })
     }
@@ -144,6 +150,8 @@ impl Metrics {
             &self.proxy_headers,
             &self.tls_handshakes,
             &self.tls_failures,
+            &self.endpoint_tls,
+            &self.endpoint_tls_failures,
         ]
         .iter()
         .map(|bank| bank.dropped())

@@ -52,6 +52,8 @@ pub enum ProbeOutcome {
     Timeout,
     /// Closed or reset before a response.
     Reset,
+    /// No TLS.
+    Tls,
     /// Bytes that are no HTTP.
     Garbage,
     /// A status outside the healthy ranges.
@@ -60,12 +62,13 @@ pub enum ProbeOutcome {
 
 impl ProbeOutcome {
     /// All, in order of their cells.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Success,
         Self::Refused,
         Self::Unreachable,
         Self::Timeout,
         Self::Reset,
+        Self::Tls,
         Self::Garbage,
         Self::Status,
     ];
@@ -78,6 +81,7 @@ impl ProbeOutcome {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
+            Self::Tls => "tls",
             Self::Garbage => "garbage",
             Self::Status => "status",
         }

@@ -79,3 +79,60 @@ impl HandshakeFailure {
         }
     }
 }
+
+/// Why there is no TLS to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointTlsFailure {
+    /// Not through in time.
+    Timeout,
+    /// The endpoint closed.
+    Closed,
+    /// No trusted authority signed its certificate.
+    Untrusted,
+    /// Its certificate is for other names.
+    Name,
+    /// Its certificate has expired, or is not valid yet.
+    Expired,
+    /// It wants another certificate of us, or any.
+    ClientCertificate,
+    /// No version, cipher suite or group in common.
+    Version,
+    /// It refused for another reason.
+    Alert,
+    /// No TLS.
+    Garbage,
+    /// The settings changed that moment.
+    NoPolicy,
+}
+
+impl EndpointTlsFailure {
+    /// All, in order of their cells.
+    pub const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Closed,
+        Self::Untrusted,
+        Self::Name,
+        Self::Expired,
+        Self::ClientCertificate,
+        Self::Version,
+        Self::Alert,
+        Self::Garbage,
+        Self::NoPolicy,
+    ];
+
+    /// As in the label `reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Untrusted => "untrusted",
+            Self::Name => "name",
+            Self::Expired => "expired",
+            Self::ClientCertificate => "client_certificate",
+            Self::Version => "version",
+            Self::Alert => "alert",
+            Self::Garbage => "garbage",
+            Self::NoPolicy => "no_policy",
+        }
+    }
+}

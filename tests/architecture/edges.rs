@@ -18,7 +18,14 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     (
         "tls",
         &[],
-        &["arc-swap", "rustls", "tokio-rustls", "tokio", "x509-parser"],
+        &[
+            "arc-swap",
+            "rustls",
+            "rustls-native-certs",
+            "tokio-rustls",
+            "tokio",
+            "x509-parser",
+        ],
     ),
     (
         "dns",
@@ -32,7 +39,8 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     ),
     (
         "control",
-        &["model", "routing", "telemetry"],
+        // Probes of endpoints that are spoken to over TLS.
+        &["model", "routing", "telemetry", "tls"],
         &["hickory-resolver", "hyper", "hyper-util", "tokio"],
     ),
     (
@@ -69,7 +77,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Libraries with an owner. What is not listed here anyone may use.
-const HEAVY: [&str; 30] = [
+const HEAVY: [&str; 31] = [
     "arc-swap",
     "clap",
     "hickory-net",
@@ -91,6 +99,7 @@ const HEAVY: [&str; 30] = [
     "ratatui",
     "redb",
     "rustls",
+    "rustls-native-certs",
     "granit-parser",
     "schemars",
     "serde-saphyr",

@@ -62,6 +62,12 @@ pub enum Fault {
     /// No authority in a bundle can be used.
     #[error("no certificate in it can be an authority for clients")]
     NoAuthority,
+    /// Nobody to trust.
+    #[error("the system has no authorities to verify endpoints by: name some as `ca`")]
+    NoSystemAuthority,
+    /// Nothing to be asked for.
+    #[error("{0:?} is neither a host name nor an address")]
+    NoName(String),
     /// The library refuses what it was given.
     #[error("TLS cannot be set up with it: {0}")]
     Setup(#[source] rustls::Error),

@@ -1,5 +1,5 @@
 //! TLS towards clients: which certificate a name gets, how a handshake goes, who a client proved to
-//! be.
+//! be. And towards endpoints: whom we trust, under which name, what we show.
 //!
 //! Private keys live here and nowhere else: what leaves this crate is file names, host names, times
 //! and fingerprints. All cryptography is aws-lc-rs, through rustls. Deliberately absent: HTTP, the
@@ -12,17 +12,22 @@ mod error;
 mod handshake;
 mod identity;
 mod index;
+mod origin;
+mod origin_error;
 mod pair;
 mod session;
 mod source;
 mod store;
+mod trust;
 
 pub use certificate::Expiry;
 pub use error::{Fault, PairError, Remark, Trouble};
 pub use handshake::{HandshakeError, Refusal, accept};
 pub use identity::ClientIdentity;
+pub use origin::{Handshake, Origin, OriginStream};
+pub use origin_error::{OriginError, OriginFault};
 pub use session::Session;
-pub use source::{ClientCa, MinVersion, Source, Wanted};
+pub use source::{ClientCa, MinVersion, Source, ToEndpoints, Wanted};
 pub use store::{Generation, Store};
 
 /// A TLS connection of a client.

@@ -13,6 +13,8 @@ pub struct Wanted {
     pub http2: bool,
     /// Who may sign certificates of clients, by policy.
     pub client_cas: Vec<ClientCa>,
+    /// TLS to endpoints, by policy.
+    pub to_endpoints: Vec<ToEndpoints>,
 }
 
 /// Where certificates come from.
@@ -51,4 +53,25 @@ pub struct ClientCa {
     pub ca: PathBuf,
     /// Whether a client without a certificate is refused.
     pub required: bool,
+}
+
+/// A policy for connections to endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToEndpoints {
+    /// What apps name it by; equal numbers are equal policies.
+    pub policy: u64,
+    /// Sent, unless it is an address.
+    pub server_name: String,
+    /// Names and addresses of which a certificate must have one; empty: `server_name`.
+    pub names: Vec<String>,
+    /// PEM: the authorities that are trusted; none: those of the system.
+    pub ca: Option<PathBuf>,
+    /// Whether certificates are verified at all.
+    pub verified: bool,
+    /// PEM: a certificate of ours and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The oldest version spoken.
+    pub min_version: MinVersion,
+    /// Whether HTTP is spoken inside, which is told by ALPN.
+    pub http: bool,
 }

@@ -18,6 +18,8 @@ use crate::certificate::{Certificate, Expiry};
 use crate::client_auth;
 use crate::error::{Fault, PairError, Remark, Trouble};
 use crate::index::Index;
+use crate::origin::{Origin, Workshop};
+use crate::origin_error::{OriginError, OriginFault};
 use crate::pair::{self, Place};
 use crate::source::{ClientCa, MinVersion, Source, Wanted};
 
@@ -31,6 +33,8 @@ pub struct Generation {
     /// For hosts that ask for no certificate.
     open: Option<Arc<ServerConfig>>,
     policies: HashMap<u64, Policy>,
+    /// To endpoints; not in force for new Tables if retired.
+    origins: HashMap<u64, Dated>,
     tickets: Option<Arc<dyn ProducesTickets>>,
     min_version: MinVersion,
     http2: bool,
@@ -51,6 +55,13 @@ struct Policy {
     retired: bool,
 }
 
+/// Settings for connections to endpoints.
+struct Dated {
+    origin: Arc<Origin>,
+    /// Left from the generation before, for who still reads its Table.
+    retired: bool,
+}
+
 impl Default for Store {
     fn default() -> Self {
         Self::new()
@@ -64,6 +75,7 @@ impl Store {
             index: Arc::default(),
             open: None,
             policies: HashMap::new(),
+            origins: HashMap::new(),
             tickets: None,
             min_version: MinVersion::default(),
             http2: false,
@@ -88,7 +100,7 @@ impl Store {
         gathered.look();
         let Gathered {
             certificates,
-            troubles,
+            mut troubles,
             remarks,
             mut errors,
             ..
@@ -102,6 +114,8 @@ impl Store {
         };
         let same = before.min_version == wanted.min_version && before.http2 == wanted.http2;
         let policies = make.policies(wanted, &before, same, &mut errors);
+        let workshop = Workshop::new(&provider, now);
+        let origins = origins(wanted, &before, workshop, &mut troubles, &mut errors);
         let tickets = before.tickets.clone().map_or_else(new_tickets, Ok);
         let open = match (&before.open, &tickets) {
             (Some(open), _) if same => Ok(Arc::clone(open)),
@@ -113,6 +127,7 @@ impl Store {
                 index: Arc::new(Index::new(certificates)),
                 open: Some(open),
                 policies,
+                origins,
                 tickets: Some(tickets),
                 min_version: wanted.min_version,
                 http2: wanted.http2,
@@ -132,13 +147,35 @@ impl Store {
         self.0.store(Arc::new(generation));
     }
 
-    /// When each certificate in force ends, in the order they were wanted.
+    /// When each certificate in force ends, in the order they were wanted; then those that endpoints
+    /// are shown.
     pub fn expiries(&self) -> Vec<Expiry> {
         let expiry = |certificate: &Arc<Certificate>| Expiry {
             file: certificate.file.clone(),
             at: certificate.facts.not_after,
         };
-        self.load().index.all().iter().map(expiry).collect()
+        let generation = self.load();
+        let mut all: Vec<_> = generation.index.all().iter().map(expiry).collect();
+        let of_dated = |dated: &Dated| dated.origin.identity.as_ref().map(expiry);
+        let current = generation.origins.values().filter(|dated| !dated.retired);
+        let mut shown: Vec<_> = current.filter_map(of_dated).collect();
+        shown.sort_by(|a, b| a.file.cmp(&b.file));
+        shown.dedup();
+        all.append(&mut shown);
+        all
+    }
+
+    /// The settings for connections to endpoints under a policy.
+    ///
+    /// # Errors
+    /// They are not in force any more.
+    pub fn origin(&self, policy: u64) -> Result<Arc<Origin>, OriginError> {
+        let dated = self.0.load();
+        let dated = dated.origins.get(&policy);
+        dated.map_or_else(
+            || Err(OriginFault::no_policy()),
+            |dated| Ok(Arc::clone(&dated.origin)),
+        )
     }
 
     /// Certificates in force.
@@ -168,6 +205,42 @@ impl fmt::Debug for Generation {
             .field("policies", &self.policies.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Settings for all connections to endpoints that are wanted, and those that were until now.
+fn origins(
+    wanted: &Wanted,
+    before: &Generation,
+    mut workshop: Workshop<'_>,
+    troubles: &mut Vec<Trouble>,
+    errors: &mut Vec<PairError>,
+) -> HashMap<u64, Dated> {
+    let until_now = before.origins.iter().filter(|(_, dated)| !dated.retired);
+    let retired = |(policy, dated): (&u64, &Dated)| {
+        let (origin, retired) = (Arc::clone(&dated.origin), true);
+        (*policy, Dated { origin, retired })
+    };
+    let mut origins: HashMap<_, _> = until_now.map(retired).collect();
+    for wanted in &wanted.to_endpoints {
+        let known = before
+            .origins
+            .get(&wanted.policy)
+            .map(|dated| &dated.origin);
+        let origin = match (workshop.make(wanted, known), known) {
+            (Ok(origin), _) => origin,
+            (Err(error), Some(known)) if known.is_of(wanted) => {
+                troubles.push(Trouble { error, kept: true });
+                Arc::clone(known)
+            }
+            (Err(error), _) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let retired = false;
+        origins.insert(wanted.policy, Dated { origin, retired });
+    }
+    origins
 }
 
 /// Certificates on their way into a generation.

@@ -14,6 +14,8 @@ pub struct TlsConfig {
     pub handshake_timeout: Duration,
     /// Authorities for certificates of clients.
     pub client_cas: Vec<ClientCaFile>,
+    /// TLS to endpoints.
+    pub upstreams: Vec<UpstreamTlsFiles>,
 }
 
 /// Where certificates come from.
@@ -43,6 +45,27 @@ pub struct ClientCaFile {
     pub required: bool,
 }
 
+/// TLS to endpoints, as an app wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTlsFiles {
+    /// As [`UpstreamTls::policy`](windrose_model::UpstreamTls::policy).
+    pub policy: u64,
+    /// The name sent.
+    pub server_name: String,
+    /// Names of which a certificate must have one; none: `server_name`.
+    pub names: Vec<String>,
+    /// Authorities; none: those of the system.
+    pub ca: Option<PathBuf>,
+    /// A certificate of ours and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// Whether TLS 1.2 is refused.
+    pub only_tls13: bool,
+    /// Whether certificates are verified.
+    pub verified: bool,
+    /// Whether HTTP is spoken inside.
+    pub http: bool,
+}
+
 impl Default for TlsConfig {
     fn default() -> Self {
         Self {
@@ -50,6 +73,7 @@ impl Default for TlsConfig {
             only_tls13: false,
             handshake_timeout: Duration::from_secs(10),
             client_cas: Vec::new(),
+            upstreams: Vec::new(),
         }
     }
 }

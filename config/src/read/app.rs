@@ -64,7 +64,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
         tls: node.get("tls").map(tls::app).unwrap_or_default(),
-        upstream: node.get("upstream").map(upstream::read).unwrap_or_default(),
+        upstream: upstream::read(node),
         tcp: node.get("tcp").and_then(tcp),
         ..defaults
     }

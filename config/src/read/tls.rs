@@ -6,7 +6,7 @@ use windrose_model::{ClientAuth, Hsts, Secure};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::data::file;
-use super::{Found, number, value};
+use super::{Found, number, upstream, value};
 use crate::node::{CertificateSource, ClientCaFile, TlsConfig};
 use crate::problem::Problem;
 use crate::scalar;
@@ -50,6 +50,7 @@ pub(super) fn node(root: &Node, sources: &mut Sources, found: &mut Found) -> Tls
             .and_then(|tls| value(tls, "handshake_timeout", scalar::duration))
             .unwrap_or(defaults.handshake_timeout),
         client_cas: client_cas(root, sources, found),
+        upstreams: upstream::files(root, sources, found),
     }
 }
 

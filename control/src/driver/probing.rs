@@ -12,12 +12,13 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use windrose_model::ProbeFailure;
 use windrose_telemetry::{Metrics, ProbeOutcome};
+use windrose_tls::{OriginStream, Store};
 
 use super::announce;
 use crate::event::Event;
@@ -33,19 +34,24 @@ const BODY_OCTETS: usize = 64 << 10;
 pub(super) fn begin(
     order: Order,
     metrics: &Arc<Metrics>,
+    certificates: &Store,
     done: mpsc::UnboundedSender<Event>,
     measures: bool,
 ) {
     let metrics = Arc::clone(metrics);
+    let certificates = certificates.clone();
     tokio::spawn(async move {
         let connected = |after| {
             if measures {
                 let _ = done.send(Event::Connected(order.id, after));
             }
         };
-        let outcome = timeout(order.check.timeout, perform(&order, connected))
-            .await
-            .unwrap_or(Outcome::Failed(ProbeFailure::Timeout));
+        let outcome = timeout(
+            order.check.timeout,
+            perform(&order, &certificates, connected),
+        )
+        .await
+        .unwrap_or(Outcome::Failed(ProbeFailure::Timeout));
         if let Some(outcome) = counted(outcome) {
             metrics.scalars.probes(outcome).increment();
         }
@@ -53,7 +59,7 @@ pub(super) fn begin(
     });
 }
 
-async fn perform(order: &Order, connected: impl Fn(Duration)) -> Outcome {
+async fn perform(order: &Order, certificates: &Store, connected: impl Fn(Duration)) -> Outcome {
     let begun = Instant::now();
     let mut stream = match connect(order.address).await {
         Ok(stream) => stream,
@@ -66,7 +72,25 @@ async fn perform(order: &Order, connected: impl Fn(Duration)) -> Outcome {
     {
         return of_io(&error);
     }
-    match &order.check.kind {
+    let Some(policy) = order.check.manner.tls else {
+        return ask(stream, &order.check.kind).await;
+    };
+    // Boxed: most probes carry no room for it.
+    match Box::pin(secure(stream, policy, certificates)).await {
+        Some(stream) => ask(stream, &order.check.kind).await,
+        None => Outcome::Failed(ProbeFailure::Tls),
+    }
+}
+
+/// TLS, as live traffic to the endpoint speaks it.
+async fn secure(stream: TcpStream, policy: u64, certificates: &Store) -> Option<OriginStream> {
+    let origin = certificates.origin(policy).ok()?;
+    let secured = origin.connect(stream).await;
+    secured.map(|(stream, _)| stream).ok()
+}
+
+async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin, kind: &CheckKind) -> Outcome {
+    match kind {
         CheckKind::Tcp => Outcome::Healthy,
         CheckKind::Http { path, host, status } => match get(stream, path, host).await {
             Ok(code) if status.iter().any(|(a, b)| (*a..=*b).contains(&code)) => Outcome::Healthy,
@@ -87,7 +111,11 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// The status of one GET, its body read to the end or to a bound.
-async fn get(stream: TcpStream, path: &str, host: &str) -> Result<u16, ProbeFailure> {
+async fn get(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+    host: &str,
+) -> Result<u16, ProbeFailure> {
     let request = Request::get(path)
         .header(header::HOST, host)
         .header(header::USER_AGENT, "windrose-probe")
@@ -187,6 +215,7 @@ fn counted(outcome: Outcome) -> Option<ProbeOutcome> {
             ProbeFailure::Unreachable => ProbeOutcome::Unreachable,
             ProbeFailure::Timeout => ProbeOutcome::Timeout,
             ProbeFailure::Reset => ProbeOutcome::Reset,
+            ProbeFailure::Tls => ProbeOutcome::Tls,
             ProbeFailure::Garbage => ProbeOutcome::Garbage,
             ProbeFailure::Status(_) => ProbeOutcome::Status,
             ProbeFailure::Passive(_) => return None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrose_model::{App, HealthCheck, Probe, ProbeFailure, StatusRange, Upstream};
+use windrose_model::{App, HealthCheck, Manner, Probe, ProbeFailure, StatusRange};
 
 use super::counter::Thresholds;
 
@@ -11,7 +11,7 @@ use super::counter::Thresholds;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Check {
     /// How the connection begins.
-    pub manner: Upstream,
+    pub manner: Manner,
     /// What is sent.
     pub kind: CheckKind,
     /// For the whole probe.
@@ -69,7 +69,7 @@ impl Check {
             },
         };
         Arc::new(Self {
-            manner: app.upstream,
+            manner: app.upstream.manner(),
             kind,
             timeout: *timeout,
             interval: *interval,
@@ -81,7 +81,7 @@ impl Check {
     /// Stands where no target is.
     pub(super) fn idle() -> Arc<Self> {
         Arc::new(Self {
-            manner: Upstream::default(),
+            manner: Manner::default(),
             kind: CheckKind::Tcp,
             timeout: Duration::ZERO,
             interval: Duration::MAX,

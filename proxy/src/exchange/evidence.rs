@@ -89,7 +89,7 @@ pub(super) fn note_failure(
         report(worker, errand, stop, kind);
     }
     let (slot, address) = (stop.endpoint.slot, stop.endpoint.address);
-    let manner = errand.app().plan.app.upstream;
+    let manner = errand.app().plan.app.upstream.manner();
     let upstream = worker.upstreams.at(slot, address, manner);
     let outcome = Outcome::NoResponse;
     observe(worker, errand.app(), stop, &upstream, outcome);

@@ -187,10 +187,20 @@ impl Node {
 
     /// With a TCP listener `in` at an address with port 0.
     pub fn tcp(at: &str, table: Table, settings: Settings) -> Self {
+        Self::tcp_over(at, table, settings, windrose_tls::Store::new())
+    }
+
+    pub fn tcp_over(
+        at: &str,
+        table: Table,
+        settings: Settings,
+        certificates: windrose_tls::Store,
+    ) -> Self {
         let listener = std::net::TcpListener::bind(at).unwrap();
         let address = listener.local_addr().unwrap();
         let listeners = Listeners {
             tcp: vec![(name("in"), listener)],
+            certificates,
             ..Listeners::default()
         };
         Self::on(listeners, (address, address), table, settings)

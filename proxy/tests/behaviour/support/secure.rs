@@ -7,18 +7,21 @@ use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use windrose_tls::{ClientCa, Source, Store, Wanted};
+use windrose_tls::{ClientCa, MinVersion, Source, Store, ToEndpoints, Wanted};
 
 use super::client::Client;
 
 /// The policy of [`Pki::store`] for required and for optional certificates of clients.
 pub const REQUIRED: u64 = 1;
 pub const OPTIONAL: u64 = 2;
+/// The policy of [`Pki::store`] for endpoints that are `backend.test` and speak HTTP; the next number
+/// is the same without HTTP.
+pub const ORIGIN: u64 = 3;
 
 /// An authority that everybody in a test believes, and what it signed.
 pub struct Pki {
@@ -72,6 +75,16 @@ impl Pki {
             ca: file("ca.crt"),
             required,
         };
+        let origin = |policy, http| ToEndpoints {
+            policy,
+            server_name: "backend.test".to_owned(),
+            names: Vec::new(),
+            ca: Some(file("ca.crt")),
+            verified: true,
+            identity: None,
+            min_version: MinVersion::default(),
+            http,
+        };
         let wanted = Wanted {
             certificates: vec![Source::Pair {
                 cert: file("a.pem"),
@@ -80,9 +93,19 @@ impl Pki {
             }],
             client_cas: vec![ca(REQUIRED, true), ca(OPTIONAL, false)],
             http2: true,
+            to_endpoints: vec![origin(ORIGIN, true), origin(ORIGIN + 1, false)],
             ..Wanted::default()
         };
         store.publish(store.prepare(&wanted, SystemTime::now()).unwrap());
+    }
+
+    /// Settings of an endpoint with a certificate for these names.
+    pub fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+        let (cert, key) = self.sign(names);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let builder = ServerConfig::builder().with_no_client_auth();
+        let config = builder.with_single_cert(vec![cert.der().clone()], key);
+        Arc::new(config.unwrap())
     }
 
     /// A client's settings; `identity`: it shows a certificate. `alpn`: what it offers.
