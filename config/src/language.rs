@@ -210,6 +210,11 @@ static DATA: Mapping = Mapping::new(
             "Lists of prefixes by name: files with one prefix or address a line, relative to this one.",
         ),
         Field::optional(
+            "users",
+            Map(S::Name, &Scalar(S::Path)),
+            "Lists of users by name: files with one user a line, relative to this one.",
+        ),
+        Field::optional(
             "latency",
             Scalar(S::Path),
             "Round-trip times: a file of lines from,to,rtt_ms, relative to this one.",

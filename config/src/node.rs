@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use windrose_model::{Name, PrefixList};
+use windrose_model::{Name, PrefixList, UserList};
 
 mod access;
 mod defence;
@@ -140,6 +141,8 @@ pub struct DataSources {
     pub asn: Option<PathBuf>,
     /// Lists of prefixes by name.
     pub lists: BTreeMap<Name, PrefixList>,
+    /// Lists of users by name.
+    pub users: BTreeMap<Name, Arc<UserList>>,
 }
 
 /// Where countries of addresses come from.

@@ -80,6 +80,9 @@ pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
         lists: (data.lists.iter())
             .map(|(name, list)| (name.clone(), list.len()))
             .collect(),
+        users: (data.users.iter())
+            .map(|(name, list)| (name.clone(), (list.fingerprint(), list.len())))
+            .collect(),
         regions: objects(root, "regions", |_, node| region(node)),
         clusters: objects(root, "clusters", |name, node| {
             cluster(name, node, &mut found)

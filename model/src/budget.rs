@@ -27,6 +27,8 @@ pub const CIDRS: usize = 60_000;
 pub const STEERED_RECORDS: usize = 65_535;
 /// Prefixes in all lists together.
 pub const LIST_PREFIXES: usize = 500_000;
+/// Users in all lists together.
+pub const LIST_USERS: usize = 8_000_000;
 /// Regions in a Model.
 pub const REGIONS: usize = 4_096;
 /// Pairs of a latency matrix.

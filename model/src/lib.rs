@@ -42,6 +42,7 @@ mod time;
 mod ttl_cause;
 mod unit;
 mod upstream;
+mod user_list;
 mod zone;
 
 pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
@@ -74,7 +75,8 @@ pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
 pub use route::{
     Action, AllowedOrigin, Came, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match,
-    PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, Wildcard,
+    PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, UserKey, UserMatch,
+    Wildcard,
 };
 pub use secure::{ClientAuth, Hsts, Secure};
 pub use split_by::{SplitBy, SplitKey};
@@ -87,4 +89,5 @@ pub use time::{Now, WallTime};
 pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
 pub use upstream::{Manner, ProxyProtocol, Upstream, UpstreamTls};
+pub use user_list::UserList;
 pub use zone::{RrSet, RrSetError, Soa, Zone};

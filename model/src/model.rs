@@ -51,6 +51,8 @@ pub struct Draft {
     pub steered: BTreeMap<(DnsName, RecordType), SteeredRecord>,
     /// Lists of prefixes that steering may name, with how many each holds.
     pub lists: BTreeMap<Name, usize>,
+    /// Lists of users that routes may name, with what each holds and how many; Data holds them.
+    pub users: BTreeMap<Name, (Fingerprint, usize)>,
     /// The latency matrix; Data holds it.
     pub latency: Option<Fingerprint>,
     /// Rules that hold for every change.
@@ -85,6 +87,7 @@ pub struct Model {
     alike: Alike,
     zones: Vec<(DnsName, Arc<Zone>)>,
     lists: Arc<BTreeMap<Name, usize>>,
+    users: Arc<BTreeMap<Name, (Fingerprint, usize)>>,
     latency: Option<Fingerprint>,
     aliases: AliasNames,
     steered: SteeredRecords,
@@ -158,6 +161,7 @@ impl Model {
             aliases: whole.aliases.follow(&whole.zones, &whole.steered),
             zones: whole.zones,
             lists: whole.lists,
+            users: whole.users,
             latency: whole.latency,
             steered: whole.steered,
             safety: whole.safety,
@@ -194,6 +198,7 @@ impl Model {
             alike: Alike::default(),
             zones: Vec::new(),
             lists: Arc::default(),
+            users: Arc::default(),
             latency: None,
             aliases: AliasNames::default(),
             steered: Arc::default(),
@@ -236,6 +241,11 @@ impl Model {
     /// What checking it took.
     pub fn checked(&self) -> Checked {
         self.checked
+    }
+
+    /// Which lists of users hold, with how many users.
+    pub fn users(&self) -> &BTreeMap<Name, (Fingerprint, usize)> {
+        &self.users
     }
 
     /// Which latency matrix holds.

@@ -75,6 +75,36 @@ pub struct Conditions {
     pub cookies: Vec<(Box<str>, TextMatch)>,
     /// Clients of this set.
     pub clients: Option<ClientSet>,
+    /// Users of this list.
+    pub user: Option<UserMatch>,
+}
+
+/// Users of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserMatch {
+    /// What of a request names its user.
+    pub key: UserKey,
+    /// The list; Data holds it.
+    pub list: Name,
+}
+
+/// What of a request names its user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum UserKey {
+    /// A header field; repeated lines are one value, joined by `, `.
+    Header(HeaderName),
+    /// A cookie; of one that is repeated the first counts.
+    Cookie(Box<str>),
+}
+
+impl std::fmt::Display for UserKey {
+    /// As people say it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+        }
+    }
 }
 
 /// What of a text is wanted.

@@ -85,7 +85,11 @@ pub fn compile(
         Some(p) if p.aliases.is_of(&status.aliases) => Arc::clone(&p.aliases),
         _ => Arc::new(AliasIndex::build(&status.aliases)),
     };
+    let users = data.users(model);
     let mut digest = Digester::new().with(&names.digest());
+    if !users.is_empty() {
+        digest.add(&users.digests());
+    }
     digest.add(&aliases.digest());
     digest.add(&steered.digest());
     for slab in &slabs {
@@ -107,6 +111,7 @@ pub fn compile(
         latency,
         measured: Arc::clone(&status.latency),
         steered,
+        users,
     }
 }
 

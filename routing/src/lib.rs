@@ -35,7 +35,7 @@ pub use answers::{AnswerRef, AnswerSet};
 pub use atlas::{Leaf, embedded_ipv4};
 pub use choose::{AllDown, DnsChoice, Picked, Seen, Standing, prefix_key};
 pub use compile::compile;
-pub use data::{Data, Lists};
+pub use data::{Data, Lists, Users};
 pub use names::{Lookup, Node, ZoneEntry};
 pub use plan::{AppPlan, Endpoint, Group, PlanCluster, PlanVersion};
 pub use publish::{Publisher, Reader, Source, StaleStamp};

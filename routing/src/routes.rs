@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use windrose_model::{App, DnsName, Filters, Match, Name, SplitBy};
 
+use crate::data::Users;
 use crate::hosts::TextMap;
 use crate::table::Table;
 
@@ -131,6 +132,7 @@ impl Routes {
             head,
             place: table.atlas.place_of(head.leaf),
             sets: &self.client_sets,
+            users: &table.users,
         };
         let own = self.by_host.as_ref().and_then(|by_host| {
             let mut indices = by_host.of(head.host);
@@ -180,7 +182,7 @@ impl Routes {
     pub(crate) fn considered<'a>(
         &'a self,
         app: &'a App,
-        table: &Table,
+        table: &'a Table,
         head: &'a RequestHead<'a>,
     ) -> Vec<(u16, u16, Option<Miss<'a>>)> {
         let asked = Asked {
@@ -188,6 +190,7 @@ impl Routes {
             head,
             place: table.atlas.place_of(head.leaf),
             sets: &self.client_sets,
+            users: &table.users,
         };
         let own = self
             .by_host
@@ -207,6 +210,7 @@ struct Asked<'a> {
     head: &'a RequestHead<'a>,
     place: u32,
     sets: &'a [Arc<PlaceSet>],
+    users: &'a Users,
 }
 
 impl ByHost {

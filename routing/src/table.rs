@@ -8,6 +8,7 @@ use windrose_model::{
     App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, SplitBy, Stamp,
 };
 
+use crate::Users;
 use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
 use crate::choose::{Chooser, DnsChoice, Seen, Standing};
@@ -45,6 +46,8 @@ pub struct Table {
     /// As the Status has it.
     pub(crate) measured: MeasuredRtts,
     pub(crate) steered: Arc<SteeredSets>,
+    /// Whom routes know by name.
+    pub(crate) users: Users,
 }
 
 /// What plans were made from, besides their app; compared to find what may be kept.

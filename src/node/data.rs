@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use windrose_config::{GeoNeed, GeoSource, Loaded, Report};
 use windrose_routing::geo::{GeoDb, GeoError};
-use windrose_routing::{Data, Lists};
+use windrose_routing::{Data, Lists, Users};
 
 /// Why large inputs cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,7 @@ impl Loader {
                 geo,
                 asn,
                 lists,
+                users: Users::new(sources.users.clone()),
                 latency: Arc::clone(&loaded.latency),
             }),
             warnings: unmet,

@@ -137,3 +137,32 @@ fn changed_listeners_are_refused_by_name_and_sighup_reloads() {
         Some((0, vec!["192.0.2.1".to_owned()]))
     );
 }
+
+#[test]
+fn who_is_added_to_a_list_of_users_is_known_without_another_edit() {
+    let (a, b) = (Backend::start("a"), Backend::start("b"));
+    let files = Files::new(a.address, b.address);
+    let list = files.config.with_file_name("beta.txt");
+    std::fs::write(&list, "ann\n").unwrap();
+    let text = files.text(a.address, b.address);
+    let text = text.replace("{geo: none}", "{geo: none, users: {beta: beta.txt}}");
+    let route =
+        "    routes: [{match: {user: {header: x-user, list: beta}}, respond: {status: 204}}]\n";
+    let at = text.find("    hosts:").unwrap();
+    files.write(&format!("{}{route}{}", &text[..at], &text[at..]));
+    let node = Node::start(&files.config);
+    let ben = || {
+        let head =
+            "GET / HTTP/1.1\r\nHost: shop.example.com\r\nx-user: ben\r\nConnection: close\r\n\r\n";
+        let mut stream = std::net::TcpStream::connect(node.http).unwrap();
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut said).unwrap();
+        said
+    };
+    assert!(ben().starts_with("HTTP/1.1 200"), "not in the list yet");
+    std::fs::write(&list, "ann\nben\n").unwrap();
+    eventually("ben is in the list", || {
+        ben().starts_with("HTTP/1.1 204").then_some(())
+    });
+}

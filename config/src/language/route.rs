@@ -92,8 +92,23 @@ static MATCH: Shape = Keys(&Mapping {
             Keys(&CLIENTS),
             "By the address of the client: the union of what is listed.",
         ),
+        Field::optional("user", Keys(&USER), "By a list of users."),
     ],
 });
+
+static USER: Mapping = Mapping {
+    noun: "`user`",
+    rule: Rule::ExactlyOne(&["header", "cookie"]),
+    fields: &[
+        Field::optional(
+            "header",
+            Scalar(S::HeaderName),
+            "The field that names the user.",
+        ),
+        Field::optional("cookie", Scalar(S::Text), "The cookie that names the user."),
+        Field::required("list", Scalar(S::Name), "One of `data.users`."),
+    ],
+};
 
 static PATH: Mapping = Mapping {
     noun: "a path match",

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
-use windrose_model::{Name, PrefixList, inner_ipv4};
+use windrose_model::{Name, PrefixList, UserList, inner_ipv4};
 
 use super::Found;
 use crate::node::{DataSources, GeoSource};
@@ -16,8 +17,10 @@ use crate::scalar::{self, Reason};
 use crate::source::{Sources, Span, offset};
 use crate::tree::Node;
 
-/// Octets of one list.
+/// Octets of one list of prefixes.
 const OCTETS: u64 = 32 << 20;
+/// Octets of one list of users.
+const USER_OCTETS: u64 = 128 << 20;
 
 pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> DataSources {
     let data = root.get("data");
@@ -26,7 +29,8 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Dat
         geo: of("geo").map_or(GeoSource::Builtin, |node| geo(node, sources, found)),
         asn: of("asn")
             .and_then(|node| file(node, sources, found, "`asn` is a file relative to this one")),
-        lists: lists(of("lists"), sources, found),
+        lists: lists(of("lists"), sources, found, prefixes),
+        users: lists(of("users"), sources, found, users),
     }
 }
 
@@ -58,11 +62,17 @@ pub(super) fn file(
     Some(file)
 }
 
-fn lists(
+const LIST: &str = "a list is a file relative to this one";
+
+/// Reads the file of a list, which was named at that place.
+type ReadList<T> = fn(&Path, Span, &mut Sources, &mut Found) -> Option<T>;
+
+fn lists<T: Default>(
     node: Option<&Node>,
     sources: &mut Sources,
     found: &mut Found,
-) -> BTreeMap<Name, PrefixList> {
+    read: ReadList<T>,
+) -> BTreeMap<Name, T> {
     let entries = node.map_or(&[][..], Node::entries);
     let mut lists = BTreeMap::new();
     for entry in entries {
@@ -70,52 +80,27 @@ fn lists(
             continue;
         };
         let node = &entry.value;
-        let Some(path) = file(
-            node,
-            sources,
-            found,
-            "a list is a file relative to this one",
-        ) else {
+        let Some(path) = file(node, sources, found, LIST) else {
             continue;
         };
         // A list that cannot be read is empty, so that its name goes on naming something.
-        let list = read_list(&path, node.span, sources, found);
+        let list = read(&path, node.span, sources, found);
         lists.insert(name, list.unwrap_or_default());
     }
     lists
 }
 
-fn read_list(
+fn prefixes(
     path: &Path,
     named_at: Span,
     sources: &mut Sources,
     found: &mut Found,
 ) -> Option<PrefixList> {
-    let mut octets = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(OCTETS + 1).read_to_end(&mut octets));
-    let mut refuse = |code, message| found.problems.push(Problem::error(code, named_at, message));
-    match read {
-        // That there is none was told already.
-        Err(_) if !path.is_file() => return None,
-        Err(error) => {
-            refuse(
-                "unreadable-file",
-                format!("cannot read {}: {error}", path.display()),
-            );
-            return None;
-        }
-        Ok(_) if octets.len() as u64 > OCTETS => {
-            let most = OCTETS >> 20;
-            refuse(
-                "list-too-large",
-                format!("{} has more than {most} MiB", path.display()),
-            );
-            return None;
-        }
-        Ok(_) => {}
-    }
+    let octets = octets(path, named_at, OCTETS, found)?;
     let Ok(text) = std::str::from_utf8(&octets) else {
-        refuse("not-utf8", format!("{} is not UTF-8", path.display()));
+        let message = format!("{} is not UTF-8", path.display());
+        let problem = Problem::error("not-utf8", named_at, message);
+        found.problems.push(problem);
         return None;
     };
     let (list, wrong) = parse(text);
@@ -129,6 +114,37 @@ fn read_list(
         problem
     }));
     None
+}
+
+/// One user a line, without the space around it; lines that begin with a `#` are comments.
+fn users(path: &Path, named_at: Span, _: &mut Sources, found: &mut Found) -> Option<Arc<UserList>> {
+    let octets = octets(path, named_at, USER_OCTETS, found)?;
+    let lines = octets.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let users = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    Some(Arc::new(UserList::new(users)))
+}
+
+/// What a file holds, if it can be read and is not too large.
+fn octets(path: &Path, named_at: Span, most: u64, found: &mut Found) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut octets));
+    let mut refuse = |code, message| found.problems.push(Problem::error(code, named_at, message));
+    match read {
+        // That there is none was told already.
+        Err(_) if !path.is_file() => None,
+        Err(error) => {
+            let message = format!("cannot read {}: {error}", path.display());
+            refuse("unreadable-file", message);
+            None
+        }
+        Ok(_) if octets.len() as u64 > most => {
+            let most = most >> 20;
+            let message = format!("{} has more than {most} MiB", path.display());
+            refuse("list-too-large", message);
+            None
+        }
+        Ok(_) => Some(octets),
+    }
 }
 
 /// One prefix or address a line; what follows a `#` is a comment. Gives what is wrong with places in

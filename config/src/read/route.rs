@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, StatusCode};
 use windrose_model::{
     Action, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, PathMatch, PathRewrite,
-    Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, Wildcard,
+    Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, UserKey, UserMatch, Wildcard,
 };
 
 use super::{Found, app, number, single, split_by, steering, value};
@@ -82,11 +82,21 @@ fn one_match(node: &Node, found: &mut Found) -> Match {
         clients: node
             .get("clients")
             .map(|node| steering::clients(node, found)),
+        user: node.get("user").and_then(user),
     };
     Match {
         path: by_path.or(by_call),
         conditions: (conditions != Conditions::default()).then(|| Box::new(conditions)),
     }
+}
+
+fn user(node: &Node) -> Option<UserMatch> {
+    let cookie = node.get("cookie").and_then(Node::text);
+    let header = value(node, "header", scalar::header_name).map(UserKey::Header);
+    Some(UserMatch {
+        key: header.or_else(|| cookie.map(|name| UserKey::Cookie(name.into())))?,
+        list: value(node, "list", scalar::name)?,
+    })
 }
 
 fn text_match(node: &Node) -> Option<TextMatch> {

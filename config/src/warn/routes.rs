@@ -103,6 +103,8 @@ fn conditions(all: &Conditions) -> Vec<String> {
     );
     list.extend(all.query.iter().map(|(n, w)| said("parameter", n, w)));
     list.extend(all.cookies.iter().map(|(n, w)| said("cookie", n, w)));
+    let user = all.user.iter();
+    list.extend(user.map(|u| format!("user {} {}", u.key, u.list)));
     list.extend(all.clients.iter().map(|set| format!("{set:?}")));
     list.sort_unstable();
     list

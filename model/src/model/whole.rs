@@ -21,6 +21,7 @@ pub(super) struct Whole {
     pub(super) aliases: AliasNames,
     pub(super) steered: SteeredRecords,
     pub(super) lists: Arc<BTreeMap<Name, usize>>,
+    pub(super) users: Arc<BTreeMap<Name, (Fingerprint, usize)>>,
     pub(super) latency: Option<Fingerprint>,
     pub(super) safety: Safety,
 }
@@ -65,6 +66,7 @@ impl Whole {
             zones,
             steered,
             lists: keep(previous.map(|m| &m.lists), draft.lists),
+            users: keep(previous.map(|m| &m.users), draft.users),
             latency: draft.latency,
             safety: draft.safety,
         }
@@ -83,6 +85,7 @@ impl Whole {
             zones,
             steered: Arc::clone(&model.steered),
             lists: Arc::clone(&model.lists),
+            users: Arc::clone(&model.users),
             latency: model.latency,
             safety: model.safety,
         }
@@ -98,6 +101,7 @@ impl Whole {
     pub(super) fn is_of_the_world_of(&self, model: &Model) -> bool {
         Arc::ptr_eq(&self.regions, &model.regions)
             && Arc::ptr_eq(&self.lists, &model.lists)
+            && Arc::ptr_eq(&self.users, &model.users)
             && (self.latency, self.safety) == (model.latency, model.safety)
             && is_shared(&self.clusters, &model.clusters)
     }

@@ -97,6 +97,8 @@ fn of_match(one: &Match) -> String {
         parts.extend(query.map(|(name, wanted)| format!("parameter {name} {wanted}")));
         let cookies = all.cookies.iter();
         parts.extend(cookies.map(|(name, wanted)| format!("cookie {name} {wanted}")));
+        let user = all.user.iter();
+        parts.extend(user.map(|user| format!("{} in the list {}", user.key, user.list)));
         if all.clients.is_some() {
             parts.push("some clients".to_owned());
         }
@@ -123,6 +125,13 @@ fn why(miss: &Miss<'_>, head: &RequestHead<'_>) -> String {
         Miss::Cookie(name, wanted) => match head.cookie(name) {
             None => format!("there is no cookie {name}"),
             Some(value) => format!("cookie {name} is \"{}\", not {wanted}", shown(value)),
+        },
+        Miss::User(wanted) => match head.user(&wanted.key) {
+            None => format!("there is no {}", wanted.key),
+            Some(user) => {
+                let user = shown(&user);
+                format!("\"{user}\" is not in the list {}", wanted.list)
+            }
         },
         Miss::Clients => "it is for other clients".to_owned(),
     }

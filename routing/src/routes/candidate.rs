@@ -1,7 +1,7 @@
 //! One match of one route, and whether a request fits it. HOT.
 
 use http::HeaderName;
-use windrose_model::{App, Conditions, Match, PathMatch, TextMatch};
+use windrose_model::{App, Conditions, Match, PathMatch, TextMatch, UserMatch};
 
 use super::rank::{Class, Rank, class, text};
 use super::{Asked, RequestHead};
@@ -34,6 +34,7 @@ pub(crate) enum Miss<'a> {
     Parameter(&'a str, &'a TextMatch),
     Cookie(&'a str, &'a TextMatch),
     Clients,
+    User(&'a UserMatch),
 }
 
 /// All candidates of an app, the strongest first. `set_of` says which set of clients a match names.
@@ -100,7 +101,13 @@ impl Candidate {
             }
         }
         let conditions = one.conditions.as_deref()?;
-        miss(conditions, asked.head).or_else(|| {
+        let user = || {
+            let wanted = conditions.user.as_ref()?;
+            let holds = |user: &[u8]| asked.users.holds(&wanted.list, user);
+            let found = asked.head.user(&wanted.key);
+            (!found.is_some_and(|user| holds(&user))).then_some(Miss::User(wanted))
+        };
+        miss(conditions, asked.head).or_else(user).or_else(|| {
             let set = asked.sets.get(usize::from(self.clients).checked_sub(1)?)?;
             (!set.contains(asked.place)).then_some(Miss::Clients)
         })

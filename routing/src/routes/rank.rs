@@ -3,7 +3,7 @@
 //! Exact paths, then patterns, then prefixes, the longest first; then a method, the most headers, the
 //! most query parameters; then the first rule. What the Gateway API leaves open: patterns go before
 //! prefixes, because a prefix `/` would otherwise hide them all, and the longer written one first;
-//! cookies count as headers; a match that tells clients apart goes before one that does not.
+//! cookies and lists of users count as headers; a match that tells clients apart goes before one that does not.
 
 use std::cmp::Reverse;
 
@@ -47,7 +47,9 @@ impl<'a> Rank<'a> {
             text: if class == Class::Regex { "" } else { text },
             grpc_method: Reverse(grpc_method),
             method: Reverse(conditions.is_some_and(|c| c.method.is_some())),
-            headers: Reverse(conditions.map_or(0, |c| c.headers.len() + c.cookies.len())),
+            headers: Reverse(conditions.map_or(0, |c| {
+                c.headers.len() + c.cookies.len() + usize::from(c.user.is_some())
+            })),
             parameters: Reverse(conditions.map_or(0, |c| c.query.len())),
             clients: Reverse(conditions.is_some_and(|c| c.clients.is_some())),
         }

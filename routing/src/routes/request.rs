@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, Method};
 
+use windrose_model::UserKey;
+
 use crate::atlas::Leaf;
 
 /// A request as routes see it.
@@ -41,6 +43,14 @@ impl<'a> RequestHead<'a> {
     /// The first cookie of that name (RFC 6265 section 4.2).
     pub(crate) fn cookie(&self, wanted: &str) -> Option<&'a [u8]> {
         cookie(self.headers, wanted)
+    }
+
+    /// What names the user.
+    pub(crate) fn user(&self, key: &UserKey) -> Option<Cow<'a, [u8]>> {
+        match key {
+            UserKey::Header(name) => self.header(name),
+            UserKey::Cookie(name) => self.cookie(name).map(Cow::Borrowed),
+        }
     }
 
     /// Whether it is a call of gRPC by its method and content type.

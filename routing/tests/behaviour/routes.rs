@@ -1,11 +1,14 @@
 //! Which route a request takes: precedence of the Gateway API, hosts, places, and the index against
 //! a search through all matches.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use windrose_model::{
-    ClientSet, Conditions, GrpcMatch, Match, PathMatch, Pattern, Route, TextMatch,
+    ClientSet, Conditions, GrpcMatch, Match, PathMatch, Pattern, Route, TextMatch, UserKey,
+    UserList, UserMatch,
 };
-use windrose_routing::{Data, RequestHead, Table, explain, geo};
+use windrose_routing::{Data, RequestHead, Table, Users, explain, geo};
 
 use crate::support::{Dice, app, draft, host, name, no_geo, table};
 
@@ -354,4 +357,60 @@ fn the_index_finds_what_a_search_through_all_matches_finds() {
         }
     }
     assert!(found.iter().all(|count| *count > 500), "{found:?}");
+}
+
+#[test]
+fn users_of_a_list_are_known_by_header_or_cookie() {
+    let list = |users: &[&str]| {
+        let list = UserList::new(users.iter().map(|user| user.as_bytes()));
+        (list.fingerprint(), Arc::new(list))
+    };
+    let by = |key| Conditions {
+        user: Some(UserMatch {
+            key,
+            list: name("beta"),
+        }),
+        ..Conditions::default()
+    };
+    let header = UserKey::Header(HeaderName::from_static("x-user"));
+    let table = |(named, is): (_, Arc<UserList>), there: Arc<UserList>| {
+        let mut draft = draft();
+        let mut app = app("example.com", Vec::new());
+        app.routes = vec![
+            on(vec![
+                path(below("/"), by(header.clone())),
+                path(below("/"), by(UserKey::Cookie("uid".into()))),
+            ]),
+            on(vec![]),
+        ];
+        draft.apps.insert(name("shop"), app);
+        draft.users.insert(name("beta"), (named, is.len()));
+        let data = Data {
+            users: Users::new([(name("beta"), there)].into()),
+            ..no_geo()
+        };
+        table(draft, &data).1
+    };
+    let beta = list(&["ann", "ben"]);
+    let with = table(beta.clone(), Arc::clone(&beta.1));
+    let asked = |table: &Table, fields: &[(&str, &str)]| {
+        route(table, ("GET", "example.com", "/", fields), "192.0.2.1")
+    };
+    for (fields, expected) in [
+        (&[("x-user", "ann")][..], 1),
+        (&[("cookie", "a=b; uid=ben")], 1),
+        (&[("x-user", "Ann")], 2),
+        (&[("x-user", "ann"), ("x-user", "ben")], 2),
+        (&[("uid", "ann")], 2),
+        (&[], 2),
+    ] {
+        assert_eq!(asked(&with, fields), expected, "{fields:?}");
+    }
+    let fewer = list(&["ben"]);
+    let changed = table(fewer.clone(), Arc::clone(&fewer.1));
+    assert_eq!(asked(&changed, &[("x-user", "ann")]), 2);
+    assert_ne!(changed.digest(), with.digest());
+    // Not the list that the Model means: nobody is in it.
+    let other = table(beta, fewer.1);
+    assert_eq!(asked(&other, &[("x-user", "ben")]), 2);
 }

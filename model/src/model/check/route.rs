@@ -8,7 +8,7 @@ use super::Checker;
 use crate::invalid::Segment;
 use crate::{
     Action, App, ClientSet, Conditions, DnsName, EncodedSlashes, Filters, HeaderEdits, Match,
-    PathMatch, PathRewrite, Redirect, Respond, Route, TextMatch, budget, normal_path,
+    PathMatch, PathRewrite, Redirect, Respond, Route, TextMatch, UserKey, budget, normal_path,
 };
 
 /// Fields that say how a message is framed, or what a connection is: they are not a route's to edit.
@@ -121,6 +121,24 @@ impl Checker<'_> {
             "cookies",
             conditions.cookies.iter().map(|(name, _)| &**name),
         );
+        if let Some(user) = &conditions.user {
+            let users = &self.draft.users;
+            self.under("user", |c| {
+                c.under("list", |c| {
+                    let is_known = users.contains_key(&user.list);
+                    c.known(
+                        "unknown-list",
+                        "list of users",
+                        user.list.as_str(),
+                        is_known,
+                        users.keys(),
+                    );
+                });
+                if let UserKey::Cookie(name) = &user.key {
+                    c.named("cookie", std::iter::once(&**name));
+                }
+            });
+        }
         if let Some(clients) = &conditions.clients {
             self.under("clients", |c| {
                 if *clients == ClientSet::default() {

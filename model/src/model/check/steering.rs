@@ -117,6 +117,13 @@ impl Checker<'_> {
             c.under("lists", |c| {
                 c.within_in_all("prefixes in all lists", &sum, budget::LIST_PREFIXES);
             });
+            let mut sum = Sum::default();
+            for (name, (_, users)) in c.draft.users.iter() {
+                sum.add(name, *users);
+            }
+            c.under("users", |c| {
+                c.within_in_all("users in all lists", &sum, budget::LIST_USERS);
+            });
         });
     }
 
