@@ -16,6 +16,7 @@ use crate::source::{Sources, Span};
 use crate::tree::Node;
 use crate::zonefile::{Kept, Places};
 
+mod active;
 mod app;
 mod breakers;
 mod data;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, RateLimit, Route, Secure, SplitBy,
-    Step, Tcp, Ttl, Upstream, Weight,
+    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Route, Secure,
+    SplitBy, Step, Tcp, Ttl, Upstream, Weight,
 };
 
 /// An app.
@@ -37,6 +37,8 @@ pub struct App {
     pub failback: Failback,
     /// Versions by weight, where no route says otherwise.
     pub split: Split,
+    /// Who gets another version, where the app's split holds.
+    pub preview: Option<Preview>,
     /// What makes splits sticky; none: each request is drawn for itself.
     pub split_by: Option<SplitBy>,
     /// What is done with which requests; those that none matches have the app's own split.
@@ -205,6 +207,7 @@ impl App {
             ttl: TtlBand::default(),
             failback: Failback::default(),
             split,
+            preview: None,
             split_by: None,
             routes: Vec::new(),
             encoded_slashes: EncodedSlashes::default(),

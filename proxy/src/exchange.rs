@@ -163,15 +163,20 @@ fn route(
     };
     let route = routed.as_ref().map_or(RouteId(0), |r| r.matched.route);
     let mut known = None;
-    let draw = match entry.split_by(route) {
-        None => worker.dice.draw(),
-        Some(by) => {
-            let found = split::request(client, entry, by, &parts.headers, address);
-            known = found.cookie;
-            found.draw
+    let version = match entry.preview(route, &asked.host, &parts.headers) {
+        Some(version) => version,
+        None => {
+            let draw = match entry.split_by(route) {
+                None => worker.dice.draw(),
+                Some(by) => {
+                    let found = split::request(client, entry, by, &parts.headers, address);
+                    known = found.cookie;
+                    found.draw
+                }
+            };
+            entry.version(route, draw)
         }
     };
-    let version = entry.version(route, draw);
     let view = entry.view(&table, leaf);
     let key = if entry.sticky() {
         prefix_key(entry.plan.salt, address)

@@ -190,6 +190,7 @@ fn add(digest: &mut Digester, app: &App) {
         ttl,
         failback,
         split,
+        preview,
         split_by,
         routes,
         encoded_slashes,
@@ -204,7 +205,7 @@ fn add(digest: &mut Digester, app: &App) {
     } = app;
     digest.add(&(hosts, versions, health, answers, sticky, when_all_down));
     digest.add(&(trickle, min_up_fraction, ttl, failback));
-    digest.add(&(split, split_by, routes, encoded_slashes, timeouts));
+    digest.add(&(split, preview, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
     digest.add(&(outliers, breakers, upstream));
 }

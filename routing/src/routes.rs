@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use windrose_model::{App, DnsName, Filters, Match, Name, SplitBy};
 
 use crate::data::Users;
@@ -15,6 +16,7 @@ use crate::table::Table;
 mod candidate;
 mod clients;
 mod index;
+mod previewed;
 mod rank;
 mod request;
 mod shares;
@@ -25,6 +27,7 @@ pub(crate) use candidate::Miss;
 pub(crate) use clients::ClientSets;
 use clients::PlaceSet;
 use index::Index;
+use previewed::Previewed;
 pub use request::RequestHead;
 use shares::Shares;
 pub(crate) use sticky::point;
@@ -59,6 +62,7 @@ pub(crate) struct Routes {
     split_of: Box<[u16]>,
     /// Whether any split is sticky.
     is_sticky: bool,
+    preview: Option<Box<Previewed>>,
     /// Routes for all hosts.
     index: Index,
     by_host: Option<Box<ByHost>>,
@@ -116,6 +120,9 @@ impl Routes {
                 _ => split_of.into(),
             },
             splits: splits.into(),
+            preview: (app.preview.as_ref())
+                .and_then(|preview| Previewed::build(preview, &versions))
+                .map(Box::new),
             is_sticky: app.split_by.is_some() || app.routes.iter().any(|r| r.split_by.is_some()),
             client_sets: client_sets.into(),
         }
@@ -145,6 +152,24 @@ impl Routes {
     #[inline]
     pub(crate) fn version(&self, route: RouteId, draw: u64) -> u8 {
         self.split(route).pick(draw)
+    }
+
+    /// The version of a request that is a preview, where the app's split holds.
+    #[inline]
+    pub(crate) fn preview(
+        &self,
+        app: &App,
+        route: RouteId,
+        host: &str,
+        headers: &HeaderMap,
+    ) -> Option<u8> {
+        let preview = self.preview.as_ref()?;
+        let at = usize::from(route.0).checked_sub(1);
+        let own = at.and_then(|at| app.routes.get(at)?.split.as_ref());
+        match own {
+            None => preview.find(app, host, headers),
+            Some(_) => None,
+        }
     }
 
     /// What makes the split of a route sticky; none where there is nothing to choose from.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use windrose_model::{
     App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, SplitBy, Stamp,
 };
@@ -383,6 +384,14 @@ impl AppEntry {
     #[inline]
     pub fn filters(&self, route: RouteId) -> Option<&Filters> {
         routes::filters(&self.plan.app, route)
+    }
+
+    /// The version of a request that is a preview; most are none.
+    #[inline]
+    pub fn preview(&self, route: RouteId, host: &str, headers: &HeaderMap) -> Option<u8> {
+        self.plan
+            .routes
+            .preview(&self.plan.app, route, host, headers)
     }
 
     /// What makes the split of a route sticky; none where there is nothing to choose from.

@@ -166,3 +166,54 @@ fn who_is_added_to_a_list_of_users_is_known_without_another_edit() {
         ben().starts_with("HTTP/1.1 204").then_some(())
     });
 }
+
+#[test]
+fn switches_between_blue_and_green_under_load_fail_no_request_and_mix_nothing() {
+    let (blue, green) = (Backend::start("blue"), Backend::start("green"));
+    let files = Files::new(blue.address, green.address);
+    let text = files.text(blue.address, green.address);
+    let one = format!(
+        "{{v1: {{endpoints: {{a: [\"{}\"], b: [\"{}\"]}}}}}}",
+        blue.address, green.address
+    );
+    let two = format!(
+        "{{blue: {{endpoints: {{a: [\"{}\"]}}}}, green: {{endpoints: {{b: [\"{}\"]}}}}}}\n    preview: {{headers: {{x-preview: \"yes\"}}}}\n    active: ",
+        blue.address, green.address
+    );
+    assert!(text.contains(&one));
+    let active = |version: &str| text.replace(&one, &format!("{two}{version}"));
+    files.write(&active("blue"));
+    let node = Node::start(&files.config);
+    let http = node.http;
+    let stop = Arc::new(AtomicBool::new(false));
+    let fetched = Arc::new(AtomicU64::new(0));
+    let fetchers: Vec<_> = (0..2)
+        .map(|_| {
+            let (stop, fetched) = (Arc::clone(&stop), Arc::clone(&fetched));
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let (status, _) = get(http, "shop.example.com", "/").expect("an answer");
+                    assert_eq!(status, 200);
+                    fetched.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for round in 2..=9 {
+        let version = ["blue", "green"][round % 2];
+        let before = fetched.load(Ordering::Relaxed);
+        files.write(&active(version));
+        node.await_log(&format!("revision={round}"));
+        eventually("the active version answers", || {
+            let (_, body) = get(http, "shop.example.com", "/").expect("an answer");
+            body.contains(version).then_some(())
+        });
+        let (_, body) = get(http, "shop.example.com", "/").expect("an answer");
+        assert!(body.contains(version), "round {round}: {body}");
+        assert!(fetched.load(Ordering::Relaxed) > before);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for fetcher in fetchers {
+        fetcher.join().expect("no request failed");
+    }
+}

@@ -3,15 +3,16 @@
 use super::breakers::BREAKERS;
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
-use super::route::ROUTE;
+use super::route::{ROUTE, TEXT};
 use super::split::{SPLIT, SPLIT_BY};
 use super::tls::APP_TLS;
 use super::upstream::UPSTREAM;
 use super::{Either, Field, Keys, List, Map, Mapping, PREFERENCE, Rule, S, Scalar, Shape};
 
-pub(super) static APP: Shape = Keys(&Mapping::new(
-    "an app",
-    &[
+pub(super) static APP: Shape = Keys(&Mapping {
+    noun: "an app",
+    rule: Rule::AtMostOne(&["split", "active"]),
+    fields: &[
         Field::required(
             "hosts",
             List(&Scalar(S::Host)),
@@ -22,6 +23,16 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "split",
             SPLIT,
             "Versions by weight; may be left out when there is one version.",
+        ),
+        Field::optional(
+            "active",
+            Scalar(S::Name),
+            "In place of `split`: the one version that all have, for blue-green.",
+        ),
+        Field::optional(
+            "preview",
+            Keys(&PREVIEW),
+            "Who has another version, where the app's split holds.",
         ),
         Field::optional(
             "split_by",
@@ -121,7 +132,7 @@ pub(super) static APP: Shape = Keys(&Mapping::new(
             "Connections of a TCP listener are its own; it is not served over HTTP then.",
         ),
     ],
-));
+});
 
 static VERSION: Shape = Keys(&Mapping::new(
     "a version",
@@ -131,6 +142,28 @@ static VERSION: Shape = Keys(&Mapping::new(
         "Where it runs: ip:port by cluster.",
     )],
 ));
+
+static PREVIEW: Mapping = Mapping::new(
+    "`preview`",
+    &[
+        Field::optional(
+            "version",
+            Scalar(S::Name),
+            "Which; the other one when absent, where `active` leaves one.",
+        ),
+        Field::optional(
+            "hosts",
+            List(&Scalar(S::Host)),
+            "Requests for these of the app's hosts.",
+        )
+        .or("[]"),
+        Field::optional(
+            "headers",
+            Map(S::HeaderName, &TEXT),
+            "Requests with all of these fields.",
+        ),
+    ],
+);
 
 static HEALTH: Mapping = Mapping {
     noun: "`health`",

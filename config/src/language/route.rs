@@ -125,7 +125,7 @@ static PATH: Mapping = Mapping {
 };
 
 /// A text to be equal to, or a regex.
-static TEXT: Shape = Either(S::Text, &REGEX);
+pub(super) static TEXT: Shape = Either(S::Text, &REGEX);
 
 static REGEX: Shape = Keys(&Mapping::new(
     "this mapping",

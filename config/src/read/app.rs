@@ -9,7 +9,7 @@ use windrose_model::{
 };
 
 use super::{
-    Found, breakers, by_key, number, objects, outliers, rate_limit, refuse, route, single,
+    Found, active, breakers, by_key, number, objects, outliers, rate_limit, refuse, route, single,
     split_by, steering, tls, upstream, value,
 };
 use crate::scalar;
@@ -22,10 +22,13 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             found.list(Some(list), |_, item| single(item, scalar::socket))
         }),
     });
-    let split = match node.get("split") {
-        Some(weights) => split(weights),
-        None => default_split(name, &versions, found),
+    let split = match (node.get("split"), node.get("active")) {
+        (Some(weights), _) => split(weights),
+        (None, Some(active)) => active::split(active),
+        (None, None) => default_split(name, &versions, found),
     };
+    let preview = node.get("preview");
+    let preview = preview.and_then(|node| active::preview(name, node, &split, &versions, found));
     let defaults = App::new(hosts, versions, split);
     let usual = node
         .get("timeouts")
@@ -50,6 +53,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         failback: node
             .get("failback")
             .map_or(defaults.failback, |f| failback(f, defaults.failback)),
+        preview,
         split_by: node.get("split_by").map(split_by::read),
         routes: route::read(node.get("routes"), usual, found),
         encoded_slashes: match node.get("encoded_slashes").and_then(Node::text) {

@@ -69,14 +69,9 @@ fn one_match(node: &Node, found: &mut Found) -> Match {
         let read = entries.filter_map(|e| Some((Box::from(&*e.key), text_match(&e.value)?)));
         read.collect()
     };
-    let headers = node.get("headers").map_or(&[][..], Node::entries).iter();
-    let headers = headers.filter_map(|e| {
-        let name = scalar::header_name(&e.key).ok()?;
-        Some((name, text_match(&e.value)?))
-    });
     let conditions = Conditions {
         method: value(node, "method", scalar::method),
-        headers: headers.collect(),
+        headers: headers(node),
         query: texts("query"),
         cookies: texts("cookies"),
         clients: node
@@ -97,6 +92,16 @@ fn user(node: &Node) -> Option<UserMatch> {
         key: header.or_else(|| cookie.map(|name| UserKey::Cookie(name.into())))?,
         list: value(node, "list", scalar::name)?,
     })
+}
+
+/// Fields that are asked for.
+pub(super) fn headers(node: &Node) -> Vec<(HeaderName, TextMatch)> {
+    let entries = node.get("headers").map_or(&[][..], Node::entries).iter();
+    let read = entries.filter_map(|e| {
+        let name = scalar::header_name(&e.key).ok()?;
+        Some((name, text_match(&e.value)?))
+    });
+    read.collect()
 }
 
 fn text_match(node: &Node) -> Option<TextMatch> {

@@ -17,6 +17,7 @@ use crate::{App, DnsName, Name, Route, budget};
 mod app;
 mod breakers;
 mod outliers;
+mod preview;
 mod rate_limits;
 mod route;
 mod split_by;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use http::HeaderName;
 use windrose_model::{
-    App, Match, PathMatch, Route, Split, SplitBy, SplitKey, Ttl, Version, Weight,
+    App, DnsName, Match, PathMatch, Preview, Route, Split, SplitBy, SplitKey, TextMatch, Ttl,
+    Version, Weight,
 };
 use windrose_proxy::Settings;
 
@@ -199,6 +200,52 @@ fn a_route_splits_what_it_matches_and_knows_the_users_of_the_app() {
             (50..=120).contains(&differ),
             "{differ} of 200 differ, about 84 should"
         );
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_preview_shows_the_idle_version_by_host_or_header_and_nowhere_else() {
+    run(async {
+        let (a, b) = (Backend::answers("v1").await, Backend::answers("v2").await);
+        let mut app = two(&[&a, &b], (1, 0), None);
+        let host = |text: &str| DnsName::parse(text).unwrap();
+        app.hosts.push(host("*.next.test"));
+        let exact = |text: &str| TextMatch::Exact(text.into());
+        let named = |name: &str| name.parse::<HeaderName>().unwrap();
+        app.preview = Some(Preview {
+            version: name("v2"),
+            hosts: vec![host("*.next.test")],
+            headers: vec![
+                (named("x-preview"), exact("yes")),
+                (named("x-team"), exact("a")),
+            ],
+        });
+        app.routes = vec![
+            Route::prefix("/pinned", split((1, 0))),
+            Route {
+                matches: vec![Match::path(PathMatch::Prefix("/any".into()))],
+                ..Route::default()
+            },
+        ];
+        let node = Node::start(app);
+        let both = "X-Preview: yes\r\nX-Team: a\r\n";
+        for (path, fields, expected) in [
+            ("/", "", "v1"),
+            ("/", both, "v2"),
+            ("/any", both, "v2"),
+            ("/pinned", both, "v1"),
+            ("/", "X-Preview: yes\r\n", "v1"),
+            ("/", "X-Preview: no\r\nX-Team: a\r\n", "v1"),
+        ] {
+            let given = version(&ask(node.address, path, fields).await);
+            assert_eq!(given, expected, "{path} {fields}");
+        }
+        let mut client = node.client().await;
+        client
+            .send("GET / HTTP/1.1\r\nHost: a.next.test\r\n\r\n".to_owned())
+            .await;
+        assert_eq!(version(&client.response().await), "v2");
         node.stop().await;
     });
 }

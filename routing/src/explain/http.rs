@@ -171,14 +171,23 @@ pub fn http(
     if let Some(own) = own {
         return trace.answered(own);
     }
-    let version = split::tell(
-        entry,
-        route,
-        request.headers,
-        client,
-        draw,
-        &mut trace.steps,
-    );
+    let version = match entry.preview(route, host, request.headers) {
+        None => split::tell(
+            entry,
+            route,
+            request.headers,
+            client,
+            draw,
+            &mut trace.steps,
+        ),
+        Some(version) => {
+            let name = &plan.versions[usize::from(version)].name;
+            trace
+                .steps
+                .push(format!("a preview: it takes {name}, whatever the split"));
+            version
+        }
+    };
     let name = &plan.versions[usize::from(version)].name;
     trace.version = Some(name.to_string());
     let (view, key) = place(

@@ -14,6 +14,9 @@ impl<'a> Checker<'a> {
         let clusters = self.versions(app);
         self.settings(app, &clusters);
         self.under("split", |c| c.split(app, &app.split));
+        if let Some(preview) = &app.preview {
+            self.under("preview", |c| c.preview(app, preview));
+        }
         if let Some(by) = &app.split_by {
             self.under("split_by", |c| c.split_by(app, by));
         }

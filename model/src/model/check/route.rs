@@ -51,14 +51,7 @@ impl Checker<'_> {
         self.under("hosts", |c| {
             for (i, host) in route.hosts.iter().enumerate() {
                 if !app.hosts.iter().any(|of| covers(of, host)) {
-                    let hosts: Vec<_> = app.hosts.iter().take(8).map(DnsName::to_string).collect();
-                    c.under(i, |c| {
-                        c.refuse(
-                            "host-not-in-app",
-                            format!("{host} is no host of this app"),
-                            Some(format!("its hosts: {}", hosts.join(", "))),
-                        );
-                    });
+                    c.under(i, |c| c.foreign_host(app, host));
                 }
             }
         });
@@ -84,6 +77,15 @@ impl Checker<'_> {
         if let Some(filters) = &route.filters {
             self.filters(route, filters);
         }
+    }
+
+    pub(super) fn foreign_host(&mut self, app: &App, host: &DnsName) {
+        let hosts: Vec<_> = app.hosts.iter().take(8).map(DnsName::to_string).collect();
+        self.refuse(
+            "host-not-in-app",
+            format!("{host} is no host of this app"),
+            Some(format!("its hosts: {}", hosts.join(", "))),
+        );
     }
 
     fn one_match(&mut self, app: &App, one: &Match) {
@@ -159,7 +161,7 @@ impl Checker<'_> {
     }
 
     /// Names that a match asks for, each once.
-    fn named<'n>(&mut self, key: &str, names: impl Iterator<Item = &'n str> + Clone) {
+    pub(super) fn named<'n>(&mut self, key: &str, names: impl Iterator<Item = &'n str> + Clone) {
         self.under(key, |c| {
             c.within(key, names.clone().count(), budget::CONDITIONS_PER_MATCH);
             let mut seen = BTreeSet::new();
@@ -414,7 +416,7 @@ impl Checker<'_> {
 }
 
 /// Whether a host of an app stands for one of a route.
-fn covers(of: &DnsName, host: &DnsName) -> bool {
+pub(super) fn covers(of: &DnsName, host: &DnsName) -> bool {
     if of == host {
         return true;
     }
