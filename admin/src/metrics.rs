@@ -11,7 +11,7 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, ProbeOutcome, Process,
+    GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored, ProbeOutcome, Process,
     RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
@@ -216,7 +216,37 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
             }
         }
     }
+    mirrored(page, snapshot, metrics);
     connections(page, metrics);
+}
+
+/// Appear where copies were made, or not made.
+fn mirrored(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
+    for (name, help, label, went) in [
+        (
+            "windrose_http_mirrored_total",
+            "Copies of requests sent to a mirror, by what came of them.",
+            "result",
+            true,
+        ),
+        (
+            "windrose_http_mirror_dropped_total",
+            "Copies of requests that were not sent, by reason.",
+            "reason",
+            false,
+        ),
+    ] {
+        let mut family = page.counter(name, help);
+        for (labels, group) in groups(snapshot) {
+            let [app, version, cluster] = labels;
+            for what in Mirrored::ALL.into_iter().filter(|what| what.went() == went) {
+                let count = metrics.mirrored.sum(group.slot, what as u32);
+                if count > 0 {
+                    family.count(&[app, version, cluster, (label, what.as_str())], count);
+                }
+            }
+        }
+    }
 }
 
 fn connections(page: &mut Page, metrics: &Metrics) {

@@ -11,6 +11,7 @@ mod breakers;
 mod defence;
 mod dns;
 mod log;
+mod mirror;
 mod outliers;
 mod proxy_protocol;
 mod rate_limit;

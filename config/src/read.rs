@@ -21,6 +21,7 @@ mod app;
 mod breakers;
 mod data;
 mod latency;
+mod mirror;
 mod needs;
 mod node;
 mod outliers;

@@ -59,6 +59,12 @@ pub const CONDITIONS_PER_MATCH: usize = 16;
 pub const HEADER_EDITS: usize = 16;
 /// Octets of a path in a route, of a name or value in its matches and edits.
 pub const ROUTE_TEXT: usize = 4_096;
+/// Mirrors of one route.
+pub const MIRRORS_PER_ROUTE: usize = 8;
+/// Octets of a body that a mirror copies.
+pub const MIRRORED_OCTETS: u64 = 16 << 20;
+/// Copies of one mirror under way from one node.
+pub const MIRRORED_AT_ONCE: u32 = 10_000;
 /// Octets of a response that a route gives itself.
 pub const RESPONSE_OCTETS: usize = 65_536;
 /// Octets of the target of a request; above: 414.

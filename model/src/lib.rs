@@ -76,7 +76,7 @@ pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
 pub use route::{
-    Action, AllowedOrigin, Came, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match,
+    Action, AllowedOrigin, Came, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, Mirror,
     PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, UserKey, UserMatch,
     Wildcard,
 };

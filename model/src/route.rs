@@ -12,12 +12,14 @@ use crate::{ClientSet, HostPattern, Name, Pattern, Split, SplitBy};
 
 mod filter;
 mod grpc;
+mod mirror;
 
 pub use filter::{
     Action, AllowedOrigin, Came, Cors, Filters, HeaderEdits, PathRewrite, Redirect, Respond,
     Rewrite, Wildcard,
 };
 pub use grpc::GrpcMatch;
+pub use mirror::Mirror;
 
 /// What is done with some of an app's requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

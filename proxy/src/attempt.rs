@@ -315,7 +315,7 @@ fn still_waiting(
 }
 
 /// Path and query only: the form that servers expect.
-fn origin_form(uri: Uri) -> Uri {
+pub(crate) fn origin_form(uri: Uri) -> Uri {
     if uri.authority().is_none() {
         return uri;
     }

@@ -135,6 +135,17 @@ impl Course {
         self.version
     }
 
+    /// The cluster that another version of the same request would go to.
+    pub(crate) fn cluster_of(
+        &self,
+        version: u8,
+        app: &AppEntry,
+        home: Option<&Name>,
+    ) -> Option<u8> {
+        let home = home.and_then(|home| app.stays_home(self.view, version, home, 0));
+        home.or_else(|| app.choose_http(self.view, version, self.key, 0))
+    }
+
     /// The next endpoint to try; `None` when there is none left.
     pub(crate) fn next<'t>(
         &mut self,

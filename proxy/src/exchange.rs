@@ -23,6 +23,7 @@ use crate::flags::Flags;
 use crate::hop;
 use crate::http2;
 use crate::inbound::Inbound;
+use crate::mirror;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -105,6 +106,10 @@ pub(crate) async fn exchange(
     }
     errand.draft = draft;
     let upload = upload(&client, body, &timeouts, most);
+    let mirrors = errand.filters().map_or(&[][..], |f| &f.mirrors);
+    if !mirrors.is_empty() {
+        mirror::offer(&client, &errand, mirrors, &parts, upload.as_ref());
+    }
     let trailers = hop::takes_trailers(&parts.headers, survey);
     let mut outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
     outbound.trailers = trailers;

@@ -28,6 +28,7 @@ mod inbound;
 mod limit;
 mod links;
 mod live;
+mod mirror;
 mod names;
 mod outlier;
 mod pick;

@@ -24,6 +24,8 @@ pub struct Shared {
     buckets: Buckets,
     /// TCP connections by app, where that is limited.
     open: Slots<AtomicU32>,
+    /// Copies under way to mirrors, by the version's first group.
+    copies: Slots<AtomicU32>,
 }
 
 impl Default for Shared {
@@ -44,6 +46,7 @@ impl Shared {
             budgets: Slots::new(),
             buckets: Buckets::new(),
             open: Slots::new(),
+            copies: Slots::new(),
         }
     }
 
@@ -134,6 +137,11 @@ impl Shared {
     /// bounds.
     pub(crate) fn open(&self, slot: u32) -> Option<&AtomicU32> {
         self.open.get(slot)
+    }
+
+    /// How many copies of requests are under way to a version; `None` for a slot beyond all bounds.
+    pub(crate) fn copies(&self, slot: u32) -> Option<&AtomicU32> {
+        self.copies.get(slot)
     }
 }
 

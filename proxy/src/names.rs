@@ -12,6 +12,7 @@ pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwa
 pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_WINDROSE_MIRROR: HeaderName = HeaderName::from_static("x-windrose-mirror");
 pub(crate) const X_WINDROSE_FLAGS: HeaderName = HeaderName::from_static("x-windrose-flags");
 /// How our own fields begin.
 pub(crate) const OURS: &str = "x-windrose-";

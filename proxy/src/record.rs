@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use windrose_telemetry::{
     EndpointTlsFailure, GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Local, Metrics,
-    Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell, handshake_cell,
-    stream_cell,
+    Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell,
+    handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -22,6 +22,7 @@ pub(crate) struct Recorder {
     limited: Local,
     ejections: Local,
     breakers: Local,
+    mirrored: Local,
     clients: Steps,
     events: Local,
     streams: Local,
@@ -48,6 +49,7 @@ impl Recorder {
             limited: metrics.http_rate_limited.local(),
             ejections: metrics.ejections.local(),
             breakers: metrics.breakers.local(),
+            mirrored: metrics.mirrored.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
@@ -94,6 +96,11 @@ impl Recorder {
     /// A cluster of an app had no room, or its circuit opened: a position in `OVERFLOWS`, or `OPENED`.
     pub(crate) fn breaker(&self, steered: u32, what: u32) {
         self.breakers.add(steered, what, 1);
+    }
+
+    /// What became of a copy for a group.
+    pub(crate) fn mirrored(&self, group: u32, what: Mirrored) {
+        self.mirrored.add(group, what as u32, 1);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

@@ -141,6 +141,7 @@ pub async fn serve(
         all_closed(&worker).await;
     }
     worker.upstreams.clear();
+    worker.mirrors.clear();
     Ok(())
 }
 

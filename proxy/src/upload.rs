@@ -12,6 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::inbound::{Inbound, InboundError};
+use crate::mirror::{Copied, Tee};
 use crate::watch::Watch;
 
 /// Why a body broke off.
@@ -58,6 +59,8 @@ struct Inner {
     begun: bool,
     ended: bool,
     client_failed: bool,
+    /// For copies; `None` for most.
+    tee: Option<Box<Tee>>,
 }
 
 impl Upload {
@@ -88,6 +91,7 @@ impl Upload {
             begun: false,
             ended: false,
             client_failed: false,
+            tee: None,
         })))
     }
 
@@ -121,6 +125,7 @@ impl Upload {
         inner.attempt += 1;
         inner.kept = None;
         inner.incoming = None;
+        inner.tee = None;
         if let Some(waker) = inner.waiting.take() {
             waker.wake();
         }
@@ -129,6 +134,16 @@ impl Upload {
     /// Whether its length is not known before its end.
     pub(crate) fn is_chunked(&self) -> bool {
         self.0.borrow().length.exact().is_none()
+    }
+
+    /// Whether more octets than these were announced.
+    pub(crate) fn exceeds(&self, most: u64) -> bool {
+        self.0.borrow().length.lower() > most
+    }
+
+    /// Copies wait for what comes by.
+    pub(crate) fn tee(&self, tee: Box<Tee>) {
+        self.0.borrow_mut().tee = Some(tee);
     }
 
     /// Whether the whole body was read from the client.
@@ -161,7 +176,12 @@ impl Upload {
 #[derive(Debug)]
 pub(crate) enum UploadBody {
     Empty,
-    Stream { upload: Upload, attempt: u32 },
+    Stream {
+        upload: Upload,
+        attempt: u32,
+    },
+    /// Of a copy for a mirror.
+    Copied(Copied),
 }
 
 /// Behind all pieces and the trailers.
@@ -177,6 +197,7 @@ impl Body for UploadBody {
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
+            Self::Copied(copied) => copied.frame(),
             Self::Stream { upload, attempt } => upload.0.borrow_mut().poll(*attempt, cx),
         }
     }
@@ -184,6 +205,7 @@ impl Body for UploadBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Copied(copied) => copied.is_end(),
             Self::Stream { upload, .. } => {
                 let inner = upload.0.borrow();
                 inner.ended && inner.trailers.is_none() && inner.is_repeated()
@@ -194,6 +216,7 @@ impl Body for UploadBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Copied(copied) => copied.size(),
             Self::Stream { upload, .. } => upload.0.borrow().length,
         }
     }
@@ -249,8 +272,14 @@ impl Inner {
                     };
                     self.allowed = left;
                     self.keep(data);
+                    if let Some(tee) = &mut self.tee {
+                        tee.data(data);
+                    }
                 }
                 if let Some(trailers) = frame.trailers_ref() {
+                    if let Some(tee) = &mut self.tee {
+                        tee.trailers(trailers);
+                    }
                     self.trailers = self.kept.is_some().then(|| trailers.clone());
                     self.next = TRAILERS;
                     self.end();
@@ -301,6 +330,9 @@ impl Inner {
     fn end(&mut self) {
         if !self.ended {
             self.ended = true;
+            if let Some(tee) = self.tee.take() {
+                tee.end();
+            }
             self.watch.expect_answer(Instant::now(), self.answer);
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Worker {
     reader: RefCell<Reader>,
     table: RefCell<TableHandle>,
     pub(crate) upstreams: Upstreams,
+    /// Endpoints again, for copies alone.
+    pub(crate) mirrors: Upstreams,
     pub(crate) dice: Dice,
     /// Of the access log: what is decided must not depend on what is logged.
     pub(crate) log_dice: Dice,
@@ -93,6 +95,7 @@ impl Worker {
             reader: RefCell::new(reader),
             table: RefCell::new(table),
             upstreams: Upstreams::default(),
+            mirrors: Upstreams::default(),
             dice: Dice::new(seed),
             log_dice: Dice::new(seed.rotate_left(32)),
             request_ids: RequestIds::default(),
@@ -165,8 +168,9 @@ impl Worker {
             self.make_room(now);
         }
         let (breakers, timeout) = (self.shared.breakers(), self.settings.upstream_idle_timeout);
-        self.upstreams
-            .sweep(now, timeout, |limit| is_crowded(breakers, limit));
+        for upstreams in [&self.upstreams, &self.mirrors] {
+            upstreams.sweep(now, timeout, |limit| is_crowded(breakers, limit));
+        }
     }
 
     /// Closes the client connections that were idle longest: an eighth of all, of those without a

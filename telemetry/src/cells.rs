@@ -138,6 +138,78 @@ impl DnsEvent {
 /// been by a limit that only counts; one passed because there was no room to count it.
 pub const RATE_LIMITED: [&str; 3] = ["refused", "would_refuse", "untracked"];
 
+/// What became of a copy for a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mirrored {
+    /// Answered with 1xx or 2xx.
+    Success,
+    /// Answered with 3xx.
+    Redirect,
+    /// Answered with 4xx.
+    ClientError,
+    /// Answered with 5xx.
+    ServerError,
+    /// Not connected, or closed before a response.
+    Failed,
+    /// Not answered in its time.
+    Timeout,
+    /// Not made: its body is longer than a mirror copies.
+    Body,
+    /// Not made: as many as may be are under way.
+    InFlight,
+    /// Not made: no endpoint of the version is up.
+    NoEndpoint,
+    /// Not made: the request itself broke off.
+    BrokenOff,
+}
+
+impl Mirrored {
+    /// In order of their cells.
+    pub const ALL: [Self; 10] = [
+        Self::Success,
+        Self::Redirect,
+        Self::ClientError,
+        Self::ServerError,
+        Self::Failed,
+        Self::Timeout,
+        Self::Body,
+        Self::InFlight,
+        Self::NoEndpoint,
+        Self::BrokenOff,
+    ];
+
+    /// Of an answer.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            300..=399 => Self::Redirect,
+            400..=499 => Self::ClientError,
+            500.. => Self::ServerError,
+            _ => Self::Success,
+        }
+    }
+
+    /// As in the label `result` of those that went, or `reason` of those that did not.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "2xx",
+            Self::Redirect => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+            Self::Body => "body",
+            Self::InFlight => "in_flight",
+            Self::NoEndpoint => "no_endpoint",
+            Self::BrokenOff => "broken_off",
+        }
+    }
+
+    /// Whether it was sent, or tried to be.
+    pub const fn went(self) -> bool {
+        (self as u32) < Self::Body as u32
+    }
+}
+
 /// What a proxy thread counts for the whole node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpEvent {

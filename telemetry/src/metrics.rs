@@ -7,8 +7,8 @@ use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
     EndpointTlsFailure, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event,
-    HttpEvent, LIMITED_CELLS, Local, ProxyHeader, QTYPES, RATE_LIMITED, RCODES, SIZE_CELLS,
-    Scalars, StreamEvent, StreamKind, TcpEvent, Way,
+    HttpEvent, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES, RATE_LIMITED, RCODES,
+    SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -62,6 +62,8 @@ pub struct Metrics {
     /// Slot = steered slot of (app, cluster), cell = position in [`OVERFLOWS`](crate::OVERFLOWS), or
     /// [`OPENED`](crate::OPENED).
     pub breakers: Arc<Bank>,
+    /// Slot = group slot, cell = [`Mirrored`].
+    pub mirrored: Arc<Bank>,
     /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
     pub streams: Arc<Bank>,
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
@@ -109,6 +111,7 @@ impl Metrics {
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             ejections: Bank::new(EJECTIONS.len() as u32),
             breakers: Bank::new(BREAKER_CELLS),
+            mirrored: Bank::new(Mirrored::ALL.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
@@ -143,6 +146,7 @@ impl Metrics {
             &self.http_rate_limited,
             &self.ejections,
             &self.breakers,
+            &self.mirrored,
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
@@ -179,6 +183,7 @@ impl Metrics {
         self.http_first_byte.rebase(slot);
         self.http_connect.rebase(slot);
         self.group_events.rebase(slot);
+        self.mirrored.rebase(slot);
         self.streams.rebase(slot);
     }
 }

@@ -1,6 +1,7 @@
 //! The keys of a route.
 
 use super::app::{CLIENTS, TIMEOUTS};
+use super::mirror::MIRROR;
 use super::split::{SPLIT, SPLIT_BY};
 use super::{Either, Field, Keys, List, Map, Mapping, OneOrMany, Rule, S, Scalar, Shape};
 
@@ -61,6 +62,11 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             "timeouts",
             Keys(&TIMEOUTS),
             "In place of the app's; what is not named is as the app has it.",
+        ),
+        Field::optional(
+            "mirror",
+            OneOrMany(&MIRROR),
+            "Copies of its requests for other versions, whose responses nobody gets: one, or a list.",
         ),
     ],
 });

@@ -8,7 +8,7 @@ use windrose_model::{
     Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, UserKey, UserMatch, Wildcard,
 };
 
-use super::{Found, app, number, single, split_by, steering, value};
+use super::{Found, app, mirror, number, single, split_by, steering, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -127,6 +127,7 @@ fn filters(node: &Node, usual: Timeouts, found: &mut Found) -> Filters {
         cors: node.get("cors").map(|node| cors(node, found)),
         max_body: value(node, "max_body", scalar::size),
         timeouts: node.get("timeouts").map(|node| app::timeouts(node, usual)),
+        mirrors: mirror::read(node.get("mirror"), found),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{App, DnsName, Name, Route, budget};
 
 mod app;
 mod breakers;
+mod mirror;
 mod outliers;
 mod preview;
 mod rate_limits;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::Mirror;
 use crate::Timeouts;
 
 /// Everything that a route does beside choosing versions.
@@ -20,6 +21,8 @@ pub struct Filters {
     pub max_body: Option<u64>,
     /// In place of the app's.
     pub timeouts: Option<Timeouts>,
+    /// Who gets copies.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// What becomes of a request.

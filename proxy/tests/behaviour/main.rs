@@ -16,6 +16,7 @@ mod http2;
 mod https;
 mod limits;
 mod messages;
+mod mirroring;
 mod origin;
 mod outliers;
 mod proxy_protocol;

@@ -196,6 +196,15 @@ fn does(filters: &Filters, steps: &mut Vec<String>) {
     if let Some(most) = filters.max_body {
         steps.push(format!("a body above {most} octets is refused with 413"));
     }
+    for mirror in &filters.mirrors {
+        let percent = f64::from(mirror.percent.hundredths()) / 100.0;
+        let host = mirror.host_suffix.as_deref();
+        let host = host.map_or(String::new(), |suffix| format!(", host with {suffix}"));
+        steps.push(format!(
+            "{percent} % are copied to {}{host}: bodies up to {} octets, {} at once, {:?} each",
+            mirror.version, mirror.body_limit, mirror.max_in_flight, mirror.timeout
+        ));
+    }
     if let Some(timeouts) = &filters.timeouts {
         steps.push(format!(
             "timeouts: connect {:?}, first_byte {:?}, request {:?}",

@@ -76,6 +76,7 @@ impl Checker<'_> {
         }
         if let Some(filters) = &route.filters {
             self.filters(route, filters);
+            self.mirrors(app, filters);
         }
     }
 
