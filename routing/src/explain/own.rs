@@ -25,10 +25,9 @@ pub(super) fn refused(request: &HttpRequest<'_>) -> Option<Own> {
         );
         return Some((414, why));
     }
-    let octets = target.bytes();
-    let is_legal = octets.clone().all(|octet| octet.is_ascii_graphic());
-    if !is_legal || PathAndQuery::try_from(target.as_str()).is_err() {
-        let why = "the target holds what has to be percent-encoded, a space or a quote for example";
+    // The very parser that reads requests.
+    if PathAndQuery::try_from(target.as_str()).is_err() {
+        let why = "the target holds what has to be percent-encoded, a space or `<` for example";
         return Some((400, why.to_owned()));
     }
     None

@@ -380,7 +380,7 @@ fn the_route_is_told_and_why_the_others_were_not_taken() {
     let trace = http(&table, "/x/%2e%2e/admin/y", None);
     assert_eq!(trace.route.as_deref(), Some("closed"));
     said(&trace.steps, "is /admin/y in its normal form");
-    said(&trace.steps, "answered here with 403 and 2 octets");
+    said(&trace.steps, "answered here, 2 octets: 403");
     assert_eq!(trace.cluster, None);
     let trace = http(&table, "/other", None);
     assert_eq!(trace.route, None);
@@ -422,7 +422,7 @@ fn what_is_answered_before_any_route_is_told() {
         own(open, false, "GET", &format!("/{}", "x".repeat(17_000))).0,
         Some(414)
     );
-    for raw in ["/a`b", "/a<b", "/a\"b", "/a b", "/\u{e4}"] {
+    for raw in ["/a`b", "/a<b", "/a b", "/a?b=\""] {
         assert_eq!(own(open, false, "GET", raw).0, Some(400), "{raw}");
     }
     assert_eq!(own(open, false, "GET", "/a'b(c)|d").0, None);
