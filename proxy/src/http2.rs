@@ -187,7 +187,7 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
     /// The timer fired; whether the connection goes on.
     fn fired(&mut self, now: Instant) -> bool {
         let worker = &self.client.worker;
-        if self.closes_at.is_some_and(|at| at <= now) {
+        if self.ends_at().is_some_and(|at| at <= now) {
             return false;
         }
         if self.pipe.is_stalled(now, self.window_timeout()) {
@@ -211,6 +211,12 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
         true
     }
 
+    /// When it is closed at the latest, once it ends.
+    fn ends_at(&self) -> Option<Instant> {
+        let left = self.pipe.left().map(|left| left + LINGER);
+        [self.closes_at, left].into_iter().flatten().min()
+    }
+
     fn window_timeout(&self) -> Duration {
         if self.http2.window_timeout.is_zero() {
             self.client.worker.settings.stream_timeout
@@ -228,7 +234,7 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
                 .head_due(head)
                 .filter(|_| self.closes_at.is_none()),
             self.pipe.write_due(self.window_timeout()),
-            self.closes_at,
+            self.ends_at(),
         ];
         let own = self.client.watch.look();
         others.into_iter().flatten().fold(own, Instant::min)

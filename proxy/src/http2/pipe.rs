@@ -21,6 +21,8 @@ use crate::wire::{ClientWire, Line};
 const SMALL: usize = 4 * 1024;
 /// So many octets wait at most.
 const GATHERED: usize = 64 * 1024;
+/// Octets that may come after our last: what a client sent before it knew.
+const IGNORED: usize = 64 * 1024;
 /// What the gathered octets may keep of memory while nothing waits.
 const KEPT: usize = 8 * 1024;
 
@@ -43,8 +45,12 @@ struct Inner<L: Line> {
     gathers: bool,
     /// Nobody waits for the client to read the end.
     abrupt: bool,
-    /// Our half is closed.
-    left: bool,
+    /// Since when our half is closed.
+    left: Option<Instant>,
+    /// Octets that were read and not looked at since.
+    ignored: usize,
+    /// The engine has octets that the socket did not take.
+    blocked: bool,
 }
 
 impl<L: Line> Pipe<L> {
@@ -59,7 +65,9 @@ impl<L: Line> Pipe<L> {
             stall: Stall::default(),
             gathers: false,
             abrupt: false,
-            left: false,
+            left: None,
+            ignored: 0,
+            blocked: false,
         }))
     }
 
@@ -95,6 +103,11 @@ impl<L: Line> Pipe<L> {
     pub(super) fn head_due(&self, timeout: Duration) -> Option<Instant> {
         let since = self.0.borrow().frames.pending_since();
         since.map(|since| since + timeout)
+    }
+
+    /// Since when our half is closed.
+    pub(super) fn left(&self) -> Option<Instant> {
+        self.0.borrow().left
     }
 
     /// When to look whether the client reads.
@@ -138,7 +151,7 @@ impl<L: Line> Inner<L> {
         let flushed = Pin::new(&mut self.wire).poll_flush(cx);
         if flushed.is_pending() {
             self.stall.wait(Instant::now());
-        } else {
+        } else if !self.blocked {
             self.stall.clear();
         }
         flushed
@@ -173,6 +186,7 @@ impl<L: Line> Inner<L> {
                 }
                 Pin::new(&mut self.wire).poll_write_vectored(cx, &all[..used])
             };
+            self.blocked = result.is_pending();
             match ready!(self.count(result))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n if n > waiting => {
@@ -187,14 +201,15 @@ impl<L: Line> Inner<L> {
         }
     }
 
-    /// Reads on without looking until the client closes its half, too: to close with octets unread
-    /// would reset the connection, and could lose it the last responses.
+    /// Reads on without looking until the client closes its half, too, or has sent enough: to close
+    /// with octets unread would reset the connection, and could lose it the last responses.
     fn leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut octets = [0; 8 * 1024];
         loop {
             let mut buf = ReadBuf::new(&mut octets);
             ready!(Pin::new(&mut self.wire).poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
+            self.ignored += buf.filled().len();
+            if buf.filled().is_empty() || self.ignored > IGNORED {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -256,10 +271,10 @@ impl<L: Line> AsyncWrite for PipeEnd<L> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &mut *self.0.0.borrow_mut();
-        if !inner.left {
+        if inner.left.is_none() {
             ready!(inner.flush(cx))?;
             ready!(Pin::new(&mut inner.wire).poll_shutdown(cx))?;
-            inner.left = true;
+            inner.left = Some(Instant::now());
         }
         if inner.abrupt {
             return Poll::Ready(Ok(()));

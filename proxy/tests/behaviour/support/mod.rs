@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod frames;
 pub mod http2;
 pub mod secure;
 
