@@ -23,6 +23,7 @@ use crate::announce;
 use crate::announced::take_header;
 use crate::attempt::KeptFields;
 use crate::dial::Beginning;
+use crate::endpoint_stream::UnsaidEnd;
 use crate::exchange::{exchange, unread};
 use crate::forwarded::Peer;
 use crate::handshake::handshake;
@@ -63,7 +64,7 @@ impl Client {
         let header = manner.proxy_protocol;
         Beginning {
             header: header.map(|version| announce::header(version, &self.ends, name())),
-            tls: manner.tls,
+            tls: manner.tls.map(|policy| (policy, UnsaidEnd::Breaks)),
         }
     }
 

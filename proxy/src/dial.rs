@@ -13,7 +13,7 @@ use tracing::warn;
 use windrose_telemetry::EndpointTlsFailure;
 use windrose_tls::{OriginError, OriginFault};
 
-use crate::endpoint_stream::EndpointStream;
+use crate::endpoint_stream::{EndpointStream, UnsaidEnd};
 use crate::worker::Worker;
 
 /// Failed handshakes are told at most so often by a thread; all are counted.
@@ -26,8 +26,8 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 pub(crate) struct Beginning {
     /// A PROXY header.
     pub(crate) header: Option<Vec<u8>>,
-    /// TLS, under this policy.
-    pub(crate) tls: Option<u64>,
+    /// TLS, under this policy, and what its end means if it is not announced.
+    pub(crate) tls: Option<(u64, UnsaidEnd)>,
 }
 
 /// Connects within `timeout`; zero is no limit but the system's.
@@ -47,11 +47,11 @@ pub(crate) async fn dial(
         let writing = timeout_at(until, stream.write_all(&header));
         writing.await.map_err(|_| io::ErrorKind::TimedOut)??;
     }
-    let Some(policy) = beginning.tls else {
+    let Some((policy, unsaid)) = beginning.tls else {
         return Ok(EndpointStream::Plain(stream));
     };
     // Boxed: rare, and larger than all the rest.
-    let secured = timeout_at(until, Box::pin(secure(worker, policy, stream))).await;
+    let secured = timeout_at(until, Box::pin(secure(worker, policy, unsaid, stream))).await;
     let (failure, error) = match secured {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(error)) => (failure(error.fault), error.source),
@@ -67,13 +67,14 @@ pub(crate) async fn dial(
 async fn secure(
     worker: &Worker,
     policy: u64,
+    unsaid: UnsaidEnd,
     stream: TcpStream,
 ) -> Result<EndpointStream, OriginError> {
     let origin = worker.certificates.origin(policy)?;
     let (stream, handshake) = origin.connect(stream).await?;
     let (tls13, resumed) = (handshake.tls13, handshake.resumed);
     worker.recorder.endpoint_tls(tls13, resumed);
-    Ok(EndpointStream::Tls(Box::new(stream)))
+    Ok(EndpointStream::Tls(Box::new(stream), unsaid))
 }
 
 fn failure(fault: OriginFault) -> EndpointTlsFailure {

@@ -13,7 +13,17 @@ use windrose_tls::OriginStream;
 pub(crate) enum EndpointStream {
     Plain(TcpStream),
     /// Boxed: a plain one carries no room for it.
-    Tls(Box<OriginStream>),
+    Tls(Box<OriginStream>, UnsaidEnd),
+}
+
+/// What an end of the connection means that TLS did not announce (`close_notify`, RFC 8446 section
+/// 6.1): somebody may have cut it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnsaidEnd {
+    /// An error: HTTP must know whether a body is whole.
+    Breaks,
+    /// An end: many servers do not announce it, and nobody reads the octets here.
+    Ends,
 }
 
 impl EndpointStream {
@@ -21,8 +31,14 @@ impl EndpointStream {
     pub(crate) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tls(stream, _) => stream.get_ref().0,
         }
+    }
+}
+
+impl UnsaidEnd {
+    fn forgives(self, error: &io::Error) -> bool {
+        self == Self::Ends && error.kind() == io::ErrorKind::UnexpectedEof
     }
 }
 
@@ -35,7 +51,13 @@ impl AsyncRead for EndpointStream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream, unsaid) => {
+                let result = Pin::new(stream).poll_read(cx, buf);
+                match result {
+                    Poll::Ready(Err(error)) if unsaid.forgives(&error) => Poll::Ready(Ok(())),
+                    result => result,
+                }
+            }
         }
     }
 }
@@ -49,7 +71,7 @@ impl AsyncWrite for EndpointStream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream, _) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -61,7 +83,7 @@ impl AsyncWrite for EndpointStream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream, _) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -74,14 +96,14 @@ impl AsyncWrite for EndpointStream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(_) => Poll::Ready(Ok(())),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::breaker::{self, Taken};
 use crate::connection::{Arrival, Ends};
 use crate::course::{Course, Stop, tick};
 use crate::dial::{Beginning, dial};
-use crate::endpoint_stream::EndpointStream;
+use crate::endpoint_stream::{EndpointStream, UnsaidEnd};
 use crate::errand::app_slot;
 use crate::exchange::evidence::observe;
 use crate::flags::Flags;
@@ -252,7 +252,7 @@ async fn connect(
     let header = manner.proxy_protocol;
     let beginning = Beginning {
         header: header.map(|version| announce::header(version, &ends, name)),
-        tls: manner.tls,
+        tls: manner.tls.map(|policy| (policy, UnsaidEnd::Ends)),
     };
     let way = (&mut course, &mut cluster);
     let reached = reach(worker, table, id, way, beginning, draft).await;

@@ -290,3 +290,51 @@ fn a_tcp_connection_goes_on_over_tls_behind_its_header() {
         node.stop().await;
     });
 }
+
+/// Takes TLS, says this, and closes without a `close_notify`.
+async fn cuts(config: Arc<ServerConfig>, says: &'static [u8]) -> Backend {
+    Backend::start(move |stream, _| {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut read = [0; 1_024];
+            assert!(stream.read(&mut read).await.unwrap() > 0);
+            stream.write_all(says).await.unwrap();
+            stream.flush().await.unwrap();
+            let (mut bare, _) = stream.into_inner();
+            bare.shutdown().await.unwrap();
+            let _ = bare.read_to_end(&mut Vec::new()).await;
+        }
+    })
+    .await
+}
+
+#[test]
+fn an_end_that_tls_did_not_announce_breaks_a_response_and_ends_a_tcp_connection() {
+    run(async {
+        let pki = Pki::new();
+        let config = pki.server(&["backend.test"]);
+        let backend = cuts(Arc::clone(&config), b"HTTP/1.1 200 OK\r\n\r\nhalf").await;
+        let app_of = |backend: &Backend| over_tls(app(&[("c1", &[backend.address])]));
+        let http = app_of(&backend);
+        let node = Node::over_tls(http, Settings::default(), pki.store(&[HOST]));
+        let mut client = node.client().await;
+        client.begin("/").await;
+        // The body goes on until the connection ends, so nobody could tell that it was cut.
+        assert!(client.try_response(true).await.is_err());
+        node.stop().await;
+
+        let backend = cuts(config, b"all").await;
+        let mut tcp = app_of(&backend);
+        tcp.tcp = Some(Tcp::all_of(name("in")));
+        let table = table(tcp, 1, |_| {});
+        let store = pki.store(&[HOST]);
+        let node = Node::tcp_over("127.0.0.1:0", table, Settings::default(), store);
+        let mut stream = TcpStream::connect(node.address).await.unwrap();
+        stream.write_all(b"x").await.unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, b"all");
+        node.stop().await;
+    });
+}
