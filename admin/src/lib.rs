@@ -7,6 +7,7 @@
 mod breakers;
 pub mod client;
 mod excluded;
+mod faults;
 mod look;
 mod metrics;
 mod pages;

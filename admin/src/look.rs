@@ -16,7 +16,7 @@ use crate::status::{
     Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload,
     RoundTrip, SCHEMA, Shift, Stamp, Still,
 };
-use crate::{Identity, breakers, excluded};
+use crate::{Identity, breakers, excluded, faults};
 
 /// Shifts shown.
 const SHIFTS: usize = 32;
@@ -55,6 +55,7 @@ pub(crate) fn look(
         shifts: latest(&convergence.shifts).iter().map(shift).collect(),
         round_trips: snapshot.round_trips.iter().map(round_trip).collect(),
         ejected: excluded::ejected(&snapshot.table, &live.exclusions),
+        faults: faults::shown(&snapshot.table, now),
         breakers: breakers::shown(&snapshot.table, &live.breakers, now),
     }
 }

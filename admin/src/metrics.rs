@@ -16,7 +16,7 @@ use windrose_telemetry::{
 };
 use windrose_tls::Store;
 
-use crate::{Identity, breakers, excluded, look};
+use crate::{Identity, breakers, excluded, faults, look};
 
 mod dns;
 mod shifts;
@@ -42,6 +42,7 @@ pub(crate) fn page(
     tls::families(&mut page, snapshot, metrics, certificates);
     apps(&mut page, snapshot);
     excluded::families(&mut page, &snapshot.table, &live.exclusions, metrics);
+    faults::families(&mut page, &snapshot.table, metrics);
     breakers::families(&mut page, &snapshot.table, &live.breakers, metrics);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);

@@ -55,6 +55,24 @@ pub struct NodeStatus {
     /// Breakers of this node that hold something, or whose circuit is not closed.
     #[serde(default)]
     pub breakers: Vec<Breaker>,
+    /// Faults that routes inject on purpose, those that are over too.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+}
+
+/// What goes wrong on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Whose.
+    pub app: String,
+    /// The name of its route, or its position from 1.
+    pub route: String,
+    /// Whether it is in force.
+    pub active: bool,
+    /// What happens.
+    pub what: String,
+    /// When it ends.
+    pub until: Timestamp,
 }
 
 /// What a cluster of an app holds of what it may hold, and whether it is left alone.

@@ -21,6 +21,7 @@ pub fn render(status: &NodeStatus) -> String {
     lifetimes(&mut text, status);
     aliases(&mut text, status);
     round_trips(&mut text, status);
+    faults(&mut text, status);
     ejected(&mut text, status);
     breakers(&mut text, status);
     shifts(&mut text, status);
@@ -76,6 +77,19 @@ fn round_trips(text: &mut String, status: &NodeStatus) {
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {region} -> {cluster}  {latest:.1} ms  {used}");
+    }
+}
+
+/// What goes wrong because somebody wants to see what happens.
+fn faults(text: &mut String, status: &NodeStatus) {
+    let active: Vec<_> = status.faults.iter().filter(|fault| fault.active).collect();
+    if active.is_empty() {
+        return;
+    }
+    text.push_str("\nfaults injected on purpose\n");
+    for fault in active {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} route {}  {}", fault.app, fault.route, fault.what);
     }
 }
 
@@ -417,6 +431,7 @@ mod tests {
             round_trips: Vec::new(),
             ejected: Vec::new(),
             breakers: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -457,6 +472,14 @@ mod tests {
             trial_at: at(20),
             times: 2,
         }];
+        let fault = |route: &str, active| crate::status::Fault {
+            app: "shop".to_owned(),
+            route: route.to_owned(),
+            active,
+            what: "5 % wait 2 s".to_owned(),
+            until: at(60),
+        };
+        status.faults = vec![fault("api", true), fault("2", false)];
         let count = |now, limit| crate::status::BreakerCount { now, limit };
         status.breakers = vec![crate::status::Breaker {
             app: "shop".to_owned(),
@@ -471,6 +494,10 @@ mod tests {
             retries: count(1, 0),
         }];
         let text = render(&status);
+        assert!(
+            text.contains("faults injected on purpose\nshop route api  5 % wait 2 s\n\n"),
+            "{text}"
+        );
         let breaker = "shop/frankfurt  open  connections 3/1024  pending 0/1024  requests 2/10  retries 1  5 failures in a row, since 4s\n";
         assert!(
             text.contains(&format!("breakers here\n{breaker}")),

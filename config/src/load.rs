@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use windrose_model::{DnsName, LatencyMatrix, Model, Revision};
+use windrose_model::{DnsName, LatencyMatrix, Model, Revision, WallTime};
 
 use crate::about::AboutFile;
 use crate::check;
@@ -198,7 +199,13 @@ fn load_sources(
         report.tls = Some(Box::new((read.node.tls, read.found.tls_files)));
         return Err(report);
     };
-    let mut suspicious = warn::warnings(&model, listens_for_dns);
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "for a warning only: nothing that is made depends on it"
+    )]
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = WallTime::after_epoch(since.unwrap_or_default());
+    let mut suspicious = warn::warnings(&model, listens_for_dns, now);
     if read.node.listeners.https.is_empty() {
         warn::without_https(&model, &mut suspicious);
     }

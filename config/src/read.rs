@@ -20,6 +20,7 @@ mod active;
 mod app;
 mod breakers;
 mod data;
+mod fault;
 mod latency;
 mod mirror;
 mod needs;

@@ -11,7 +11,7 @@ use read::bad;
 pub(crate) use read::{
     asn, bias, boolean, choice, cidr, city, continent, country, domain, duration, fraction,
     header_name, header_value, host, ip, mailbox, method, name, number, origin, percent,
-    record_type, regex, relative, seconds, size, socket, status, subdivision, weight, whole,
+    record_type, regex, relative, seconds, size, socket, status, subdivision, time, weight, whole,
 };
 
 /// What a single value is.
@@ -72,6 +72,8 @@ pub(crate) enum Scalar {
     RecordType,
     /// `200` or `200-299`.
     Status,
+    /// A moment, by RFC 3339.
+    Time,
 }
 
 /// A text that is no value of its kind.
@@ -150,6 +152,7 @@ impl Scalar {
             Self::Regex => drop(regex(text)?),
             Self::RecordType => drop(record_type(text)?),
             Self::Status => drop(status(text)?),
+            Self::Time => drop(time(text)?),
         }
         Ok(())
     }
@@ -207,6 +210,7 @@ impl Scalar {
             Self::Regex => "a regex that the whole text must match",
             Self::RecordType => "a record type such as A, MX or HTTPS, or TYPE and its number",
             Self::Status => "a status code or range from 100 to 599, such as 204 or \"200-299\"",
+            Self::Time => "a moment by RFC 3339, such as 2026-12-31T18:00:00Z",
         }
         .to_owned()
     }
@@ -272,6 +276,7 @@ impl Scalar {
             }),
             Self::Origin => text("^(\\*|https?://[^/]+)$"),
             Self::RecordType => text("^[A-Za-z][A-Za-z0-9]*$"),
+            Self::Time => json!({"type": "string", "format": "date-time"}),
             Self::Status => json!({
                 "type": ["string", "integer"],
                 "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",

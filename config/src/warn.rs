@@ -1,6 +1,6 @@
 //! What looks wrong in a Model that is right.
 
-use windrose_model::{App, Invalid, Model, Name, Segment};
+use windrose_model::{App, Invalid, Model, Name, Segment, WallTime};
 
 mod leads;
 mod routes;
@@ -10,7 +10,7 @@ pub(crate) use leads::leads;
 pub(crate) use zones::{POINTERS, Pointer, is_suspicious, pointers};
 
 /// Warnings, told by path as refusals are.
-pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
+pub(crate) fn warnings(model: &Model, listens_for_dns: bool, now: WallTime) -> Vec<Invalid> {
     let mut found = Vec::new();
     if listens_for_dns && model.zones().is_empty() && !model.apps().is_empty() {
         found.push(Invalid {
@@ -27,6 +27,7 @@ pub(crate) fn warnings(model: &Model, listens_for_dns: bool) -> Vec<Invalid> {
             hosts(model, name, app, &mut found);
         }
         routes::warnings(name, app, &mut found);
+        routes::faults(name, app, now, &mut found);
         let health = &app.health;
         if health.timeout > health.interval {
             found.push(Invalid {

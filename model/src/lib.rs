@@ -76,9 +76,9 @@ pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
 pub use route::{
-    Action, AllowedOrigin, Came, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, Mirror,
-    PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route, TextMatch, UserKey, UserMatch,
-    Wildcard,
+    Abort, Action, AllowedOrigin, Came, Conditions, Cors, Delay, Fault, Filters, GrpcMatch,
+    HeaderEdits, Match, Mirror, PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route,
+    TextMatch, UserKey, UserMatch, Wildcard,
 };
 pub use secure::{ClientAuth, Hsts, Secure};
 pub use split_by::{SplitBy, SplitKey};
@@ -87,7 +87,7 @@ pub use status::{AppStatus, Cause, ClusterStatus, EndpointState, Status, Verdict
 pub use steered::{SteeredData, SteeredRecord};
 pub use steering::{ClientSet, FenceRule, GeoRules, LatencyBand, Preference, Step};
 pub use tcp::{Tcp, WhenEndpointDown};
-pub use time::{Now, WallTime};
+pub use time::{Now, WallTime, WallTimeError};
 pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
 pub use upstream::{Manner, ProxyProtocol, Upstream, UpstreamTls};

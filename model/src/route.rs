@@ -10,10 +10,12 @@ use http::{HeaderName, Method};
 
 use crate::{ClientSet, HostPattern, Name, Pattern, Split, SplitBy};
 
+mod fault;
 mod filter;
 mod grpc;
 mod mirror;
 
+pub use fault::{Abort, Delay, Fault};
 pub use filter::{
     Action, AllowedOrigin, Came, Cors, Filters, HeaderEdits, PathRewrite, Redirect, Respond,
     Rewrite, Wildcard,

@@ -88,6 +88,8 @@ pub(crate) struct Course {
     tried: Vec<u16>,
     first_cluster: Option<u8>,
     left_first: bool,
+    /// What happened on the way.
+    noted: Flags,
     /// The next attempt repeats one that may have reached a backend.
     repeats: bool,
     /// The slot of the group that had no room, latest.
@@ -124,6 +126,7 @@ impl Course {
             tried: Vec::new(),
             first_cluster: None,
             left_first: false,
+            noted: Flags::NONE,
             repeats: false,
             full: None,
             without_hope: None,
@@ -245,6 +248,7 @@ impl Course {
             return None;
         }
         self.left_first = true;
+        self.note(Flags::OTHER_CLUSTER);
         let group = version.groups.get(usize::from(self.first_cluster?))?;
         Some(group.slot)
     }
@@ -254,13 +258,15 @@ impl Course {
         self.first_cluster.is_some_and(|first| first != cluster)
     }
 
-    /// Whether any cluster but the first choice was tried.
+    /// What happened on the way: whether any cluster but the first choice was tried, and what was
+    /// [noted](Self::note).
     pub(crate) fn flags(&self) -> Flags {
-        if self.left_first {
-            Flags::OTHER_CLUSTER
-        } else {
-            Flags::default()
-        }
+        self.noted
+    }
+
+    /// Something happened on the way.
+    pub(crate) fn note(&mut self, flags: Flags) {
+        self.noted = self.noted.and(flags);
     }
 
     /// A request that arrived in the home cluster is the steering decision, and is kept there.

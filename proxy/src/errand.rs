@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderValue, Response};
-use windrose_model::{AppId, Filters};
+use windrose_model::{AppId, Fault, Filters};
 use windrose_routing::AppEntry;
 
 use crate::access::Draft;
@@ -54,6 +54,13 @@ impl Errand {
     pub(crate) fn filters(&self) -> Option<&Filters> {
         let routed = self.routed.as_ref()?;
         self.app().filters(routed.matched.route)
+    }
+
+    /// The fault of its route, if that is for this request. `app`: the errand's own.
+    #[inline]
+    pub(crate) fn fault<'t>(&self, app: &'t AppEntry) -> Option<&'t Fault> {
+        let routed = self.routed.as_ref().filter(|routed| routed.faulty)?;
+        app.filters(routed.matched.route)?.fault.as_deref()
     }
 
     pub(crate) fn edit_response(&self, response: &mut Response<Reply>) {

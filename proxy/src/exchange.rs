@@ -5,7 +5,7 @@ pub(crate) mod evidence;
 mod own;
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -18,6 +18,7 @@ use crate::attempt::{Outbound, attempt, patience, upload};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, is_idempotent};
 use crate::errand::{Errand, app_slot};
+use crate::fault::{End, inject, is_for, mark};
 use crate::filter;
 use crate::flags::Flags;
 use crate::hop;
@@ -161,6 +162,9 @@ fn route(
         if let Some(filters) = entry.filters(routed.matched.route) {
             let origin = client.peer.origin(&parts.headers, survey);
             routed.answer = routed.answered(filters, parts, &asked.host, origin);
+            let fault = filters.fault.as_ref();
+            routed.faulty =
+                fault.is_some_and(|fault| is_for(fault, &parts.headers, SystemTime::now()));
         }
         Some(Box::new(routed))
     } else {
@@ -259,11 +263,12 @@ fn prepare(client: &Client, parts: &mut Parts, survey: Survey, asked: bool) -> H
 async fn forward(
     client: &Rc<Client>,
     mut errand: Errand,
-    timeouts: Timeouts,
+    mut timeouts: Timeouts,
     mut outbound: Outbound,
     id: HeaderValue,
 ) -> Result<Response<Reply>, Gone> {
     let worker = &client.worker;
+    let first_byte = timeouts.first_byte;
     // A backend that may have switched is not asked again, nor is another.
     let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
     let mut attempts_left = errand.app().plan.app.retry.attempts;
@@ -295,28 +300,51 @@ async fn forward(
         if let Some(draft) = &mut errand.draft {
             draft.tries(address);
         }
+        let mut injected = None;
+        if let Some(fault) = errand.fault(app) {
+            timeouts.first_byte = first_byte;
+            // Boxed: rare.
+            let injecting = inject(client, fault, app, &mut errand.course, &stop, &timeouts);
+            match Box::pin(injecting).await {
+                Ok(waited) => {
+                    now += waited;
+                    timeouts.first_byte = first_byte.saturating_sub(waited);
+                }
+                Err(End::Fails(failure)) => injected = Some(failure),
+                Err(End::Abort(status)) => {
+                    let refusal = Refusal::Injected(status);
+                    drop(in_flight);
+                    return Ok(refuse(
+                        client,
+                        errand,
+                        refusal,
+                        Flags::default(),
+                        Some(group),
+                        &id,
+                    ));
+                }
+            }
+        }
         let give_up = || keep && is_given_up(worker, &errand, app, address) && charge(worker, app);
-        let tried = attempt(
-            client,
-            &in_flight,
-            &timeouts,
-            &mut outbound,
-            now,
-            keep,
-            give_up,
-        )
-        .await;
+        let tried = match injected {
+            None => {
+                let (limits, sent) = (&timeouts, &mut outbound);
+                attempt(client, &in_flight, limits, sent, now, keep, give_up).await
+            }
+            Some(failure) => Err(failure),
+        };
         let failure = match tried {
             Ok(answer) => {
                 let status = answer.response.status().as_u16();
                 note_answer(client, &errand, &stop, in_flight.upstream(), status);
                 errand.lead();
+                let flags = errand.course.flags();
                 let carried = Carried {
                     began: errand.began,
                     in_flight,
                     quota: errand.quota.take(),
                     draft: errand.draft.take(),
-                    flags: errand.course.flags(),
+                    flags,
                 };
                 let mut response = match answer.response.status() {
                     StatusCode::SWITCHING_PROTOCOLS => {
@@ -330,6 +358,7 @@ async fn forward(
                     }
                 };
                 errand.edit_response(&mut response);
+                mark(flags, &mut response);
                 if let Some(cookie) = errand.known.take() {
                     response.headers_mut().append(header::SET_COOKIE, *cookie);
                 }
@@ -344,8 +373,13 @@ async fn forward(
             errand.course.leave(stop.cluster, stop.group);
             continue;
         }
-        let uploaded = outbound.is_uploaded();
-        note_failure(client, &mut errand, &stop, failure, uploaded);
+        if injected.is_some() {
+            // It says nothing about the endpoint.
+            errand.course.exclude(stop.endpoint);
+        } else {
+            let uploaded = outbound.is_uploaded();
+            note_failure(client, &mut errand, &stop, failure, uploaded);
+        }
         outbound.afresh |= failure == Failure::Stale;
         let chance = Chance {
             idempotent,

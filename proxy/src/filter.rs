@@ -27,6 +27,8 @@ pub(crate) struct Routed {
     pub(crate) allowed: Option<HeaderValue>,
     /// What needs no backend.
     pub(crate) answer: Option<(Response<Reply>, Kind)>,
+    /// The route's fault is for this request.
+    pub(crate) faulty: bool,
 }
 
 /// Finds the route. To a preflight it is that of the request which it announces, if that route
@@ -67,6 +69,7 @@ pub(crate) fn route(
     let cors = filters.and_then(|filters| filters.cors.as_ref());
     Ok(Routed {
         answer: None,
+        faulty: false,
         matched,
         allowed: cors.and_then(|cors| cors::allowed(cors, &parts.headers)),
         normal: match path {

@@ -44,8 +44,14 @@ impl Flags {
     /// Ended by this node: it stopped, or the app wants no stream to an endpoint that is down.
     pub(crate) const ENDED_HERE: Self = Self(1 << 14);
 
-    const NAMES: [&str; 15] = [
-        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO", "LR",
+    /// An attempt waited on purpose.
+    pub(crate) const DELAY_INJECTED: Self = Self(1 << 15);
+    /// An attempt was answered here, or broke off, on purpose.
+    pub(crate) const FAULT_INJECTED: Self = Self(1 << 16);
+
+    const NAMES: [&str; 17] = [
+        "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO",
+        "LR", "DI", "FI",
     ];
 
     /// Of a stream that ended so.
@@ -71,6 +77,11 @@ impl Flags {
             TcpEvent::NoEndpoint => Self::NO_ENDPOINT,
             TcpEvent::Unreachable => Self::CONNECT_FAILURE,
         }
+    }
+
+    /// Whether all of the other set are in it.
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
     /// Both sets.

@@ -18,6 +18,7 @@ mod draw;
 mod endpoint_stream;
 mod errand;
 mod exchange;
+mod fault;
 mod filter;
 mod flags;
 mod forwarded;

@@ -16,5 +16,6 @@ pub(crate) const X_WINDROSE_MIRROR: HeaderName = HeaderName::from_static("x-wind
 pub(crate) const X_WINDROSE_FLAGS: HeaderName = HeaderName::from_static("x-windrose-flags");
 /// How our own fields begin.
 pub(crate) const OURS: &str = "x-windrose-";
+pub(crate) const X_WINDROSE_FAULT: HeaderName = HeaderName::from_static("x-windrose-fault");
 pub(crate) const X_FORWARDED_CLIENT_CERT: HeaderName =
     HeaderName::from_static("x-forwarded-client-cert");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    EndpointTlsFailure, GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Local, Metrics,
-    Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell,
+    EndpointTlsFailure, GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Injected, Local,
+    Metrics, Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell,
     handshake_cell, stream_cell,
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Recorder {
     ejections: Local,
     breakers: Local,
     mirrored: Local,
+    faults: Local,
     clients: Steps,
     events: Local,
     streams: Local,
@@ -50,6 +51,7 @@ impl Recorder {
             ejections: metrics.ejections.local(),
             breakers: metrics.breakers.local(),
             mirrored: metrics.mirrored.local(),
+            faults: metrics.faults.local(),
             clients: metrics.http_footprints.steps(),
             events: metrics.http_events.local(),
             streams: metrics.streams.local(),
@@ -101,6 +103,11 @@ impl Recorder {
     /// What became of a copy for a group.
     pub(crate) fn mirrored(&self, group: u32, what: Mirrored) {
         self.mirrored.add(group, what as u32, 1);
+    }
+
+    /// A fault was injected into an attempt in (app, cluster).
+    pub(crate) fn injected(&self, steered: u32, what: Injected) {
+        self.faults.add(steered, what as u32, 1);
     }
 
     /// A request of a client came in at the edge of (app, cluster).

@@ -69,6 +69,8 @@ pub(crate) enum Refusal {
     RateLimited,
     #[error("no endpoint serves this app now")]
     NoEndpoint,
+    #[error("this fault was injected on purpose")]
+    Injected(StatusCode),
     #[error("no cluster has room for this request")]
     Overflow,
     #[error("no endpoint could be reached")]
@@ -118,6 +120,7 @@ impl Refusal {
             Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Flags::RATE_LIMITED),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
+            Self::Injected(status) => (status, Flags::FAULT_INJECTED),
             Self::Overflow => (StatusCode::SERVICE_UNAVAILABLE, Flags::OVERFLOW),
             Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, Flags::CONNECT_FAILURE),
             Self::Closed => (StatusCode::BAD_GATEWAY, Flags::CLOSED),

@@ -39,7 +39,7 @@ pub use data::{Data, Lists, Users};
 pub use names::{Lookup, Node, ZoneEntry};
 pub use plan::{AppPlan, Endpoint, Group, PlanCluster, PlanVersion};
 pub use publish::{Publisher, Reader, Source, StaleStamp};
-pub use routes::{RequestHead, RouteId, RouteMatch, user};
+pub use routes::{RequestHead, RouteId, RouteMatch, joined_field, user};
 pub use slots::{AppSlots, Released, SlotBook, Slots};
 pub use state::AppState;
 pub use steered::SteeredSet;

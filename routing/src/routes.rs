@@ -28,7 +28,7 @@ pub(crate) use clients::ClientSets;
 use clients::PlaceSet;
 use index::Index;
 use previewed::Previewed;
-pub use request::RequestHead;
+pub use request::{RequestHead, joined_field};
 use shares::Shares;
 pub(crate) use sticky::point;
 pub use sticky::user;

@@ -2,11 +2,12 @@
 //! Everything counts as usable but what `--down` names.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use http::{HeaderMap, Method};
 use serde_json::json;
 use windrose_config::NodeConfig;
-use windrose_model::{DnsName, Name, RecordType, meant};
+use windrose_model::{DnsName, Name, RecordType, WallTime, meant};
 use windrose_routing::{Table, explain};
 
 use super::args::{Explain, ExplainDns, ExplainHttp, ExplainTcp, Output, World};
@@ -22,6 +23,11 @@ pub(super) fn run(args: &Explain, output: Output) -> Result<(), Failure> {
         Explain::Http(args) => http(args, output),
         Explain::Tcp(args) => tcp(args, output),
     }
+}
+
+fn now() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    WallTime::after_epoch(since.unwrap_or_default())
 }
 
 fn dns(args: &ExplainDns, output: Output) -> Result<(), Failure> {
@@ -100,6 +106,7 @@ fn http(args: &ExplainHttp, output: Output) -> Result<(), Failure> {
         client,
         args.world.draw,
         node.home.as_ref(),
+        now(),
     );
     match output {
         Output::Text => print::text(&trace),

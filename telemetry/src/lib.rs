@@ -10,6 +10,7 @@ mod cells;
 mod dns_cells;
 mod exclusions;
 pub mod exposition;
+mod fault_cells;
 mod footprints;
 mod http2_cells;
 mod live;
@@ -36,6 +37,7 @@ pub use dns_cells::{
     SIZE_SUM_CELL, Way, limited_cell, qtype_cell, size_cell,
 };
 pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED};
+pub use fault_cells::Injected;
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
 pub use http2_cells::Http2Event;
 pub use live::{BySlot, Live};

@@ -7,7 +7,7 @@ use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
     EndpointTlsFailure, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event,
-    HttpEvent, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES, RATE_LIMITED, RCODES,
+    HttpEvent, Injected, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES, RATE_LIMITED, RCODES,
     SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
@@ -64,6 +64,8 @@ pub struct Metrics {
     pub breakers: Arc<Bank>,
     /// Slot = group slot, cell = [`Mirrored`].
     pub mirrored: Arc<Bank>,
+    /// Slot = steered slot of (app, cluster), cell = [`Injected`].
+    pub faults: Arc<Bank>,
     /// Slot = group slot, cell = [`stream_cell`](crate::stream_cell).
     pub streams: Arc<Bank>,
     /// Slot = group slot, cell = [`StreamKind`]: add 1, later add [`u64::MAX`]. Never rebased: a
@@ -112,6 +114,7 @@ impl Metrics {
             ejections: Bank::new(EJECTIONS.len() as u32),
             breakers: Bank::new(BREAKER_CELLS),
             mirrored: Bank::new(Mirrored::ALL.len() as u32),
+            faults: Bank::new(Injected::ALL.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
             streams_open: Bank::new(StreamKind::COUNT),
             tcp_events: Bank::new(TcpEvent::COUNT),
@@ -147,6 +150,7 @@ impl Metrics {
             &self.ejections,
             &self.breakers,
             &self.mirrored,
+            &self.faults,
             &self.streams,
             &self.streams_open,
             &self.tcp_events,
@@ -174,6 +178,7 @@ impl Metrics {
         self.http_rate_limited.rebase(slot);
         self.ejections.rebase(slot);
         self.breakers.rebase(slot);
+        self.faults.rebase(slot);
     }
 
     /// Starts the numbers of a group slot that is used again from zero.

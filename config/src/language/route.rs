@@ -1,6 +1,7 @@
 //! The keys of a route.
 
 use super::app::{CLIENTS, TIMEOUTS};
+use super::fault::FAULT;
 use super::mirror::MIRROR;
 use super::split::{SPLIT, SPLIT_BY};
 use super::{Either, Field, Keys, List, Map, Mapping, OneOrMany, Rule, S, Scalar, Shape};
@@ -67,6 +68,11 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             "mirror",
             OneOrMany(&MIRROR),
             "Copies of its requests for other versions, whose responses nobody gets: one, or a list.",
+        ),
+        Field::optional(
+            "fault",
+            Keys(&FAULT),
+            "What goes wrong on purpose, and until when.",
         ),
     ],
 });

@@ -8,7 +8,7 @@ use windrose_model::{
     Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, UserKey, UserMatch, Wildcard,
 };
 
-use super::{Found, app, mirror, number, single, split_by, steering, value};
+use super::{Found, app, fault, mirror, number, single, split_by, steering, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -128,6 +128,7 @@ fn filters(node: &Node, usual: Timeouts, found: &mut Found) -> Filters {
         max_body: value(node, "max_body", scalar::size),
         timeouts: node.get("timeouts").map(|node| app::timeouts(node, usual)),
         mirrors: mirror::read(node.get("mirror"), found),
+        fault: node.get("fault").and_then(fault::read).map(Box::new),
     }
 }
 
@@ -178,7 +179,7 @@ fn respond(node: &Node) -> Respond {
     }
 }
 
-fn code(status: u32) -> Option<StatusCode> {
+pub(super) fn code(status: u32) -> Option<StatusCode> {
     StatusCode::from_u16(u16::try_from(status).ok()?).ok()
 }
 

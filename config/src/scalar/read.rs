@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use windrose_model::{
     AllowedOrigin, Asn, Bias, City, Continent, Country, DnsName, Name, Pattern, Percent,
-    RecordType, StatusRange, Subdivision, Ttl, Weight,
+    RecordType, StatusRange, Subdivision, Ttl, WallTime, Weight,
 };
 
 use super::{Bad, Reason, parse};
@@ -212,6 +212,10 @@ pub(crate) fn fraction(text: &str) -> Result<Percent, Bad> {
 pub(crate) fn bias(text: &str) -> Result<Bias, Bad> {
     let points = text.parse().ok().and_then(Bias::new);
     points.ok_or_else(|| bad("bad-bias", None))
+}
+
+pub(crate) fn time(text: &str) -> Result<WallTime, Bad> {
+    text.parse().map_err(|_| bad("bad-time", None))
 }
 
 pub(crate) fn weight(text: &str) -> Result<Weight, Bad> {

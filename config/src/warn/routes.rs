@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use windrose_model::{
-    App, Conditions, DnsName, Invalid, Match, Name, PathMatch, Route, Segment, TextMatch,
+    App, Conditions, DnsName, Invalid, Match, Name, PathMatch, Route, Segment, TextMatch, WallTime,
 };
 
 use super::at;
@@ -61,6 +61,29 @@ pub(super) fn warnings(name: &Name, app: &App, found: &mut Vec<Invalid>) {
                 help: None,
             });
         }
+    }
+}
+
+/// Faults that are over: they do nothing, and look as if they did.
+pub(super) fn faults(name: &Name, app: &App, now: WallTime, found: &mut Vec<Invalid>) {
+    for (number, route) in app.routes.iter().enumerate() {
+        let filters = route.filters.as_ref();
+        let fault = filters.and_then(|filters| filters.fault.as_ref());
+        let Some(fault) = fault.filter(|fault| !fault.is_active(now)) else {
+            continue;
+        };
+        let mut at = at(name, &["routes"]);
+        at.extend([
+            number.into(),
+            Segment::from("fault"),
+            Segment::from("until"),
+        ]);
+        found.push(Invalid {
+            code: "fault-over",
+            at,
+            message: format!("this fault was over at {}: it does nothing", fault.until),
+            help: Some("remove it, or give it a later end".to_owned()),
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::Mirror;
+use super::{Fault, Mirror};
 use crate::Timeouts;
 
 /// Everything that a route does beside choosing versions.
@@ -23,6 +23,8 @@ pub struct Filters {
     pub timeouts: Option<Timeouts>,
     /// Who gets copies.
     pub mirrors: Vec<Mirror>,
+    /// What goes wrong on purpose.
+    pub fault: Option<Box<Fault>>,
 }
 
 /// What becomes of a request.

@@ -10,6 +10,7 @@ use windrose_telemetry::HttpEvent;
 use crate::access::{Draft, Outcome};
 use crate::connection::Client;
 use crate::errand::Errand;
+use crate::fault::mark;
 use crate::filter::Kind;
 use crate::flags::Flags;
 use crate::names::X_REQUEST_ID;
@@ -58,6 +59,7 @@ pub(super) fn refuse(
     response.headers_mut().insert(X_REQUEST_ID, id.clone());
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
+    mark(flags, &mut response);
     let now = Instant::now();
     match group {
         Some(group) => {

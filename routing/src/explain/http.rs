@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ::http::{HeaderMap, Method};
-use windrose_model::{Action, EncodedSlashes, Name, Stamp, normal_path};
+use windrose_model::{Action, EncodedSlashes, Name, Stamp, TextMatch, WallTime, normal_path};
 
 use super::placed::placed;
 use super::{begins, own, place, route, split};
@@ -55,13 +55,14 @@ pub struct HttpRequest<'a> {
     pub port: u16,
 }
 
-/// Traces a request, as if `draw` had been thrown.
+/// Traces a request, as if `draw` had been thrown and it were `now`.
 pub fn http(
     table: &Table,
     request: &HttpRequest<'_>,
     client: IpAddr,
     draw: u64,
     home: Option<&Name>,
+    now: WallTime,
 ) -> HttpTrace {
     let (host, path) = (request.host, request.path);
     let mut trace = HttpTrace {
@@ -150,6 +151,21 @@ pub fn http(
         });
     }
     let route = found.route;
+    if let Some(fault) = entry
+        .filters(route)
+        .and_then(|filters| filters.fault.as_deref())
+    {
+        let fits = |(name, wanted): &(_, TextMatch)| {
+            head.header(name)
+                .is_some_and(|value| wanted.is_match(&value))
+        };
+        let state = match (fault.is_active(now), fault.headers.iter().all(fits)) {
+            (true, true) => "in force",
+            (true, false) => "not for this request",
+            (false, _) => "over",
+        };
+        trace.steps.push(format!("fault, {state}: {fault}"));
+    }
     let own = match entry.filters(route).map(|filters| &filters.action) {
         _ if is_preflight => Some((200, "preflights are answered here".to_owned())),
         Some(Action::Redirect(to)) => {

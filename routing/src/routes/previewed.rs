@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use windrose_model::{App, DnsName, Name, Preview};
 
-use super::request::header;
+use super::request::joined_field;
 
 /// A preview, compiled.
 pub(super) struct Previewed {
@@ -40,7 +40,7 @@ impl Previewed {
             let mut wanted = preview.headers.iter();
             !preview.headers.is_empty()
                 && wanted.all(|(name, wanted)| {
-                    header(headers, name).is_some_and(|value| wanted.is_match(&value))
+                    joined_field(headers, name).is_some_and(|value| wanted.is_match(&value))
                 })
         };
         (by_host || by_headers()).then_some(self.version)

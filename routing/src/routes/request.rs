@@ -29,7 +29,7 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     /// The value of a field, its lines joined by `, ` if there are several (RFC 9110 section 5.2).
     pub(crate) fn header(&self, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
-        header(self.headers, name)
+        joined_field(self.headers, name)
     }
 
     /// The first parameter of that name, decoded (URL standard, `application/x-www-form-urlencoded`).
@@ -64,7 +64,8 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+/// The value of a field, its lines joined by `, ` if there are several (RFC 9110 section 5.2).
+pub fn joined_field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
     let mut lines = headers.get_all(name).iter();
     let first = lines.next()?.as_bytes();
     let Some(second) = lines.next() else {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use windrose_model::{SplitBy, SplitKey};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::request::{cookie, header};
+use super::request::{cookie, joined_field};
 use crate::atlas::embedded_ipv4;
 use crate::digest::{mix, text};
 
@@ -18,7 +18,7 @@ const SALT: u64 = 0x5350_4c49_545f_4259;
 /// An IPv4 address inside an IPv6 one counts as itself.
 pub fn user<'h>(key: &SplitKey, headers: &'h HeaderMap, client: IpAddr) -> Option<Cow<'h, [u8]>> {
     let value = match key {
-        SplitKey::Header(name) => header(headers, name),
+        SplitKey::Header(name) => joined_field(headers, name),
         SplitKey::Cookie(name) | SplitKey::SetCookie(name, _) => {
             cookie(headers, name).map(Cow::Borrowed)
         }

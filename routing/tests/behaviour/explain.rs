@@ -38,7 +38,14 @@ fn http(table: &Table, path: &str, home: Option<&windrose_model::Name>) -> expla
         tls: false,
         port: 80,
     };
-    explain::http(table, &request, CLIENT.into(), 1, home)
+    explain::http(
+        table,
+        &request,
+        CLIENT.into(),
+        1,
+        home,
+        windrose_model::WallTime(0),
+    )
 }
 
 fn said(steps: &[String], part: &str) {
@@ -408,7 +415,14 @@ fn own(
         tls,
         port: if tls { 443 } else { 80 },
     };
-    let trace = explain::http(&table, &request, CLIENT.into(), 1, None);
+    let trace = explain::http(
+        &table,
+        &request,
+        CLIENT.into(),
+        1,
+        None,
+        windrose_model::WallTime(0),
+    );
     assert_eq!(trace.status.is_some(), trace.cluster.is_none(), "{trace}");
     (trace.status, trace.to_string())
 }

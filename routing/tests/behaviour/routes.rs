@@ -90,7 +90,14 @@ fn route(table: &Table, (method, host, target, fields): Ask<'_>, client: &str) -
         port: 80,
     };
     // Explain goes through all matches in their order.
-    let told = explain::http(table, &request, client.parse().unwrap(), 0, None);
+    let told = explain::http(
+        table,
+        &request,
+        client.parse().unwrap(),
+        0,
+        None,
+        windrose_model::WallTime(0),
+    );
     let told = told.steps.iter().find_map(|step| {
         let (route, _) = step.strip_prefix("route ")?.split_once(" (")?;
         step.contains("): yes, ")
