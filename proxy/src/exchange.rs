@@ -98,6 +98,8 @@ pub(crate) async fn exchange(
     let first_look = patience(&timeouts, Duration::ZERO);
     client.watch.begin(began, first_look, timeouts.request);
     let asked = errand.app().plan.app.tls.client_auth.is_some();
+    // Asked before fields of ours are removed, which a client may have made up.
+    let is_copy = survey.has(Field::Flags) && mirror::is_copy(&parts.headers);
     let id = prepare(&client, &mut parts, survey, asked);
     if let Some(routed) = &errand.routed {
         routed.edit_request(filters, &mut parts);
@@ -108,7 +110,7 @@ pub(crate) async fn exchange(
     errand.draft = draft;
     let upload = upload(&client, body, &timeouts, most);
     let mirrors = errand.filters().map_or(&[][..], |f| &f.mirrors);
-    if !mirrors.is_empty() {
+    if !mirrors.is_empty() && !is_copy {
         mirror::offer(&client, &errand, mirrors, &parts, upload.as_ref());
     }
     let trailers = hop::takes_trailers(&parts.headers, survey);

@@ -30,6 +30,12 @@ use crate::upload::Upload;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
 
+/// Whether a request is a copy: it is not copied again, or two nodes would copy for each other for
+/// ever.
+pub(crate) fn is_copy(headers: &HeaderMap) -> bool {
+    headers.contains_key(X_WINDROSE_MIRROR)
+}
+
 /// Copies a request to the mirrors of its route, as it is about to go to its primary.
 #[cold]
 #[inline(never)]
@@ -40,9 +46,8 @@ pub(crate) fn offer(
     parts: &Parts,
     upload: Option<&Upload>,
 ) {
-    // A copy is not copied again, or two nodes would answer each other for ever; a switch of
-    // protocols is no request that could be copied.
-    if errand.offer.is_some() || parts.headers.contains_key(X_WINDROSE_MIRROR) {
+    // A switch of protocols is no request that could be copied.
+    if errand.offer.is_some() {
         return;
     }
     let worker = &client.worker;
