@@ -320,3 +320,30 @@ fn a_fence_has_a_budget_of_rules_and_no_rule_that_never_holds() {
         "cidr-mapped apps.shop.steering[0].fence[0].clients",
     );
 }
+
+#[test]
+fn a_cluster_needs_an_address_where_a_zone_answers_with_it_and_only_there() {
+    let bare = |draft: &mut Draft| {
+        draft
+            .clusters
+            .values_mut()
+            .for_each(|c| c.addresses.clear())
+    };
+    check(
+        &said(bare),
+        "cluster-without-address apps.shop.versions.v1.endpoints.eu",
+    );
+    let without = |draft: &mut Draft| {
+        bare(draft);
+        draft.zones.clear();
+    };
+    assert_eq!(said(without), [""; 0]);
+    // A zone that comes later finds what was right until then.
+    let mut first = draft();
+    without(&mut first);
+    let model = Model::build(first, Revision(1), None).unwrap();
+    let mut later = draft();
+    bare(&mut later);
+    let wrong = Model::build(later, Revision(2), Some(&model)).unwrap_err();
+    assert_eq!(wrong[0].code, "cluster-without-address");
+}

@@ -113,7 +113,7 @@ pub(crate) async fn exchange(
     if !mirrors.is_empty() && !is_copy {
         mirror::offer(&client, &errand, mirrors, &parts, upload.as_ref());
     }
-    let trailers = hop::takes_trailers(&parts.headers, survey);
+    let trailers = hop::takes_trailers(&parts, survey);
     let mut outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
     outbound.trailers = trailers;
     forward(&client, errand, timeouts, outbound, id).await

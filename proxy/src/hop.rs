@@ -2,7 +2,8 @@
 //!
 //! Hop-by-hop fields (RFC 9110 section 7.6.1): what a connection says to us is not passed on.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 use crate::names;
 use crate::survey::{Field, Survey};
@@ -50,9 +51,10 @@ pub(crate) fn strip_ours(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a client says that it takes trailers; asked once `TE` is stripped.
-pub(crate) fn takes_trailers(headers: &HeaderMap, survey: Survey) -> bool {
-    survey.has(Field::Te) && headers.contains_key(header::TE)
+/// Whether a client takes trailers: over HTTP/1 it has to say so; asked once `TE` is stripped.
+pub(crate) fn takes_trailers(parts: &Parts, survey: Survey) -> bool {
+    parts.version == Version::HTTP_2
+        || survey.has(Field::Te) && parts.headers.contains_key(header::TE)
 }
 
 /// Removes the fields that `Connection` names, except those that say where a message goes, how long

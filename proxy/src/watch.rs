@@ -56,6 +56,8 @@ pub(crate) struct Watch {
     heard: Cell<bool>,
     /// The response broke off: reset instead of a clean end.
     broken: Cell<bool>,
+    /// The client has a response in more than one part to take, and each octet it takes counts.
+    taking: Cell<bool>,
     /// The client's body is not framed as it has to be.
     spoilt: Cell<bool>,
     /// The idling was ended from outside.
@@ -93,6 +95,7 @@ impl Watch {
             expired: Cell::new(false),
             heard: Cell::new(false),
             broken: Cell::new(false),
+            taking: Cell::new(false),
             spoilt: Cell::new(false),
             dismissed: Cell::new(false),
             gone: Cell::new(false),
@@ -108,6 +111,7 @@ impl Watch {
     /// An exchange begins. `soonest` is the shortest wait in it; `whole` its timeout, zero is off.
     pub(crate) fn begin(&self, now: Instant, soonest: Duration, whole: Duration) {
         self.phase.set(Phase::Exchange);
+        self.taking.set(false);
         self.expired.set(false);
         self.end.set((!whole.is_zero()).then(|| now + whole));
         self.due_at(now + NEVER);
@@ -126,6 +130,7 @@ impl Watch {
 
     /// A body moved, or should.
     pub(crate) fn expect_body(&self, now: Instant) {
+        self.taking.set(false);
         self.due_at(now + self.stream_timeout);
     }
 
@@ -159,6 +164,24 @@ impl Watch {
     /// The client was given a part of its response, and has to take it.
     pub(crate) fn expect_taking(&self, now: Instant) {
         self.due_at(now + self.send_timeout);
+        self.taking.set(true);
+    }
+
+    /// Octets went to the client.
+    #[inline]
+    pub(crate) fn took(&self) {
+        if self.taking.get() {
+            self.took_at(Instant::now());
+        }
+    }
+
+    fn took_at(&self, now: Instant) {
+        match self.phase.get() {
+            Phase::Exchange if !self.expired.get() => self.due_at(now + self.send_timeout),
+            // The end of a response is still on its way.
+            Phase::Idle if !self.heard.get() => self.due.set(now + self.idle_timeout),
+            _ => {}
+        }
     }
 
     /// Nothing is due until told otherwise, except the whole exchange.
@@ -398,6 +421,25 @@ mod tests {
         assert!(watch.look() <= t + LEAVING);
         assert_eq!(watch.fired(t + SECOND), Due::Wait);
         assert_eq!(watch.fired(t + LEAVING), Due::Idle);
+    }
+
+    #[test]
+    fn a_client_that_takes_its_response_slowly_is_waited_for() {
+        let t = Instant::now();
+        let watch = watch(t);
+        watch.begin(t, SECOND, Duration::ZERO);
+        watch.expect_taking(t);
+        watch.took_at(t + SECOND * 20);
+        watch.fired(t + SECOND * 31);
+        assert!(!watch.take_expired());
+        watch.rest(t + SECOND * 40);
+        watch.took_at(t + SECOND * 90);
+        assert_eq!(watch.fired(t + SECOND * 110), Due::Wait);
+        assert_eq!(watch.fired(t + SECOND * 150), Due::Idle);
+        watch.begin(t, SECOND, Duration::ZERO);
+        watch.expect_taking(t);
+        watch.fired(t + SECOND * 30);
+        assert!(watch.take_expired(), "nothing was taken");
     }
 
     #[test]

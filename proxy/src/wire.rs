@@ -248,7 +248,12 @@ impl<L: Line> AsyncWrite for ClientWire<L> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        if written.is_ready() {
+            this.watch.took();
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -256,7 +261,12 @@ impl<L: Line> AsyncWrite for ClientWire<L> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        if written.is_ready() {
+            this.watch.took();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

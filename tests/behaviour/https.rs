@@ -116,5 +116,42 @@ fn a_pair_that_cannot_be_used_refuses_check_and_start_by_its_file() {
         let text = stderr(&output);
         assert!(text.contains("certificates-unusable"), "{text}");
         assert!(text.contains("own.key: holds no private key"), "{text}");
+        let line = format!("--> {config}:");
+        assert!(text.contains(&line), "the line that names it: {text}");
+    }
+    // Beside other errors, and without hiding them.
+    let text = std::fs::read_to_string(&files.config).unwrap();
+    files.write(&text.replace("hosts:", "hoosts:"));
+    let text = stderr(&verb(&["check", "-c", config]));
+    for code in ["certificates-unusable", "unknown-key"] {
+        assert!(text.contains(&format!("error[{code}]")), "{code}: {text}");
+    }
+}
+
+#[test]
+fn check_tells_of_certificates_that_nobody_gets() {
+    let backend = Backend::start("a");
+    let files = files(
+        &backend,
+        "{certificates: [{cert: ./own.crt, key: ./own.key}, {folder: ./none}, {folder: ./some}]}",
+    );
+    let folder = files.folder.path();
+    write(folder, "own", "192.0.2.1");
+    std::fs::create_dir(folder.join("none")).unwrap();
+    std::fs::create_dir(folder.join("some")).unwrap();
+    std::fs::write(folder.join("some/bad.crt"), "").unwrap();
+    let output = verb(&["check", "-c", files.config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stderr(&output);
+    for (code, what) in [
+        (
+            "certificate-unused",
+            "own.crt: the certificate is for no host",
+        ),
+        ("certificate-unused", "none: the folder has no certificate"),
+        ("certificate-left-out", "some/bad.crt: holds no certificate"),
+    ] {
+        assert!(text.contains(&format!("warning[{code}]")), "{code}: {text}");
+        assert!(text.contains(what), "{what}: {text}");
     }
 }
