@@ -1,6 +1,7 @@
 //! Known attacks over HTTP/2: who attacks is stopped, what it cost is bounded, and others are served.
 
 use std::time::Duration;
+use tokio::time::timeout;
 
 use windrose_proxy::{Http2, Settings};
 use windrose_telemetry::{Http2Event, HttpEvent};
@@ -196,13 +197,16 @@ fn a_window_that_is_given_octet_by_octet_refreshes_nothing() {
             .await;
         let mut octets = 0;
         let end = loop {
-            let frame = raw.next().await.unwrap();
-            match frame.kind {
-                DATA => {
-                    octets += frame.payload.len();
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+            // An octet of window whenever nothing comes for a while.
+            let frame = match timeout(Duration::from_millis(5), raw.next()).await {
+                Ok(frame) => frame.unwrap(),
+                Err(_) => {
                     raw.write(&window_update(1, 1)).await;
+                    continue;
                 }
+            };
+            match frame.kind {
+                DATA => octets += frame.payload.len(),
                 RST_STREAM => break frame,
                 _ => {}
             }
