@@ -16,6 +16,7 @@ mod mirror;
 mod outliers;
 mod proxy_protocol;
 mod rate_limit;
+mod retry;
 mod route;
 mod split;
 #[cfg(test)]

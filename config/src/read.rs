@@ -27,6 +27,7 @@ mod needs;
 mod node;
 mod outliers;
 mod rate_limit;
+mod retry;
 mod route;
 mod split_by;
 mod steering;

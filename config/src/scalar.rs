@@ -8,6 +8,7 @@ mod parse;
 mod read;
 
 use read::bad;
+pub(crate) use read::{RetryCause, retry_cause};
 pub(crate) use read::{
     asn, bias, boolean, choice, cidr, city, continent, country, domain, duration, fraction,
     header_name, header_value, host, ip, mailbox, method, name, number, origin, percent,
@@ -74,6 +75,8 @@ pub(crate) enum Scalar {
     Status,
     /// A moment, by RFC 3339.
     Time,
+    /// What a request is repeated after.
+    RetryOn,
 }
 
 /// A text that is no value of its kind.
@@ -153,6 +156,7 @@ impl Scalar {
             Self::RecordType => drop(record_type(text)?),
             Self::Status => drop(status(text)?),
             Self::Time => drop(time(text)?),
+            Self::RetryOn => drop(retry_cause(text)?),
         }
         Ok(())
     }
@@ -210,6 +214,9 @@ impl Scalar {
             Self::Regex => "a regex that the whole text must match",
             Self::RecordType => "a record type such as A, MX or HTTPS, or TYPE and its number",
             Self::Status => "a status code or range from 100 to 599, such as 204 or \"200-299\"",
+            Self::RetryOn => {
+                "reset, timeout, 5xx, gateway_error, or a status code or range from 400 to 599"
+            }
             Self::Time => "a moment by RFC 3339, such as 2026-12-31T18:00:00Z",
         }
         .to_owned()
@@ -277,6 +284,12 @@ impl Scalar {
             Self::Origin => text("^(\\*|https?://[^/]+)$"),
             Self::RecordType => text("^[A-Za-z][A-Za-z0-9]*$"),
             Self::Time => json!({"type": "string", "format": "date-time"}),
+            Self::RetryOn => json!({
+                "type": ["string", "integer"],
+                "pattern": "^(reset|timeout|5xx|gateway_error|[45][0-9]{2}(-[45][0-9]{2})?)$",
+                "minimum": 400,
+                "maximum": 599,
+            }),
             Self::Status => json!({
                 "type": ["string", "integer"],
                 "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",

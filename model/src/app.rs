@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Route, Secure,
-    SplitBy, Step, Tcp, Ttl, Upstream, Weight,
+    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Retry,
+    RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl, Upstream, Weight,
 };
 
 /// An app.
@@ -49,6 +49,8 @@ pub struct App {
     pub timeouts: Timeouts,
     /// Proxy retries.
     pub retry: Retry,
+    /// How many of them there may be, over all routes.
+    pub retry_budget: RetryBudget,
     /// When its endpoints are left out for what live traffic shows; none: never, beyond the moment
     /// that follows a failure.
     pub outliers: Option<Outliers>,
@@ -132,22 +134,13 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request's last byte to the response head; default 15 s.
     pub first_byte: Duration,
+    /// One attempt, from its beginning to the response head; default off.
+    pub per_try: Duration,
     /// The whole exchange up to the response's last byte; default off.
     pub request: Duration,
     /// Without an octet either way, after a switch of protocols (WebSocket) and of TCP connections;
     /// default 1 h.
     pub tunnel: Duration,
-}
-
-/// Retries of the proxy after an attempt that may have reached a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Retry {
-    /// Further attempts of an idempotent request, 0 to 5; default 1.
-    pub attempts: u8,
-    /// Share of requests that may be retried, over 10 s; default 20 %.
-    pub budget: Percent,
-    /// Retries a second that are always allowed; default 10.
-    pub min_per_second: u32,
 }
 
 impl Default for TtlBand {
@@ -175,18 +168,9 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(15),
+            per_try: Duration::ZERO,
             request: Duration::ZERO,
             tunnel: Duration::from_secs(3_600),
-        }
-    }
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 1,
-            budget: Percent::from_hundredths(2_000).unwrap_or(Percent::ZERO),
-            min_per_second: 10,
         }
     }
 }
@@ -213,6 +197,7 @@ impl App {
             encoded_slashes: EncodedSlashes::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            retry_budget: RetryBudget::default(),
             outliers: None,
             breakers: None,
             rate_limits: BTreeMap::new(),

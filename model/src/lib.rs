@@ -31,6 +31,7 @@ mod rate_limit;
 mod rdata;
 mod record_type;
 mod records;
+mod retry;
 mod route;
 mod secure;
 mod split_by;
@@ -48,8 +49,7 @@ mod zone;
 
 pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
 pub use app::{
-    App, EncodedSlashes, Failback, HostPattern, Retry, Split, Timeouts, TtlBand, Version,
-    WhenAllDown,
+    App, EncodedSlashes, Failback, HostPattern, Split, Timeouts, TtlBand, Version, WhenAllDown,
 };
 pub use breakers::Breakers;
 pub use cluster::{Cluster, Region};
@@ -75,6 +75,7 @@ pub use rate_limit::{RateKey, RateLimit};
 pub use rdata::{Field, RData, RDataError, RDataRef, SvcParams, layout, svc_param, target};
 pub use record_type::RecordType;
 pub use records::{RecordChange, Records};
+pub use retry::{BackOff, Retry, RetryBudget, RetryOn};
 pub use route::{
     Abort, Action, AllowedOrigin, Came, Conditions, Cors, Delay, Fault, Filters, GrpcMatch,
     HeaderEdits, Match, Mirror, PathMatch, PathRewrite, Redirect, Respond, Rewrite, Route,

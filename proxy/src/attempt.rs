@@ -1,5 +1,6 @@
 //! One attempt to have one endpoint answer a request.
 
+use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -133,7 +134,8 @@ impl Outbound {
         self.upload.as_ref().is_some_and(Upload::client_failed)
     }
 
-    fn waits_for_client(&self) -> bool {
+    /// Its body is awaited.
+    pub(crate) fn waits_for_client(&self) -> bool {
         self.upload.as_ref().is_some_and(Upload::waits_for_client)
     }
 }
@@ -180,6 +182,15 @@ pub(crate) async fn attempt(
         &give_up,
     )
     .await
+}
+
+/// An attempt, unless it takes too long as a whole.
+pub(crate) async fn within(
+    time: Duration,
+    trying: impl Future<Output = Result<Answer, Failure>>,
+) -> Result<Answer, Failure> {
+    let tried = tokio::time::timeout(time, trying).await;
+    tried.unwrap_or(Err(Failure::FirstByte))
 }
 
 async fn connect(

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use windrose_model::Retry;
+use windrose_model::RetryBudget;
 
 /// Seconds that a budget looks back.
 const WINDOW: u32 = 10;
@@ -45,7 +45,7 @@ impl Budget {
     ///
     /// Allowed are `min_per_second` in any second, and beyond that `budget` of the requests of the
     /// last ten seconds.
-    pub(crate) fn charge(&self, second: u32, rule: &Retry) -> bool {
+    pub(crate) fn charge(&self, second: u32, rule: &RetryBudget) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = second as usize % SLOTS;
         if state.retries[slot].0 != second {
@@ -60,7 +60,7 @@ impl Budget {
                 .map(|(_, n)| u64::from(*n))
                 .sum();
             let requests: u64 = state.requests.iter().map(|ring| ring.recent(second)).sum();
-            let allowed = requests * u64::from(rule.budget.hundredths()) / 10_000;
+            let allowed = requests * u64::from(rule.share.hundredths()) / 10_000;
             if retries >= allowed {
                 return false;
             }
@@ -99,15 +99,14 @@ mod tests {
     use super::*;
     use windrose_model::Percent;
 
-    fn rule(percent: f64, min_per_second: u32) -> Retry {
-        Retry {
-            attempts: 1,
-            budget: Percent::new(percent).unwrap(),
+    fn rule(percent: f64, min_per_second: u32) -> RetryBudget {
+        RetryBudget {
+            share: Percent::new(percent).unwrap(),
             min_per_second,
         }
     }
 
-    fn granted(budget: &Budget, second: u32, rule: &Retry, wanted: u32) -> u32 {
+    fn granted(budget: &Budget, second: u32, rule: &RetryBudget, wanted: u32) -> u32 {
         (0..wanted)
             .map(|_| u32::from(budget.charge(second, rule)))
             .sum()

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use windrose_model::{Name, PassiveKind};
+use windrose_model::{Name, PassiveKind, RetryOn};
 use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
 use crate::breaker::{Full, Permit};
@@ -68,6 +68,8 @@ pub(crate) enum Next {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chance {
     pub(crate) idempotent: bool,
+    /// The policy repeats after this failure.
+    pub(crate) wanted: bool,
     pub(crate) replayable: bool,
     pub(crate) attempts_left: u8,
 }
@@ -358,11 +360,20 @@ impl Failure {
             Self::GivenUp | Self::Full => Next::TryOn(refusal),
             Self::NotSent if chance.replayable => Next::TryOn(refusal),
             Self::NotSent => Next::Refuse(refusal, Flags::default()),
-            _ if !chance.idempotent => Next::Refuse(refusal, Flags::default()),
+            _ if !chance.idempotent || !chance.wanted => Next::Refuse(refusal, Flags::default()),
             _ if chance.attempts_left == 0 => Next::Refuse(refusal, Flags::RETRY_LIMIT),
             _ if !chance.replayable => Next::Refuse(refusal, Flags::default()),
             _ if !charge() => Next::Refuse(refusal, Flags::RETRY_LIMIT),
             _ => Next::TryOn(refusal),
+        }
+    }
+
+    /// Whether a policy repeats after it.
+    pub(crate) const fn is_wanted(self, on: &RetryOn) -> bool {
+        match self {
+            Self::Stale | Self::Closed | Self::Garbage => on.reset,
+            Self::FirstByte => on.timeout,
+            _ => true,
         }
     }
 
@@ -392,6 +403,7 @@ mod tests {
 
     const GET: Chance = Chance {
         idempotent: true,
+        wanted: true,
         replayable: true,
         attempts_left: 1,
     };
@@ -426,6 +438,7 @@ mod tests {
         for idempotent in [true, false] {
             let chance = Chance {
                 idempotent,
+                wanted: true,
                 replayable: true,
                 attempts_left: 0,
             };
@@ -477,12 +490,14 @@ mod tests {
                 replayable: false,
                 ..GET
             };
-            check(
-                failure,
-                consumed,
-                true,
-                Next::Refuse(refusal, Flags::default()),
-            );
+            let unwanted = Chance {
+                wanted: false,
+                ..GET
+            };
+            for chance in [consumed, unwanted] {
+                let refused = Next::Refuse(refusal, Flags::default());
+                check(failure, chance, true, refused);
+            }
         }
     }
 

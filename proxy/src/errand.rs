@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderValue, Response};
-use windrose_model::{AppId, Fault, Filters};
+use windrose_model::{AppId, Fault, Filters, Retry};
 use windrose_routing::AppEntry;
 
 use crate::access::Draft;
@@ -61,6 +61,15 @@ impl Errand {
     pub(crate) fn fault<'t>(&self, app: &'t AppEntry) -> Option<&'t Fault> {
         let routed = self.routed.as_ref().filter(|routed| routed.faulty)?;
         app.filters(routed.matched.route)?.fault.as_deref()
+    }
+
+    /// When it is tried again. `app`: the errand's own.
+    #[inline]
+    pub(crate) fn retry<'t>(&self, app: &'t AppEntry) -> &'t Retry {
+        let routed = self.routed.as_ref();
+        let filters = routed.and_then(|routed| app.filters(routed.matched.route));
+        let own = filters.and_then(|filters| filters.retry.as_deref());
+        own.unwrap_or(&app.plan.app.retry)
     }
 
     pub(crate) fn edit_response(&self, response: &mut Response<Reply>) {

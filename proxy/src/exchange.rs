@@ -1,5 +1,6 @@
 //! One exchange: from a request head to a response head, as a table of contents.
 
+mod again;
 mod begun;
 pub(crate) mod evidence;
 mod own;
@@ -8,17 +9,17 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use windrose_model::Timeouts;
 use windrose_routing::{RouteId, prefix_key};
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
 use crate::access::Draft;
-use crate::attempt::{Outbound, attempt, patience, upload};
+use crate::attempt::{Answer, Outbound, attempt, patience, upload, within};
 use crate::connection::Client;
 use crate::course::{Chance, Course, Failure, Next, is_idempotent};
 use crate::errand::{Errand, app_slot};
-use crate::fault::{End, inject, is_for, mark};
+use crate::fault::{End, inject, is_for};
 use crate::filter;
 use crate::flags::Flags;
 use crate::hop;
@@ -33,8 +34,9 @@ use crate::split;
 use crate::survey::{Field, Survey};
 use crate::underscore;
 use crate::upgrade;
+use crate::upstream::InFlight;
 use crate::validate::validate;
-use begun::{Carried, conclude, switch};
+use begun::deliver;
 use evidence::{charge, is_given_up, note_answer, note_failure};
 pub(crate) use own::unread;
 use own::{answer_here, log, refuse, refuse_after, refuse_early, too_many};
@@ -271,17 +273,24 @@ async fn forward(
 ) -> Result<Response<Reply>, Gone> {
     let worker = &client.worker;
     let first_byte = timeouts.first_byte;
+    let table = Rc::clone(&errand.table);
+    let app = table.app(errand.app);
+    let retry = errand.retry(app);
     // A backend that may have switched is not asked again, nor is another.
     let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
-    let mut attempts_left = errand.app().plan.app.retry.attempts;
+    let mut attempts_left = retry.attempts;
     let mut last = (Refusal::NoEndpoint, None);
+    // A response to try again after, should nobody else answer.
+    let mut spare: Option<Box<(Answer, InFlight)>> = None;
     let mut repeated = None;
     let mut now = errand.began;
     loop {
-        let table = Rc::clone(&errand.table);
-        let app = table.app(errand.app);
         let Some(mut stop) = errand.course.next(app, worker, errand.tick) else {
-            return Ok(refuse_after(client, errand, last, &id));
+            let Some(spare) = spare.take() else {
+                return Ok(refuse_after(client, errand, last, &id));
+            };
+            let (answer, in_flight) = *spare;
+            return Ok(deliver(client, errand, answer, in_flight, outbound, id));
         };
         let group = stop.group.slot;
         if let Some(before) = repeated.take() {
@@ -295,7 +304,7 @@ async fn forward(
             stop.endpoint.address,
             app.plan.app.upstream.manner(),
         );
-        let in_flight = upstream.engage(group, stop.permit.take());
+        let mut in_flight = upstream.engage(group, stop.permit.take());
         let keep = idempotent && attempts_left > 0;
         let address = stop.endpoint.address;
         errand.cluster = Some(stop.cluster);
@@ -331,42 +340,56 @@ async fn forward(
         let tried = match injected {
             None => {
                 let (limits, sent) = (&timeouts, &mut outbound);
-                attempt(client, &in_flight, limits, sent, now, keep, give_up).await
+                let trying = attempt(client, &in_flight, limits, sent, now, keep, give_up);
+                match timeouts.per_try.is_zero() {
+                    true => trying.await,
+                    false => within(timeouts.per_try, Box::pin(trying)).await,
+                }
             }
             Some(failure) => Err(failure),
         };
         let failure = match tried {
             Ok(answer) => {
-                let status = answer.response.status().as_u16();
+                let response = &answer.response;
+                let status = response.status().as_u16();
                 note_answer(client, &errand, &stop, in_flight.upstream(), status);
-                errand.lead();
-                let flags = errand.course.flags();
-                let carried = Carried {
-                    began: errand.began,
-                    in_flight,
-                    quota: errand.quota.take(),
-                    draft: errand.draft.take(),
-                    flags,
+                let repeats = idempotent && retry.on.has_status(status);
+                let can = outbound.is_uploaded() && outbound.is_replayable();
+                let before = retry.attempts - attempts_left;
+                let draw = || worker.dice.draw();
+                let wait = match repeats && can && attempts_left > 0 {
+                    true => again::after(retry, response.headers(), before, draw()),
+                    false => None,
                 };
-                let mut response = match answer.response.status() {
-                    StatusCode::SWITCHING_PROTOCOLS => {
-                        switch(client, answer, carried, outbound, timeouts.tunnel, id)
+                match wait {
+                    Some(wait) if charge(worker, app) => {
+                        in_flight.release();
+                        spare = Some(Box::new((answer, in_flight)));
+                        errand.course.exclude(stop.endpoint);
+                        errand.course.repeat();
+                        attempts_left -= 1;
+                        repeated = Some(group);
+                        if !Box::pin(again::wait(client, wait)).await {
+                            let (why, none) = (Refusal::Duration, Flags::default());
+                            return Ok(refuse(client, errand, why, none, Some(group), &id));
+                        }
+                        now = Instant::now();
+                        errand.tick = worker.shared.tick(now);
+                        continue;
                     }
-                    _ => {
-                        let mut response = conclude(client, answer, carried, outbound, id);
-                        let hsts = errand.app().plan.app.tls.hsts;
-                        secure::declare(client, &mut response, hsts);
-                        response
+                    Some(_) => {
+                        worker.recorder.group(group, GroupEvent::RetryRefused);
+                        errand.course.note(Flags::RETRY_LIMIT);
                     }
-                };
-                errand.edit_response(&mut response);
-                mark(flags, &mut response);
-                if let Some(cookie) = errand.known.take() {
-                    response.headers_mut().append(header::SET_COOKIE, *cookie);
+                    None if repeats && attempts_left == 0 => {
+                        errand.course.note(Flags::RETRY_LIMIT);
+                    }
+                    None => {}
                 }
-                // From here on nothing holds the Table.
-                return Ok(response);
+                return Ok(deliver(client, errand, answer, in_flight, outbound, id));
             }
+            // It ran out of the time of an attempt, and that is not the endpoint's doing.
+            Err(Failure::FirstByte) if outbound.waits_for_client() => Failure::UploadStalled,
             Err(failure) => failure,
         };
         drop(in_flight);
@@ -375,6 +398,7 @@ async fn forward(
             errand.course.leave(stop.cluster, stop.group);
             continue;
         }
+        spare = None;
         if injected.is_some() {
             // It says nothing about the endpoint.
             errand.course.exclude(stop.endpoint);
@@ -385,6 +409,7 @@ async fn forward(
         outbound.afresh |= failure == Failure::Stale;
         let chance = Chance {
             idempotent,
+            wanted: failure.is_wanted(&retry.on),
             replayable: outbound.is_replayable(),
             attempts_left,
         };
@@ -413,8 +438,17 @@ async fn forward(
             }
         }
         if failure.is_charged() {
+            let before = retry.attempts - attempts_left;
             attempts_left -= 1;
             errand.course.repeat();
+            // Nothing is wrong with the endpoint behind a stale connection.
+            if failure != Failure::Stale {
+                let wait = again::back_off(&retry.back_off, before, worker.dice.draw());
+                if !Box::pin(again::wait(client, wait)).await {
+                    let (why, none) = (Refusal::Duration, Flags::default());
+                    return Ok(refuse(client, errand, why, none, Some(group), &id));
+                }
+            }
         }
         now = Instant::now();
         errand.tick = worker.shared.tick(now);

@@ -294,6 +294,11 @@ impl InFlight {
         &self.upstream
     }
 
+    /// It counts for no breaker any more.
+    pub(crate) fn release(&mut self) {
+        self.permit = None;
+    }
+
     /// For whom: the slot of (app, version, cluster).
     pub(crate) fn group(&self) -> u32 {
         self.group

@@ -196,6 +196,7 @@ fn add(digest: &mut Digester, app: &App) {
         encoded_slashes,
         timeouts,
         retry,
+        retry_budget,
         outliers,
         breakers,
         rate_limits,
@@ -207,5 +208,5 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, preview, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
-    digest.add(&(outliers, breakers, upstream));
+    digest.add(&(outliers, breakers, upstream, retry_budget));
 }

@@ -3,6 +3,7 @@
 use super::breakers::BREAKERS;
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
+use super::retry::RETRY;
 use super::route::{ROUTE, TEXT};
 use super::split::{SPLIT, SPLIT_BY};
 use super::tls::APP_TLS;
@@ -258,6 +259,12 @@ pub(super) static TIMEOUTS: Mapping = Mapping::new(
             "From the request's end to the response head.",
         )
         .or("\"15s\""),
+        Field::optional(
+            "per_try",
+            Scalar(S::Duration),
+            "One attempt, from its beginning to the response head.",
+        )
+        .or("\"0s\""),
         Field::optional("request", Scalar(S::Duration), "The whole exchange.").or("\"0s\""),
         Field::optional(
             "tunnel",
@@ -265,30 +272,6 @@ pub(super) static TIMEOUTS: Mapping = Mapping::new(
             "Without an octet either way, after a switch of protocols (WebSocket) and of TCP connections.",
         )
         .or("\"1h\""),
-    ],
-);
-
-static RETRY: Mapping = Mapping::new(
-    "`retry`",
-    &[
-        Field::optional(
-            "attempts",
-            Scalar(S::Whole(0, 5)),
-            "Further attempts of an idempotent request.",
-        )
-        .or("1"),
-        Field::optional(
-            "budget",
-            Scalar(S::Percent),
-            "Percent of requests that may be retried.",
-        )
-        .or("20"),
-        Field::optional(
-            "min_per_second",
-            Scalar(S::Whole(0, 1_000_000)),
-            "Always allowed.",
-        )
-        .or("10"),
     ],
 );
 

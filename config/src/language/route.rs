@@ -3,6 +3,7 @@
 use super::app::{CLIENTS, TIMEOUTS};
 use super::fault::FAULT;
 use super::mirror::MIRROR;
+use super::retry::ROUTE_RETRY;
 use super::split::{SPLIT, SPLIT_BY};
 use super::{Either, Field, Keys, List, Map, Mapping, OneOrMany, Rule, S, Scalar, Shape};
 
@@ -68,6 +69,11 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             "mirror",
             OneOrMany(&MIRROR),
             "Copies of its requests for other versions, whose responses nobody gets: one, or a list.",
+        ),
+        Field::optional(
+            "retry",
+            Keys(&ROUTE_RETRY),
+            "In place of the app's; what is not named is as the app has it.",
         ),
         Field::optional(
             "fault",

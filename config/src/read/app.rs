@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use windrose_model::{
-    App, EncodedSlashes, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Retry, Split,
+    App, EncodedSlashes, Failback, HealthCheck, HttpProbe, Name, Percent, Probe, Split,
     StatusRange, Tcp, Timeouts, TtlBand, Version, Weight, WhenAllDown, WhenEndpointDown,
 };
 
 use super::{
-    Found, active, breakers, by_key, number, objects, outliers, rate_limit, refuse, route, single,
-    split_by, steering, tls, upstream, value,
+    Found, active, breakers, by_key, number, objects, outliers, rate_limit, refuse, retry, route,
+    single, split_by, steering, tls, upstream, value,
 };
 use crate::scalar;
 use crate::tree::Node;
@@ -33,6 +33,10 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
     let usual = node
         .get("timeouts")
         .map_or(defaults.timeouts, |t| timeouts(t, defaults.timeouts));
+    let again = match node.get("retry") {
+        Some(node) => retry::read(node, &defaults.retry, found),
+        None => defaults.retry.clone(),
+    };
     App {
         health: node
             .get("health")
@@ -55,15 +59,14 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .map_or(defaults.failback, |f| failback(f, defaults.failback)),
         preview,
         split_by: node.get("split_by").map(split_by::read),
-        routes: route::read(node.get("routes"), usual, found),
+        routes: route::read(node.get("routes"), usual, &again, found),
         encoded_slashes: match node.get("encoded_slashes").and_then(Node::text) {
             Some("keep") => EncodedSlashes::Keep,
             _ => EncodedSlashes::Refuse,
         },
         timeouts: usual,
-        retry: node
-            .get("retry")
-            .map_or(defaults.retry, |r| retry(r, defaults.retry)),
+        retry_budget: (node.get("retry")).map_or(defaults.retry_budget, retry::budget),
+        retry: again,
         outliers: node.get("outliers").map(outliers::read),
         breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),
@@ -162,16 +165,9 @@ pub(super) fn timeouts(node: &Node, defaults: Timeouts) -> Timeouts {
     Timeouts {
         connect: duration(node, "connect", defaults.connect),
         first_byte: duration(node, "first_byte", defaults.first_byte),
+        per_try: duration(node, "per_try", defaults.per_try),
         request: duration(node, "request", defaults.request),
         tunnel: duration(node, "tunnel", defaults.tunnel),
-    }
-}
-
-fn retry(node: &Node, defaults: Retry) -> Retry {
-    Retry {
-        attempts: number(node, "attempts", defaults.attempts),
-        budget: percent(node, "budget", defaults.budget),
-        min_per_second: number(node, "min_per_second", defaults.min_per_second),
     }
 }
 

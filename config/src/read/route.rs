@@ -5,15 +5,21 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, StatusCode};
 use windrose_model::{
     Action, Conditions, Cors, Filters, GrpcMatch, HeaderEdits, Match, PathMatch, PathRewrite,
-    Redirect, Respond, Rewrite, Route, Split, TextMatch, Timeouts, UserKey, UserMatch, Wildcard,
+    Redirect, Respond, Retry, Rewrite, Route, Split, TextMatch, Timeouts, UserKey, UserMatch,
+    Wildcard,
 };
 
-use super::{Found, app, fault, mirror, number, single, split_by, steering, value};
+use super::{Found, app, fault, mirror, number, retry, single, split_by, steering, value};
 use crate::scalar;
 use crate::tree::Node;
 
 /// The routes of an app. Equal splits are one.
-pub(super) fn read(node: Option<&Node>, usual: Timeouts, found: &mut Found) -> Vec<Route> {
+pub(super) fn read(
+    node: Option<&Node>,
+    usual: Timeouts,
+    again: &Retry,
+    found: &mut Found,
+) -> Vec<Route> {
     let mut splits: Vec<Arc<Split>> = Vec::new();
     found.list(node, |found, item| {
         let split = item.get("split").map(|node| {
@@ -28,7 +34,7 @@ pub(super) fn read(node: Option<&Node>, usual: Timeouts, found: &mut Found) -> V
                 split
             })
         });
-        let filters = filters(item, usual, found);
+        let filters = filters(item, usual, again, found);
         Some(Route {
             name: value(item, "name", scalar::name),
             matches: matches(item.get("match"), found),
@@ -111,7 +117,7 @@ fn text_match(node: &Node) -> Option<TextMatch> {
     }
 }
 
-fn filters(node: &Node, usual: Timeouts, found: &mut Found) -> Filters {
+fn filters(node: &Node, usual: Timeouts, again: &Retry, found: &mut Found) -> Filters {
     let redirect = node.get("redirect").map(|n| Action::Redirect(redirect(n)));
     let respond = node.get("respond").map(|n| Action::Respond(respond(n)));
     let rewrite = node.get("rewrite").map(|node| {
@@ -128,6 +134,7 @@ fn filters(node: &Node, usual: Timeouts, found: &mut Found) -> Filters {
         max_body: value(node, "max_body", scalar::size),
         timeouts: node.get("timeouts").map(|node| app::timeouts(node, usual)),
         mirrors: mirror::read(node.get("mirror"), found),
+        retry: (node.get("retry")).map(|node| Box::new(retry::read(node, again, found))),
         fault: node.get("fault").and_then(fault::read).map(Box::new),
     }
 }

@@ -284,6 +284,30 @@ pub(crate) fn status(text: &str) -> Result<StatusRange, Bad> {
         })
 }
 
+/// What a request is repeated after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryCause {
+    Reset,
+    Timeout,
+    Status(StatusRange),
+}
+
+/// The words are Envoy's, and `gateway_error` its gateway-error.
+pub(crate) fn retry_cause(text: &str) -> Result<RetryCause, Bad> {
+    let range = match text {
+        "reset" => return Ok(RetryCause::Reset),
+        "timeout" => return Ok(RetryCause::Timeout),
+        "5xx" => StatusRange::new(500, 599),
+        "gateway_error" => StatusRange::new(502, 504),
+        _ => status(text).ok().filter(|range| range.first >= 400),
+    };
+    let help = (text == "connect")
+        .then_some("what could not be connected to is always tried elsewhere, and costs nothing");
+    range
+        .map(RetryCause::Status)
+        .ok_or_else(|| bad("bad-retry-cause", help))
+}
+
 /// Methods are case-sensitive (RFC 9110 section 9.1): `get` is none that anybody sends.
 pub(crate) fn method(text: &str) -> Result<Method, Bad> {
     let upper = text.to_ascii_uppercase();

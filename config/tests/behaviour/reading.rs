@@ -151,7 +151,7 @@ fn units_are_read() {
     );
     assert_eq!(app.min_up_fraction, Percent::new(25.0).unwrap());
     assert_eq!(app.trickle, Percent::new(2.5).unwrap());
-    assert_eq!(app.retry.budget, Percent::new(12.5).unwrap());
+    assert_eq!(app.retry_budget.share, Percent::new(12.5).unwrap());
     assert_eq!(app.failback.hold_down, Duration::from_secs(90));
     assert_eq!(
         app.when_all_down,

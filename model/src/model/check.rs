@@ -21,6 +21,7 @@ mod mirror;
 mod outliers;
 mod preview;
 mod rate_limits;
+mod retry;
 mod route;
 mod split_by;
 mod steered;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{Fault, Mirror};
-use crate::Timeouts;
+use crate::{Retry, Timeouts};
 
 /// Everything that a route does beside choosing versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -23,6 +23,8 @@ pub struct Filters {
     pub timeouts: Option<Timeouts>,
     /// Who gets copies.
     pub mirrors: Vec<Mirror>,
+    /// In place of the app's.
+    pub retry: Option<Box<Retry>>,
     /// What goes wrong on purpose.
     pub fault: Option<Box<Fault>>,
 }

@@ -3,33 +3,75 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Response, Version, header};
+use http::{HeaderValue, Response, StatusCode, Version, header};
 use http_body::Body;
 
 use crate::access::Draft;
 use crate::attempt::{Answer, Outbound};
 use crate::connection::Client;
+use crate::errand::Errand;
+use crate::fault::mark;
+use crate::filter;
 use crate::flags::Flags;
 use crate::hop;
 use crate::names::X_REQUEST_ID;
 use crate::quota::Quota;
 use crate::reply::{Exchange, Reply};
+use crate::secure;
 use crate::survey::{Field, Survey};
 use crate::tunnel::Tunnel;
 use crate::upgrade;
 use crate::upstream::InFlight;
 
 /// What goes on with an exchange when its response has begun.
-pub(super) struct Carried {
-    pub(super) began: Instant,
-    pub(super) in_flight: InFlight,
-    pub(super) quota: Option<Quota>,
-    pub(super) draft: Option<Box<Draft>>,
-    pub(super) flags: Flags,
+struct Carried {
+    began: Instant,
+    in_flight: InFlight,
+    quota: Option<Quota>,
+    draft: Option<Box<Draft>>,
+    flags: Flags,
+}
+
+/// Gives the client a backend's response. From here on nothing holds the Table.
+pub(super) fn deliver(
+    client: &Rc<Client>,
+    mut errand: Errand,
+    answer: Answer,
+    in_flight: InFlight,
+    outbound: Outbound,
+    id: HeaderValue,
+) -> Response<Reply> {
+    errand.lead();
+    let flags = errand.course.flags();
+    let carried = Carried {
+        began: errand.began,
+        in_flight,
+        quota: errand.quota.take(),
+        draft: errand.draft.take(),
+        flags,
+    };
+    let mut response = match answer.response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => {
+            let idle = filter::timeouts(errand.app(), errand.filters()).tunnel;
+            switch(client, answer, carried, outbound, idle, id)
+        }
+        _ => {
+            let mut response = conclude(client, answer, carried, outbound, id);
+            let hsts = errand.app().plan.app.tls.hsts;
+            secure::declare(client, &mut response, hsts);
+            response
+        }
+    };
+    errand.edit_response(&mut response);
+    mark(flags, &mut response);
+    if let Some(cookie) = errand.known.take() {
+        response.headers_mut().append(header::SET_COOKIE, *cookie);
+    }
+    response
 }
 
 /// Makes a backend's response ours.
-pub(super) fn conclude(
+fn conclude(
     client: &Rc<Client>,
     answer: Answer,
     mut carried: Carried,
@@ -89,7 +131,7 @@ pub(super) fn conclude(
 }
 
 /// Tells the client that its backend switched protocols; the connection carries on from there.
-pub(super) fn switch(
+fn switch(
     client: &Rc<Client>,
     answer: Answer,
     mut carried: Carried,

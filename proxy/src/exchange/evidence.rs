@@ -37,7 +37,7 @@ pub(super) fn is_given_up(
 /// Charges a retry to the budget, if there is room.
 pub(super) fn charge(worker: &Worker, app: &AppEntry) -> bool {
     let budget = worker.shared.budget(app_slot(app));
-    budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry))
+    budget.is_none_or(|budget| budget.charge(second(tick(worker)), &app.plan.app.retry_budget))
 }
 
 pub(super) fn note_answer(

@@ -256,8 +256,8 @@ fn the_budget_ends_retries() {
     run(async {
         let (bad, good) = (Backend::resets().await, Backend::answers("good").await);
         let mut app = app(&[("c1", &[bad.address]), ("c2", &[good.address])]);
-        app.retry.budget = windrose_model::Percent::ZERO;
-        app.retry.min_per_second = 0;
+        app.retry_budget.share = windrose_model::Percent::ZERO;
+        app.retry_budget.min_per_second = 0;
         let node = Node::start(app);
         let response = node.get("/").await;
         assert_eq!((response.status, response.flags()), (502, "UC,URX"));

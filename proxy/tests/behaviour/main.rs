@@ -22,6 +22,7 @@ mod mirroring;
 mod origin;
 mod outliers;
 mod proxy_protocol;
+mod retries;
 mod rfc9113;
 mod splitting;
 mod steering;

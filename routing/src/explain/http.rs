@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ::http::{HeaderMap, Method};
-use windrose_model::{Action, EncodedSlashes, Name, Stamp, TextMatch, WallTime, normal_path};
+use windrose_model::{
+    Action, EncodedSlashes, Name, Retry, Stamp, TextMatch, WallTime, normal_path,
+};
 
 use super::placed::placed;
 use super::{begins, own, place, route, split};
@@ -105,6 +107,9 @@ pub fn http(
     }
     if let Some(breakers) = &plan.app.breakers {
         trace.steps.push(format!("each cluster takes {breakers}"));
+    }
+    if plan.app.retry != Retry::default() {
+        trace.steps.push(format!("retries: {}", plan.app.retry));
     }
     let keeps = plan.app.encoded_slashes == EncodedSlashes::Keep;
     let normal = match normal_path(path, keeps) {

@@ -205,6 +205,9 @@ fn does(filters: &Filters, steps: &mut Vec<String>) {
             mirror.version, mirror.body_limit, mirror.max_in_flight, mirror.timeout
         ));
     }
+    if let Some(retry) = &filters.retry {
+        steps.push(format!("retries here: {retry}"));
+    }
     if let Some(timeouts) = &filters.timeouts {
         steps.push(format!(
             "timeouts: connect {:?}, first_byte {:?}, request {:?}",

@@ -220,17 +220,7 @@ impl<'a> Checker<'a> {
                 );
             }
         });
-        self.under("retry", |c| {
-            if app.retry.attempts > 5 {
-                c.under("attempts", |c| {
-                    c.refuse(
-                        "count-out-of-range",
-                        format!("attempts is {}, must be 0 to 5", app.retry.attempts),
-                        None,
-                    )
-                });
-            }
-        });
+        self.under("retry", |c| c.retry(&app.retry));
         if let WhenAllDown::Fallback(cluster) = &app.when_all_down {
             self.under("when_all_down", |c| {
                 c.under("fallback", |c| {

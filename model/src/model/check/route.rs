@@ -77,6 +77,9 @@ impl Checker<'_> {
         if let Some(filters) = &route.filters {
             self.filters(route, filters);
             self.mirrors(app, filters);
+            if let Some(retry) = &filters.retry {
+                self.under("retry", |c| c.retry(retry));
+            }
             if let Some(fault) = &filters.fault {
                 self.under("fault", |c| c.fault(app, route, fault));
             }
