@@ -285,17 +285,20 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// A version that is named has to be one of the app's.
+    pub(super) fn version(&mut self, app: &App, version: &Name) {
+        self.known(
+            "unknown-version",
+            "version of this app",
+            version.as_str(),
+            app.versions.contains_key(version),
+            app.versions.keys(),
+        );
+    }
+
     pub(super) fn split(&mut self, app: &App, split: &Split) {
         for version in split.0.keys() {
-            self.under(version.as_str(), |c| {
-                c.known(
-                    "unknown-version",
-                    "version of this app",
-                    version.as_str(),
-                    app.versions.contains_key(version),
-                    app.versions.keys(),
-                );
-            });
+            self.under(version.as_str(), |c| c.version(app, version));
         }
         if split.0.values().all(|w| w.value() == 0) {
             self.refuse(

@@ -38,15 +38,7 @@ impl Checker<'_> {
     }
 
     fn mirror(&mut self, app: &App, mirror: &Mirror) {
-        self.under("version", |c| {
-            c.known(
-                "unknown-version",
-                "version of this app",
-                mirror.version.as_str(),
-                app.versions.contains_key(&mirror.version),
-                app.versions.keys(),
-            );
-        });
+        self.under("version", |c| c.version(app, &mirror.version));
         if mirror.body_limit > budget::MIRRORED_OCTETS {
             let message = format!(
                 "body_limit is {} octets, must be at most {}",

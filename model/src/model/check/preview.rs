@@ -6,15 +6,7 @@ use crate::{App, Preview};
 
 impl Checker<'_> {
     pub(super) fn preview(&mut self, app: &App, preview: &Preview) {
-        self.under("version", |c| {
-            c.known(
-                "unknown-version",
-                "version of this app",
-                preview.version.as_str(),
-                app.versions.contains_key(&preview.version),
-                app.versions.keys(),
-            );
-        });
+        self.under("version", |c| c.version(app, &preview.version));
         if preview.hosts.is_empty() && preview.headers.is_empty() {
             self.refuse(
                 "preview-without-match",
