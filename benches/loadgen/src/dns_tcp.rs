@@ -2,7 +2,9 @@
 //! thread. It naps like the load over UDP, for the same reason.
 //!
 //! What there is room for in a window goes out in one write; with a window of 1 a connection carries
-//! one query at a time. A connection that the server closes is opened again and counted.
+//! one query at a time. A visit reads first and writes then, so that an answer costs one read and
+//! one write: a load that did more would be slower than the server, and the server would pay for
+//! waiting. A connection that the server closes is opened again and counted.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -25,6 +27,7 @@ pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
         connections.push(Connection::open(load)?);
     }
     let mut tally = load.tally();
+    let mut room = [0; 16_384];
     let start = Instant::now();
     let (mut now, mut swept) = (start, start);
     loop {
@@ -34,15 +37,19 @@ pub(crate) fn run(load: &Load) -> Result<String, Refusal> {
         }
         let mut moved = 0;
         for connection in &mut connections {
+            let received = connection.receive(&mut room, &pool, &mut tally);
             let left = load.left(&tally, elapsed);
-            tally.sent += connection.fill(&mut pool, left, now) as u64;
-            match connection.exchange(&pool, &mut tally) {
-                Ok(answers) => moved += answers,
-                Err(_) => {
-                    tally.closed += 1;
-                    tally.lost += connection.flight.in_air() as u64;
-                    *connection = Connection::open(load)?;
-                }
+            let sent = received.and_then(|answers| {
+                moved += answers;
+                let filled = connection.fill(&mut pool, left, now);
+                tally.sent += filled as u64;
+                moved += filled;
+                connection.send()
+            });
+            if sent.is_err() {
+                tally.closed += 1;
+                tally.lost += connection.flight.in_air() as u64;
+                *connection = Connection::open(load)?;
             }
         }
         if moved == 0 {
@@ -97,17 +104,26 @@ impl Connection {
         count
     }
 
-    /// Writes what is queued and reads what has come; returns the number of answers.
-    fn exchange(&mut self, pool: &Pool, tally: &mut Tally) -> std::io::Result<usize> {
+    /// Writes what is queued.
+    fn send(&mut self) -> std::io::Result<()> {
         if !self.outgoing.is_empty() {
             let written = settle(self.stream.write(&self.outgoing))?;
             self.outgoing.drain(..written);
         }
+        Ok(())
+    }
+
+    /// Reads what has come; returns the number of answers.
+    fn receive(
+        &mut self,
+        room: &mut [u8],
+        pool: &Pool,
+        tally: &mut Tally,
+    ) -> std::io::Result<usize> {
         if self.flight.in_air() == 0 {
             return Ok(0);
         }
-        let mut room = [0; 16_384];
-        match self.stream.read(&mut room) {
+        match self.stream.read(room) {
             Ok(0) => return Err(ErrorKind::ConnectionReset.into()),
             read => {
                 let read = settle(read)?;
