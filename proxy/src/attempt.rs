@@ -204,7 +204,7 @@ async fn connect(
     let (_pending, open) = in_flight.connection().map_err(|Full| Failure::Full)?;
     client.watch.pause(began);
     let upstream = in_flight.upstream();
-    let beginning = client.beginning(upstream.manner());
+    let beginning = client.beginning(upstream.pool().to().manner);
     let connecting = upstream.connect(worker, timeouts.connect, beginning, switching, open);
     // Boxed: rare, and large for a future that every exchange carries.
     let connecting = Box::pin(connecting);

@@ -26,6 +26,7 @@ use crate::hop;
 use crate::http2;
 use crate::inbound::Inbound;
 use crate::mirror;
+use crate::pool::Destination;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -299,11 +300,8 @@ async fn forward(
         if let Some(first) = stop.moved_from {
             worker.recorder.group(first, GroupEvent::MovedCluster);
         }
-        let upstream = worker.upstreams.at(
-            stop.endpoint.slot,
-            stop.endpoint.address,
-            app.plan.app.upstream.manner(),
-        );
+        let to = Destination::of(app, stop.cluster, stop.endpoint);
+        let upstream = worker.upstreams.at(stop.endpoint.slot, to);
         let mut in_flight = upstream.engage(group, stop.permit.take());
         let keep = idempotent && attempts_left > 0;
         let address = stop.endpoint.address;

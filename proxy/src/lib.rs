@@ -33,6 +33,7 @@ mod mirror;
 mod names;
 mod outlier;
 mod pick;
+mod pool;
 pub mod proxy_protocol;
 mod quota;
 mod record;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::connection::Client;
+use crate::pool::Pool;
 use crate::upstream::{Upstream, UpstreamLink};
 
 /// Connections that one client may leave waiting: an endpoint or two, as a rule.
@@ -17,54 +18,54 @@ pub(crate) struct Links(RefCell<Vec<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
-    upstream: Rc<Upstream>,
+    pool: Rc<Pool>,
     link: UpstreamLink,
     since: Instant,
 }
 
 /// An idle connection to an endpoint that still stands and may be used for this client.
 #[inline]
-pub(crate) fn take(client: &Client, upstream: &Rc<Upstream>) -> Option<UpstreamLink> {
-    if upstream.is_shared() {
-        upstream.take()
+pub(crate) fn take(client: &Client, upstream: &Upstream) -> Option<UpstreamLink> {
+    let pool = upstream.pool();
+    if pool.is_shared() {
+        pool.take()
     } else {
         let idle = client.worker.settings.upstream_idle_timeout;
-        client.links.take(upstream, Instant::now(), idle)
+        client.links.take(pool, Instant::now(), idle)
     }
 }
 
 /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
 #[inline]
-pub(crate) fn put(client: &Client, upstream: &Rc<Upstream>, link: UpstreamLink, now: Instant) {
-    if upstream.is_shared() {
+pub(crate) fn put(client: &Client, upstream: &Upstream, link: UpstreamLink, now: Instant) {
+    let pool = upstream.pool();
+    if pool.is_shared() {
         let at_most = client.worker.settings.upstream_idle_connections;
-        upstream.put(link, now, at_most);
+        pool.put(link, now, at_most);
     } else {
-        client.links.put(upstream, link, now);
+        client.links.put(pool, link, now);
     }
 }
 
 impl Links {
     #[cold]
     #[inline(never)]
-    fn take(&self, upstream: &Rc<Upstream>, now: Instant, idle: Duration) -> Option<UpstreamLink> {
+    fn take(&self, pool: &Rc<Pool>, now: Instant, idle: Duration) -> Option<UpstreamLink> {
         let mut waiting = self.0.borrow_mut();
         waiting.retain(|it| {
             !it.link.sender.is_closed() && now.saturating_duration_since(it.since) < idle
         });
-        let at = waiting
-            .iter()
-            .rposition(|it| Rc::ptr_eq(&it.upstream, upstream))?;
+        let at = waiting.iter().rposition(|it| Rc::ptr_eq(&it.pool, pool))?;
         Some(waiting.swap_remove(at).link)
     }
 
     #[cold]
     #[inline(never)]
-    fn put(&self, upstream: &Rc<Upstream>, link: UpstreamLink, now: Instant) {
+    fn put(&self, pool: &Rc<Pool>, link: UpstreamLink, now: Instant) {
         let mut waiting = self.0.borrow_mut();
         if let Some(link) = link.rested().filter(|_| waiting.len() < MOST) {
             waiting.push(Waiting {
-                upstream: Rc::clone(upstream),
+                pool: Rc::clone(pool),
                 link,
                 since: now,
             });

@@ -26,6 +26,7 @@ use crate::errand::Errand;
 use crate::limit::Held;
 use crate::names::X_WINDROSE_MIRROR;
 use crate::pick::pick;
+use crate::pool::Destination;
 use crate::upload::Upload;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
@@ -131,15 +132,15 @@ impl Copy {
         {
             headers.insert(header::HOST, host);
         }
-        let manner = app.plan.app.upstream.manner();
-        let upstream = worker.mirrors.at(endpoint.slot, endpoint.address, manner);
+        let to = Destination::uncounted(app, endpoint);
+        let upstream = worker.mirrors.at(endpoint.slot, to);
         Some(Self {
             worker: Rc::clone(worker),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers,
             timeout: mirror.timeout,
-            beginning: client.beginning(manner),
+            beginning: client.beginning(to.manner),
             in_flight: upstream.engage(group, None),
             _held: held,
         })

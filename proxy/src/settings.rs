@@ -40,7 +40,7 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// A connection to an endpoint without a request; shorter than usual keep-alives of servers.
     pub upstream_idle_timeout: Duration,
-    /// Idle connections kept per endpoint and thread.
+    /// Idle connections kept per pool, so per address, and thread.
     pub upstream_idle_connections: usize,
     /// Octets of a request body kept for another attempt; a longer body is sent once.
     pub replay_bytes: usize,

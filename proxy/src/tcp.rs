@@ -28,6 +28,7 @@ use crate::exchange::evidence::observe;
 use crate::flags::Flags;
 use crate::limit::Held;
 use crate::outlier::Outcome;
+use crate::pool::Destination;
 use crate::relay::{Account, Limits, Side, relay};
 use crate::sni::{self, Hello, HelloReader};
 use crate::split;
@@ -338,8 +339,7 @@ async fn reach(
             .upstreams
             .at(
                 stop.endpoint.slot,
-                address,
-                entry.plan.app.upstream.manner(),
+                Destination::of(entry, stop.cluster, stop.endpoint),
             )
             .engage(group, stop.permit.take());
         let Ok((pending, counted)) = in_flight.connection() else {

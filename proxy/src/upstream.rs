@@ -1,11 +1,8 @@
-//! Endpoints as one thread sees them: requests in flight and a pool of idle connections.
-//!
-//! Pools never cross threads. An idle connection is taken last in, first out, so that the rest can
-//! grow old and be closed.
+//! Endpoints as one thread sees them: requests in flight, by slot, so by app; and the connections to
+//! them, whose pools apps share.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,36 +16,33 @@ use crate::breaker::{Full, Permit, Taken};
 use crate::dial::{Beginning, dial};
 use crate::endpoint_stream::EndpointStream;
 use crate::outlier::Window;
+use crate::pool::{Destination, Pool, Pools};
 use crate::record::Recorder;
 use crate::upload::UploadBody;
 use crate::wire::{Meter, UpstreamWire};
 use crate::worker::Worker;
-use windrose_model::Manner;
 use windrose_telemetry::HttpEvent;
 
 /// All endpoints that a thread has used, by slot.
 #[derive(Debug, Default)]
-pub(crate) struct Upstreams(RefCell<Vec<Option<Rc<Upstream>>>>);
+pub(crate) struct Upstreams {
+    slots: RefCell<Vec<Option<Rc<Upstream>>>>,
+    pools: Pools,
+}
 
-/// One endpoint of one thread.
+/// One endpoint of one app, of one thread.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    address: SocketAddr,
-    /// How connections to it begin.
-    manner: Manner,
+    pool: Rc<Pool>,
     in_flight: Cell<u32>,
-    idle: RefCell<Vec<Idle>>,
+    /// Sweeps since it was used.
+    unused: Cell<u8>,
     /// What this thread sees of it, where outliers are ejected.
     window: OnceCell<Arc<Window>>,
-    /// The slot of its (app, cluster), and how many connections that may have; where it is limited.
-    limit: Cell<Option<(u32, u32)>>,
 }
 
-#[derive(Debug)]
-struct Idle {
-    link: UpstreamLink,
-    since: Instant,
-}
+/// Sweeps after which an endpoint that nobody uses is forgotten: about a minute.
+const UNUSED: u8 = 60;
 
 /// A connection to an endpoint, while an exchange has it.
 #[derive(Debug)]
@@ -108,80 +102,70 @@ impl UpstreamLink {
 impl Upstreams {
     /// The endpoint of a slot. A slot that now means another address, or is spoken to in another
     /// manner, begins anew.
-    pub(crate) fn at(&self, slot: u32, address: SocketAddr, manner: Manner) -> Rc<Upstream> {
-        let mut all = self.0.borrow_mut();
+    pub(crate) fn at(&self, slot: u32, to: Destination) -> Rc<Upstream> {
+        let mut all = self.slots.borrow_mut();
         let at = slot as usize;
         if at >= all.len() {
             all.resize_with(at + 1, || None);
         }
         match &all[at] {
-            Some(upstream) if upstream.is_at(address, manner) => Rc::clone(upstream),
-            _ => Rc::clone(all[at].insert(Rc::new(Upstream::new(address, manner)))),
+            Some(upstream) if *upstream.pool.to() == to => Rc::clone(upstream),
+            _ => Rc::clone(all[at].insert(Rc::new(Upstream::new(self.pools.of(to))))),
         }
     }
 
     /// Requests in flight to the endpoint of a slot.
     #[inline]
     pub(crate) fn in_flight(&self, slot: u32) -> u32 {
-        match self.0.borrow().get(slot as usize) {
+        match self.slots.borrow().get(slot as usize) {
             Some(Some(upstream)) => upstream.in_flight.get(),
             _ => 0,
         }
     }
 
-    /// Closes connections that were idle for too long, were closed by the other side, or are wanted
-    /// by other threads where there may be no more; forgets endpoints without any.
+    /// Forgets endpoints that nobody uses, and sweeps the pools.
     pub(crate) fn sweep(
         &self,
         now: Instant,
         timeout: Duration,
         is_crowded: impl Fn((u32, u32)) -> bool,
     ) {
-        for place in self.0.borrow_mut().iter_mut() {
-            let Some(upstream) = place else { continue };
-            let crowded = upstream.limit.get().is_some_and(&is_crowded);
-            upstream.idle.borrow_mut().retain(|idle| {
-                !crowded
-                    && !idle.link.sender.is_closed()
-                    && now.saturating_duration_since(idle.since) < timeout
-            });
-            if Rc::strong_count(upstream) == 1 && upstream.idle.borrow().is_empty() {
+        for place in self.slots.borrow_mut().iter_mut() {
+            if place.as_ref().is_some_and(Upstream::is_forgotten) {
                 *place = None;
             }
         }
+        self.pools.sweep(now, timeout, is_crowded);
     }
 
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
-        self.0.borrow_mut().clear();
+        self.slots.borrow_mut().clear();
+        self.pools.clear();
     }
 }
 
 impl Upstream {
-    fn new(address: SocketAddr, manner: Manner) -> Self {
+    fn new(pool: Rc<Pool>) -> Self {
         Self {
-            address,
-            manner,
+            pool,
             in_flight: Cell::new(0),
-            idle: RefCell::new(Vec::new()),
+            unused: Cell::new(0),
             window: OnceCell::new(),
-            limit: Cell::new(None),
         }
     }
 
-    fn is_at(&self, address: SocketAddr, manner: Manner) -> bool {
-        self.address == address && self.manner == manner
+    /// One more sweep has found it: whether it was unused for long enough.
+    fn is_forgotten(self: &Rc<Self>) -> bool {
+        let unused = self.unused.get().saturating_add(1);
+        self.unused.set(unused);
+        unused > UNUSED && Rc::strong_count(self) == 1
     }
 
-    /// How connections to it begin.
-    pub(crate) fn manner(&self) -> Manner {
-        self.manner
-    }
-
-    /// Whether a connection may serve one client after another: it was not announced as one's.
+    /// Where its connections wait.
     #[inline]
-    pub(crate) fn is_shared(&self) -> bool {
-        self.manner.proxy_protocol.is_none()
+    pub(crate) fn pool(&self) -> &Rc<Pool> {
+        &self.pool
     }
 
     /// What this thread sees of it; `join` begins.
@@ -189,28 +173,10 @@ impl Upstream {
         self.window.get_or_init(join)
     }
 
-    /// An idle connection that still stands, if there is one.
-    pub(crate) fn take(&self) -> Option<UpstreamLink> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { link, .. }) = idle.pop() {
-            if !link.sender.is_closed() {
-                return Some(link);
-            }
-        }
-        None
-    }
-
-    /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
-    pub(crate) fn put(&self, link: UpstreamLink, now: Instant, at_most: usize) {
-        let mut idle = self.idle.borrow_mut();
-        if let Some(link) = link.rested().filter(|_| idle.len() < at_most) {
-            idle.push(Idle { link, since: now });
-        }
-    }
-
     /// Counts a request in flight until the guard is dropped.
     pub(crate) fn engage(self: &Rc<Self>, group: u32, permit: Option<Box<Permit>>) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
+        self.unused.set(0);
         InFlight {
             upstream: Rc::clone(self),
             group,
@@ -229,7 +195,7 @@ impl Upstream {
         counted: Option<Taken>,
     ) -> io::Result<UpstreamLink> {
         let settings = &worker.settings;
-        let stream = dial(worker, self.address, timeout, beginning).await?;
+        let stream = dial(worker, self.pool.to().address, timeout, beginning).await?;
         let meter = Rc::new(Meter::default());
         let wire = UpstreamWire::new(stream, Rc::clone(&meter));
         let (sender, connection) = http1::Builder::new()
@@ -285,7 +251,7 @@ impl InFlight {
         let Some(permit) = &self.permit else {
             return Ok((None, None));
         };
-        self.upstream.limit.set(Some(permit.connections()));
+        self.upstream.pool.limit(permit.connections());
         let (pending, open) = permit.connection()?;
         Ok((Some(pending), Some(open)))
     }

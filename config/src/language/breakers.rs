@@ -11,7 +11,7 @@ pub(super) static BREAKERS: Mapping = Mapping::new(
         Field::optional(
             "connections",
             Scalar(COUNT),
-            "Connections to endpoints, idle ones included; 0 is no limit.",
+            "Connections to endpoints, idle ones included; 0 is no limit, and shares them with other apps.",
         )
         .or("1024"),
         Field::optional(

@@ -13,6 +13,7 @@ use crate::connection::Client;
 use crate::course::{Failure, Stop, tick};
 use crate::errand::{Errand, app_slot};
 use crate::outlier::{Change, Outcome, Sight};
+use crate::pool::Destination;
 use crate::upstream::Upstream;
 use crate::wanted::standing;
 use crate::worker::{Worker, second};
@@ -88,9 +89,8 @@ pub(super) fn note_failure(
     if health.failed(tick(worker)) {
         report(worker, errand, stop, kind);
     }
-    let (slot, address) = (stop.endpoint.slot, stop.endpoint.address);
-    let manner = errand.app().plan.app.upstream.manner();
-    let upstream = worker.upstreams.at(slot, address, manner);
+    let to = Destination::of(errand.app(), stop.cluster, stop.endpoint);
+    let upstream = worker.upstreams.at(stop.endpoint.slot, to);
     let outcome = Outcome::NoResponse;
     observe(worker, errand.app(), stop, &upstream, outcome);
 }

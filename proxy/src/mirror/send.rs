@@ -42,7 +42,7 @@ impl Copy {
         loop {
             // What was announced as one client's serves no other.
             let is_own = self.beginning.header.is_some();
-            let idle = if is_own { None } else { upstream.take() };
+            let idle = if is_own { None } else { upstream.pool().take() };
             let was_idle = idle.is_some();
             let mut link = match idle {
                 Some(link) => link,
@@ -66,7 +66,7 @@ impl Copy {
             let again = response.version() == Version::HTTP_11;
             if discard(response.body_mut()).await && again && !is_own {
                 let at_most = worker.settings.upstream_idle_connections;
-                upstream.put(link, Instant::now(), at_most);
+                upstream.pool().put(link, Instant::now(), at_most);
             }
             return Ok(status);
         }

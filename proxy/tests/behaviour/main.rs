@@ -21,6 +21,7 @@ mod messages;
 mod mirroring;
 mod origin;
 mod outliers;
+mod pools;
 mod proxy_protocol;
 mod retries;
 mod rfc9113;

@@ -185,18 +185,19 @@ fn a_connection_in_the_clear_is_not_used_once_tls_is_wanted_nor_the_other_way() 
             async move {
                 let mut first = [0];
                 stream.peek(&mut first).await.unwrap();
-                let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                let over = if first == [22] { "tls" } else { "clear" };
+                let ok = format!("HTTP/1.1 200 OK\r\nx-over: {over}\r\ncontent-length: 0\r\n\r\n");
                 let mut read = [0; 4_096];
                 if first == [22] {
                     let mut stream = acceptor.accept(stream).await.unwrap();
                     while stream.read(&mut read).await.is_ok_and(|n| n > 0) {
-                        stream.write_all(ok).await.unwrap();
+                        stream.write_all(ok.as_bytes()).await.unwrap();
                         stream.flush().await.unwrap();
                     }
                 } else {
                     let mut stream = stream;
                     while stream.read(&mut read).await.is_ok_and(|n| n > 0) {
-                        stream.write_all(ok).await.unwrap();
+                        stream.write_all(ok.as_bytes()).await.unwrap();
                     }
                 }
             }
@@ -205,14 +206,15 @@ fn a_connection_in_the_clear_is_not_used_once_tls_is_wanted_nor_the_other_way() 
         let plain = || app(&[("c1", &[backend.address])]);
         let mut node = Node::over_tls(plain(), Settings::default(), pki.store(&[HOST]));
         let mut client = node.client().await;
-        assert_eq!(client.get("/").await.status, 200);
+        assert_eq!(client.get("/").await.field("x-over"), "clear");
         assert_eq!(handshakes(&node), 0);
         node.publish(over_tls(plain()), 2, |_| {});
-        assert_eq!(client.get("/").await.status, 200);
+        assert_eq!(client.get("/").await.field("x-over"), "tls");
         assert_eq!((backend.connections.get(), handshakes(&node)), (2, 1));
         node.publish(plain(), 3, |_| {});
-        assert_eq!(client.get("/").await.status, 200);
-        assert_eq!((backend.connections.get(), handshakes(&node)), (3, 1));
+        assert_eq!(client.get("/").await.field("x-over"), "clear");
+        // Each waits for whoever wants its kind.
+        assert_eq!((backend.connections.get(), handshakes(&node)), (2, 1));
         node.stop().await;
     });
 }
