@@ -89,12 +89,12 @@ impl Reloader {
                 why,
                 "configuration taken: {summary}"
             ),
-            Err(Refused::Wrong(report)) if report.is_passing() => {
+            Err(refused) if refused.is_passing() => {
                 self.is_unread = true;
                 if was_unread {
                     return;
                 }
-                let text = report.to_string();
+                let text = refused.to_string();
                 tracing::error!(
                     file = %self.path.display(),
                     why,
@@ -162,6 +162,18 @@ impl Reloader {
         self.handle
             .apply(Arc::clone(&self.model), Arc::clone(&self.data));
         Ok(summary)
+    }
+}
+
+impl Refused {
+    /// Whether it says nothing of the files: the next attempt may do better.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Wrong(report) => report.is_passing(),
+            Self::CookieSecrets(error) => error.is_passing(),
+            Self::RestartNeeded(_) => false,
+            Self::Data(error) => error.is_passing(),
+        }
     }
 }
 

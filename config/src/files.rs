@@ -14,7 +14,7 @@ use crate::tree::{self, Entry, Node, Value};
 const OCTETS: u64 = 64 << 20;
 
 /// The code for what the process lacks the means to read, whatever the files are like.
-pub(crate) const UNREADABLE_NOW: &str = "unreadable-now";
+pub const UNREADABLE_NOW: &str = "unreadable-now";
 /// Out of memory, and of descriptors in the system or the process: the same numbers in all of Unix.
 const PASSING: [i32; 3] = [12, 23, 24];
 
@@ -29,13 +29,9 @@ pub(crate) fn read(path: &Path, sources: &mut Sources) -> Result<(), Box<Diagnos
     let unreadable = |path: &Path, error: &io::Error| {
         let help = (error.kind() == io::ErrorKind::NotFound)
             .then(|| "name a file, or a directory with *.yaml files".to_owned());
-        let code = match error.raw_os_error() {
-            Some(number) if PASSING.contains(&number) => UNREADABLE_NOW,
-            _ => "unreadable-file",
-        };
         whole(
             path,
-            code,
+            code_of(error, "unreadable-file"),
             format!("cannot read the configuration: {error}"),
             help,
         )
@@ -123,6 +119,20 @@ pub(crate) fn parse(sources: &Sources, problems: &mut Vec<Problem>) -> Result<No
     match merged {
         Some(tree) if alone.is_empty() => Ok(tree),
         _ => Err(alone),
+    }
+}
+
+/// Whether a failure to read says nothing of the file, but that memory or descriptors were lacking.
+pub fn is_passing(error: &io::Error) -> bool {
+    (error.raw_os_error()).is_some_and(|number| PASSING.contains(&number))
+}
+
+/// The code for a failure to read: `otherwise`, unless the process lacked the means.
+pub(crate) fn code_of(error: &io::Error, otherwise: &'static str) -> &'static str {
+    if is_passing(error) {
+        UNREADABLE_NOW
+    } else {
+        otherwise
     }
 }
 
@@ -249,4 +259,18 @@ fn whole(
         help,
         related: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_process_lacks_is_not_told_of_the_file() {
+        // ENOMEM, ENFILE, EMFILE; ENOENT, EACCES, EIO.
+        let code = |errno| code_of(&io::Error::from_raw_os_error(errno), "unreadable-file");
+        assert_eq!([12, 23, 24].map(code), [UNREADABLE_NOW; 3]);
+        assert_eq!([2, 13, 5].map(code), ["unreadable-file"; 3]);
+        assert_eq!(code_of(&io::ErrorKind::InvalidData.into(), "x"), "x");
+    }
 }

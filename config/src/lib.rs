@@ -30,6 +30,7 @@ mod zonefile;
 
 pub use about::AboutFile;
 pub use again::Reader;
+pub use files::{UNREADABLE_NOW, is_passing};
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{

@@ -20,7 +20,7 @@ mod scan;
 mod sets;
 
 pub use alone::zone_text;
-pub(crate) use include::{Budget, Folder, octets};
+pub(crate) use include::{Budget, Folder, Unopened, octets};
 pub(crate) use kept::Kept;
 use kept::{Mark, Marks, NoIncludes, State};
 pub(crate) use scan::{Entry, Grammar, Scanner, Token};
@@ -54,7 +54,7 @@ pub(crate) struct ZoneFile {
 /// Where the texts of `$INCLUDE` come from.
 pub(crate) trait Includes {
     /// The number and octets of a text; to be told the including one and the path written there.
-    fn open(&mut self, from: u32, path: &str) -> Result<(u32, std::sync::Arc<[u8]>), String>;
+    fn open(&mut self, from: u32, path: &str) -> Result<(u32, std::sync::Arc<[u8]>), Unopened>;
     /// The text that was opened last is read.
     fn close(&mut self);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use windrose_config::{AboutFile, CertificateSource, NodeConfig, Report, Severity, TlsConfig};
 use windrose_tls::{
-    ClientCa, Generation, MinVersion, PairError, Source, Store, ToEndpoints, Wanted,
+    ClientCa, Fault, Generation, MinVersion, PairError, Source, Store, ToEndpoints, Wanted,
 };
 
 /// A certificate that ends within this is told once a day.
@@ -43,7 +43,12 @@ fn read(store: &Store, config: &TlsConfig, http2: bool) -> Result<Generation, Ce
 pub(crate) fn wrong_with(error: &CertificatesError) -> impl Iterator<Item = AboutFile<'_>> {
     error.0.iter().map(|error| AboutFile {
         severity: Severity::Error,
-        code: CODE,
+        code: match &error.fault {
+            Fault::Unreadable(source) if windrose_config::is_passing(source) => {
+                windrose_config::UNREADABLE_NOW
+            }
+            _ => CODE,
+        },
         file: &error.file,
         message: error.to_string(),
     })

@@ -30,6 +30,13 @@ pub(crate) enum DataError {
     Lacking(Report),
 }
 
+impl DataError {
+    /// Whether memory or descriptors to read them were lacking.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if windrose_config::is_passing(source))
+    }
+}
+
 /// The data of a configuration.
 pub(crate) struct Found {
     pub(crate) data: Arc<Data>,

@@ -49,6 +49,13 @@ pub(crate) enum SecretsLoadError {
     NoChance(getrandom::Error),
 }
 
+impl SecretsLoadError {
+    /// Whether memory or descriptors to read them were lacking.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if windrose_config::is_passing(source))
+    }
+}
+
 impl DnsManners {
     pub(crate) fn new(
         config: &NodeConfig,

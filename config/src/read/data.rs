@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use windrose_model::{Name, PrefixList, UserList, inner_ipv4};
 
 use super::Found;
+use crate::files;
 use crate::node::{DataSources, GeoSource};
 use crate::problem::{Problem, SHOWN};
 use crate::scalar::{self, Reason};
@@ -134,7 +135,7 @@ fn octets(path: &Path, named_at: Span, most: u64, found: &mut Found) -> Option<V
         Err(_) if !path.is_file() => None,
         Err(error) => {
             let message = format!("cannot read {}: {error}", path.display());
-            refuse("unreadable-file", message);
+            refuse(files::code_of(&error, "unreadable-file"), message);
             None
         }
         Ok(_) if octets.len() as u64 > most => {

@@ -12,6 +12,7 @@ use windrose_model::{Country, Draft, LatencyMatrix, Name, Rtt, RttFrom, budget, 
 
 use super::Found;
 use crate::country;
+use crate::files;
 use crate::problem::{Problem, SHOWN};
 use crate::scalar::{self, Bad, Reason, Scalar};
 use crate::source::{Sources, Span, offset};
@@ -42,7 +43,7 @@ pub(super) fn read(
                     "file-not-found",
                     "`latency` is a file of lines `from,to,rtt_ms`, relative to this one",
                 ),
-                _ => ("unreadable-file", "it must be UTF-8, of at most 64 MiB"),
+                _ => (files::code_of(&error, "unreadable-file"), "it must be UTF-8, of at most 64 MiB"),
             };
             let message = format!("cannot read {}: {error}", path.display());
             let problem = Problem::error(code, node.span, message).help(help);

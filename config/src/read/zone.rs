@@ -10,7 +10,7 @@ use crate::rdata::{self, Words};
 use crate::scalar;
 use crate::source::{Sources, Span};
 use crate::tree::Node;
-use crate::zonefile::{self, Budget, Folder, Kept, Record, Written};
+use crate::zonefile::{self, Budget, Folder, Kept, Record, Unopened, Written};
 
 mod steered;
 
@@ -97,9 +97,9 @@ impl Reader<'_> {
                 self.written.in_file(read.records);
                 read.soa
             }
-            Err(reason) => {
+            Err(Unopened { reason, code }) => {
                 let message = format!("cannot read the zone file {}: {reason}", path.display());
-                self.refuse(node.span, "unreadable-zone-file", message);
+                self.refuse(node.span, code.unwrap_or("unreadable-zone-file"), message);
                 None
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windrose_model::{DnsName, Ttl, Zone};
 
-use super::{Includes, Written, read};
+use super::{Includes, Unopened, Written, read};
 use crate::diagnostic::Report;
 use crate::problem::{Problem, report};
 use crate::source::{Sources, Span};
@@ -16,8 +16,8 @@ const TTL: u32 = 300;
 struct None;
 
 impl Includes for None {
-    fn open(&mut self, _: u32, _: &str) -> Result<(u32, Arc<[u8]>), String> {
-        Err("a text that stands alone has no folder".to_owned())
+    fn open(&mut self, _: u32, _: &str) -> Result<(u32, Arc<[u8]>), Unopened> {
+        Err("a text that stands alone has no folder".into())
     }
 
     fn close(&mut self) {}

@@ -2,7 +2,7 @@
 
 use windrose_model::DnsName;
 
-use super::{Page, Reader, Token};
+use super::{Page, Reader, Token, Unopened};
 use crate::problem::Problem;
 
 impl Reader<'_> {
@@ -62,7 +62,7 @@ impl Reader<'_> {
         self.marks = None;
         let written = std::str::from_utf8(path.of(page.text));
         let opened = written
-            .map_err(|_| "the path is not UTF-8".to_owned())
+            .map_err(|_| Unopened::from("the path is not UTF-8"))
             .and_then(|written| self.includes.open(page.source, written));
         match opened {
             Ok((source, text)) => {
@@ -71,9 +71,10 @@ impl Reader<'_> {
                 self.includes.close();
                 self.last_owner = owner;
             }
-            Err(reason) => {
+            Err(Unopened { reason, code }) => {
                 let message = format!("cannot include \"{}\": {reason}", page.show(path));
-                self.mistake(Problem::error("bad-include", page.span(path), message));
+                let code = code.unwrap_or("bad-include");
+                self.mistake(Problem::error(code, page.span(path), message));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::Includes;
+use crate::files;
 use crate::source::Sources;
 
 /// Octets of all master files together.
@@ -14,6 +15,14 @@ const OCTETS: u64 = 512 << 20;
 const DEPTH: usize = 8;
 /// Files that one zone includes.
 const FILES: usize = 1_000;
+
+/// Why there is no text.
+#[derive(Debug)]
+pub(crate) struct Unopened {
+    pub(crate) reason: String,
+    /// The code to tell it by, where it is not the usual one.
+    pub(crate) code: Option<&'static str>,
+}
 
 /// What all zones together have read.
 #[derive(Debug, Default)]
@@ -39,13 +48,13 @@ impl<'a> Folder<'a> {
         path: &Path,
         sources: &'a mut Sources,
         budget: &'a mut Budget,
-    ) -> Result<(Self, u32, Arc<[u8]>), String> {
+    ) -> Result<(Self, u32, Arc<[u8]>), Unopened> {
         sources.name_file(path);
         let octets = budget.read(path)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
         let root = parent.unwrap_or_else(|| Path::new("."));
-        let root = root.canonicalize().map_err(|e| plain(&e))?;
-        let this = path.canonicalize().map_err(|e| plain(&e))?;
+        let root = root.canonicalize().map_err(Unopened::from)?;
+        let this = path.canonicalize().map_err(Unopened::from)?;
         let source = sources.add_octets(&path.to_string_lossy(), root_of(path), &octets);
         let folder = Self {
             sources,
@@ -59,13 +68,13 @@ impl<'a> Folder<'a> {
 }
 
 impl Includes for Folder<'_> {
-    fn open(&mut self, from: u32, path: &str) -> Result<(u32, Arc<[u8]>), String> {
+    fn open(&mut self, from: u32, path: &str) -> Result<(u32, Arc<[u8]>), Unopened> {
         self.included += 1;
         if self.open.len() > DEPTH {
-            return Err(format!("files are {} deep already", self.open.len()));
+            return Err(format!("files are {} deep already", self.open.len()).into());
         }
         if self.included > FILES {
-            return Err(format!("the zone has included {FILES} files already"));
+            return Err(format!("the zone has included {FILES} files already").into());
         }
         let file = self.sources.resolve(from, path);
         // Watched only when it may be read: outside of the folder nothing is looked at.
@@ -73,14 +82,14 @@ impl Includes for Folder<'_> {
             if !file.components().any(|c| c == Component::ParentDir) {
                 self.sources.name_file(&file);
             }
-            plain(&e)
+            Unopened::from(e)
         })?;
         if !this.starts_with(&self.root) {
-            return Err("it lies outside of the folder of the zone's file".to_owned());
+            return Err("it lies outside of the folder of the zone's file".into());
         }
         self.sources.name_file(&file);
         if self.open.contains(&this) {
-            return Err("it is being read already, so it includes itself".to_owned());
+            return Err("it is being read already, so it includes itself".into());
         }
         let octets = self.budget.read(&file)?;
         let name = file.to_string_lossy();
@@ -99,16 +108,16 @@ fn root_of(file: &Path) -> &Path {
 }
 
 impl Budget {
-    fn read(&mut self, path: &Path) -> Result<Arc<[u8]>, String> {
+    fn read(&mut self, path: &Path) -> Result<Arc<[u8]>, Unopened> {
         // Before it is opened: a pipe without a writer would never open.
-        if !path.metadata().map_err(|e| plain(&e))?.is_file() {
-            return Err("it is no regular file".to_owned());
+        if !path.metadata().map_err(Unopened::from)?.is_file() {
+            return Err("it is no regular file".into());
         }
-        let file = File::open(path).map_err(|e| plain(&e))?;
+        let file = File::open(path).map_err(Unopened::from)?;
         let left = OCTETS.saturating_sub(self.read);
         let mut octets = Vec::new();
         let all = file.take(left + 1).read_to_end(&mut octets);
-        all.map_err(|e| plain(&e))?;
+        all.map_err(Unopened::from)?;
         let len = octets.len() as u64;
         self.read += len;
         if self
@@ -124,7 +133,8 @@ impl Budget {
                 OCTETS >> 20,
                 largest.display(),
                 of >> 20
-            )),
+            )
+            .into()),
             _ => Ok(octets.into()),
         }
     }
@@ -142,6 +152,23 @@ pub(crate) fn octets(path: &Path) -> Option<Arc<[u8]>> {
     (file.read(&mut [0]).ok()? == 0).then_some(octets)
 }
 
-fn plain(error: &io::Error) -> String {
-    error.to_string()
+impl From<io::Error> for Unopened {
+    fn from(error: io::Error) -> Self {
+        Self {
+            reason: error.to_string(),
+            code: files::is_passing(&error).then_some(files::UNREADABLE_NOW),
+        }
+    }
+}
+
+impl From<String> for Unopened {
+    fn from(reason: String) -> Self {
+        Self { reason, code: None }
+    }
+}
+
+impl From<&str> for Unopened {
+    fn from(reason: &str) -> Self {
+        reason.to_owned().into()
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use windrose_model::{DnsName, RecordEdit, Records, Soa, Ttl};
 
-use super::{Includes, Record, Written, ZoneFile, part};
+use super::{Includes, Record, Unopened, Written, ZoneFile, part};
 
 /// Octets of a chunk, up to the end of an entry. Tests have many in a small text.
 const CHUNK: usize = if cfg!(test) { 512 } else { 32 << 10 };
@@ -181,8 +181,8 @@ impl Difference {
 pub(super) struct NoIncludes;
 
 impl Includes for NoIncludes {
-    fn open(&mut self, _: u32, _: &str) -> Result<(u32, Arc<[u8]>), String> {
-        Err("it was not there before".to_owned())
+    fn open(&mut self, _: u32, _: &str) -> Result<(u32, Arc<[u8]>), Unopened> {
+        Err("it was not there before".into())
     }
 
     fn close(&mut self) {}

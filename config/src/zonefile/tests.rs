@@ -12,7 +12,7 @@ struct Texts<'a> {
 }
 
 impl Includes for Texts<'_> {
-    fn open(&mut self, _: u32, path: &str) -> Result<(u32, Arc<[u8]>), String> {
+    fn open(&mut self, _: u32, path: &str) -> Result<(u32, Arc<[u8]>), Unopened> {
         let (name, text) = self
             .texts
             .iter()
