@@ -16,6 +16,7 @@ mod latency;
 mod load;
 mod queries;
 mod tally;
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,9 @@ usage: loadgen dns     --server IP:PORT --name TEMPLATE [--ecs | --edns] [--quer
        loadgen http    --server IP:PORT --host NAME [--path P] [--rate PER_SECOND] [--seconds S]
                        [--connections N] [--timeout-ms N]
        loadgen backend --listen IP:PORT [--body-bytes N]
+       loadgen websocket --server IP:PORT --host NAME [--path P] [--seconds S] [--connections N]
+                       [--message-bytes N]
+       loadgen websocket-echo --listen IP:PORT
 
 In a TEMPLATE each # becomes a random digit: host0###.example.com.
 DNS ends after N queries or S seconds, whichever comes first. With --expect every answer must be
@@ -61,6 +65,12 @@ fn run(command: &str, words: impl Iterator<Item = String>) -> Result<(), Refusal
         "dns-tcp" => dns_tcp::run(&Load::over_tcp(&mut arguments)?)?,
         "http" => http::run(&http::Load::from_arguments(&mut arguments)?)?,
         "echo" => return Ok(echo::run(&echo::Echo::from_arguments(&mut arguments)?)?),
+        "websocket" => websocket::run(&websocket::Load::from_arguments(&mut arguments)?)?,
+        "websocket-echo" => {
+            return Ok(websocket::echo(&websocket::Echo::from_arguments(
+                &mut arguments,
+            )?)?);
+        }
         "backend" => {
             return Ok(backend::run(&backend::Backend::from_arguments(
                 &mut arguments,
