@@ -30,8 +30,8 @@ mod zonefile;
 
 pub use about::AboutFile;
 pub use again::Reader;
-pub use files::{UNREADABLE_NOW, is_passing};
 pub use diagnostic::{Diagnostic, Related, Report, Severity};
+pub use files::{UNREADABLE_NOW, is_passing};
 pub use load::{Loaded, load, load_text, summary};
 pub use node::{
     AccessLog, CertificateSource, ClientCaFile, DataSources, DnsAny, DnsBadCookie, DnsCookies,

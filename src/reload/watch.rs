@@ -1,24 +1,38 @@
 //! Says when a configuration may have changed: a file or a directory, edited in place, replaced by
 //! a rename, or swapped as Kubernetes does with the `..data` link of a ConfigMap.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 /// Quiet for this long means that the writer is done …
 const QUIET: Duration = Duration::from_millis(200);
+/// … this long after a whole configuration took the place of another by one rename, …
+const AFTER_SWAP: Duration = Duration::from_millis(2);
 /// … and this long is waited for quiet at most.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Links that are followed on the way to the content.
 const LINKS: usize = 8;
+
+/// Whether what happened last was that a whole configuration took the place of another.
+#[derive(Default)]
+struct Swaps {
+    /// The names by which all of it is replaced: of the file, and of links on the way to it.
+    names: Mutex<BTreeSet<OsString>>,
+    is_last: AtomicBool,
+}
 
 /// A watch on one path.
 pub(crate) struct Watch {
@@ -26,6 +40,7 @@ pub(crate) struct Watch {
     /// Files that the content names.
     named: Vec<PathBuf>,
     events: mpsc::Receiver<()>,
+    swaps: Arc<Swaps>,
     /// Of the content that was seen last.
     fingerprint: u64,
     /// Something happened that was not looked at yet. It outlives a wait that is given up.
@@ -41,8 +56,13 @@ impl Watch {
     pub(crate) fn new(path: &Path) -> notify::Result<Self> {
         // One place is enough: what is told is that something happened.
         let (send, events) = mpsc::channel(1);
+        let swaps = Arc::<Swaps>::default();
+        let told = Arc::clone(&swaps);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|e| is_change(&e.kind)) {
+            if let Ok(event) = event
+                && is_change(&event.kind)
+            {
+                told.note(&event);
                 let _ = send.try_send(());
             }
         })?;
@@ -50,6 +70,7 @@ impl Watch {
             path: path.to_owned(),
             named: Vec::new(),
             events,
+            swaps,
             fingerprint: 0,
             is_due: false,
             watcher,
@@ -75,6 +96,7 @@ impl Watch {
 
     /// Watches where the links lead now; a folder that is watched already stays so.
     fn follow(&mut self) -> notify::Result<()> {
+        self.swaps.are_of(&self.path);
         for folder in folders(&self.path) {
             self.watcher.watch(&folder, RecursiveMode::NonRecursive)?;
         }
@@ -93,9 +115,16 @@ impl Watch {
             }
             self.is_due = true;
             let last = Instant::now() + LONGEST;
-            while let Ok(Some(())) =
-                timeout_at(last.min(Instant::now() + QUIET), self.events.recv()).await
-            {}
+            loop {
+                let quiet = match self.swaps.is_last.load(Ordering::Relaxed) {
+                    true => AFTER_SWAP,
+                    false => QUIET,
+                };
+                let until = last.min(Instant::now() + quiet);
+                if !matches!(timeout_at(until, self.events.recv()).await, Ok(Some(()))) {
+                    break;
+                }
+            }
             // While a link is being replaced it may lead nowhere; the next event comes back here.
             let _ = self.follow();
             self.is_due = false;
@@ -105,6 +134,39 @@ impl Watch {
                 return;
             }
         }
+    }
+}
+
+impl Swaps {
+    /// From now on, of what this path leads to. Files of a directory are not among them: who replaces
+    /// one may go on with the next.
+    fn are_of(&self, path: &Path) {
+        let mut replaced = links(path);
+        if path.is_dir() {
+            let inside = files(path);
+            // A mount's files lead through a link of the folder, which is replaced once for all.
+            replaced.extend(
+                inside
+                    .iter()
+                    .flat_map(|file| links(file))
+                    .filter(|at| at.is_dir()),
+            );
+        } else {
+            replaced.push(path.to_owned());
+        }
+        let names = replaced.iter().filter_map(|at| at.file_name());
+        let names = names.map(ToOwned::to_owned).collect();
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn note(&self, event: &notify::Event) {
+        let to = match event.kind {
+            EventKind::Modify(ModifyKind::Name(_)) => event.paths.last(),
+            _ => None,
+        };
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_swap = (to.and_then(|to| to.file_name())).is_some_and(|name| names.contains(name));
+        self.is_last.store(is_swap, Ordering::Relaxed);
     }
 }
 
@@ -148,6 +210,22 @@ fn follow(path: &Path, folders: &mut Vec<PathBuf>) {
         folders.extend(target.is_dir().then(|| target.clone()));
         folders.extend(parent(&target));
     }
+}
+
+/// The links on the way to what a path names, wherever they stand.
+fn links(path: &Path) -> Vec<PathBuf> {
+    let mut links = Vec::new();
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        links.extend(
+            at.ancestors()
+                .filter(|p| p.is_symlink())
+                .map(Path::to_owned),
+        );
+        let Ok(target) = at.read_link() else { break };
+        at.set_file_name(target);
+    }
+    links
 }
 
 fn parent(path: &Path) -> Option<PathBuf> {
@@ -243,6 +321,44 @@ mod tests {
         fs::write(mount.join("new"), "c").unwrap();
         fs::rename(mount.join("new"), &plain).unwrap();
         assert!(sees(&mut watch).await, "rename");
+    }
+
+    #[test]
+    fn what_is_replaced_by_one_rename_is_not_waited_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (version, text) in [("..1", "a"), ("..2", "b")] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("edge.yaml"), text).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/edge.yaml", at("edge.yaml")).unwrap();
+        fs::write(at("plain.yaml"), "a").unwrap();
+        let rename = |from: &str, to: &str| {
+            let event = ModifyKind::Name(notify::event::RenameMode::Both);
+            let event = notify::Event::new(EventKind::Modify(event));
+            event.add_path(at(from)).add_path(at(to))
+        };
+        let is_swap = |watched: &Path, event: &notify::Event| {
+            let swaps = Swaps::default();
+            swaps.are_of(watched);
+            swaps.note(event);
+            swaps.is_last.load(Ordering::Relaxed)
+        };
+        let (file, whole) = (at("plain.yaml"), folder.path());
+        assert!(is_swap(&file, &rename("new", "plain.yaml")));
+        assert!(!is_swap(&file, &rename("new", "zone")), "another file");
+        assert!(is_swap(&at("edge.yaml"), &rename("..data_tmp", "..data")));
+        assert!(is_swap(whole, &rename("..data_tmp", "..data")));
+        assert!(
+            !is_swap(whole, &rename("new", "plain.yaml")),
+            "one of several files"
+        );
+        let written = notify::Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write)));
+        assert!(
+            !is_swap(&file, &written.add_path(file.clone())),
+            "more may be written"
+        );
     }
 
     #[tokio::test]

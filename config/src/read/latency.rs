@@ -43,7 +43,10 @@ pub(super) fn read(
                     "file-not-found",
                     "`latency` is a file of lines `from,to,rtt_ms`, relative to this one",
                 ),
-                _ => (files::code_of(&error, "unreadable-file"), "it must be UTF-8, of at most 64 MiB"),
+                _ => (
+                    files::code_of(&error, "unreadable-file"),
+                    "it must be UTF-8, of at most 64 MiB",
+                ),
             };
             let message = format!("cannot read {}: {error}", path.display());
             let problem = Problem::error(code, node.span, message).help(help);
