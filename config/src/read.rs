@@ -151,8 +151,9 @@ impl Found {
         list: Option<&Node>,
         mut read: impl FnMut(&mut Self, &Node) -> Option<T>,
     ) -> Vec<T> {
-        let mut items = Vec::new();
-        for item in list.map_or(&[][..], Node::items) {
+        let list = list.map_or(&[][..], Node::items);
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
             match read(self, item) {
                 Some(value) => items.push(value),
                 None => drop(self.dropped.insert(item.span)),

@@ -4,7 +4,8 @@
 //! what a YAML version guesses. Bounded in nesting and in nodes, aliases counted as often as they are
 //! used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
@@ -38,10 +39,10 @@ pub(crate) enum Value {
     Mapping(Vec<Entry>),
 }
 
-/// A key with its value.
+/// A key with its value. Equal keys are one text: a file of many objects has few different ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) key: Box<str>,
+    pub(crate) key: Arc<str>,
     pub(crate) key_span: Span,
     pub(crate) value: Node,
 }
@@ -98,6 +99,7 @@ pub(crate) fn parse(source: u32, text: &str, problems: &mut Vec<Problem>) -> Res
         open: Vec::new(),
         root: None,
         anchors: HashMap::new(),
+        keys: HashSet::new(),
         nodes: 0,
         aliased: 0,
     };
@@ -131,6 +133,8 @@ struct Builder<'p> {
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Anchored>,
+    /// All that were met.
+    keys: HashSet<Arc<str>>,
     nodes: usize,
     aliased: usize,
 }
@@ -147,8 +151,8 @@ enum Content {
     Mapping {
         entries: Vec<Entry>,
         /// Positions by key, once there are too many to look through.
-        seen: HashMap<Box<str>, usize>,
-        key: Option<(Box<str>, Span)>,
+        seen: HashMap<Arc<str>, usize>,
+        key: Option<(Arc<str>, Span)>,
     },
 }
 
@@ -238,11 +242,13 @@ impl Builder<'_> {
             return Ok(());
         };
         let (value, last) = match open.content {
-            Content::List(items) => {
+            Content::List(mut items) => {
+                items.shrink_to_fit();
                 let last = items.last().map(|n| n.span.end);
                 (Value::List(items), last)
             }
-            Content::Mapping { entries, .. } => {
+            Content::Mapping { mut entries, .. } => {
+                entries.shrink_to_fit();
                 let last = entries.last().map(|e| e.value.span.end);
                 (Value::Mapping(entries), last)
             }
@@ -311,7 +317,15 @@ impl Builder<'_> {
             Some(Content::List(items)) => items.push(node),
             Some(Content::Mapping { entries, seen, key }) => match key.take() {
                 None => match node.value {
-                    Value::Scalar { text, .. } => *key = Some((text, node.span)),
+                    Value::Scalar { text, .. } => {
+                        let known = self.keys.get(&*text).map(Arc::clone);
+                        let text = known.unwrap_or_else(|| {
+                            let text = Arc::from(text);
+                            self.keys.insert(Arc::clone(&text));
+                            text
+                        });
+                        *key = Some((text, node.span));
+                    }
                     _ => {
                         let message = "a key must be a text, not a collection";
                         return Err(Problem::error("key-form", node.span, message));
@@ -339,7 +353,7 @@ impl Builder<'_> {
 }
 
 /// Where a key stands already.
-fn position(entries: &[Entry], seen: &mut HashMap<Box<str>, usize>, key: &str) -> Option<usize> {
+fn position(entries: &[Entry], seen: &mut HashMap<Arc<str>, usize>, key: &str) -> Option<usize> {
     const FEW: usize = 16;
     if entries.len() <= FEW {
         return entries.iter().position(|e| &*e.key == key);

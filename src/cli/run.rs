@@ -28,7 +28,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::No, "no-runtime", e))?;
-    let ended = runtime.block_on(live(args, &loaded, reader, watch, output));
+    let ended = runtime.block_on(live(args, loaded, reader, watch, output));
     // Dropped, it would wait for the threads that a second signal gave up.
     runtime.shutdown_background();
     ended
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<(), Failure> {
 
 async fn live(
     args: &Run,
-    loaded: &Loaded,
+    loaded: Loaded,
     reader: Reader,
     watch: notify::Result<Watch>,
     output: Output,
@@ -46,7 +46,7 @@ async fn live(
     let mut signals = Signals::new().map_err(no_signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let mut loader = Loader::default();
-    let data = check::data(&mut loader, loaded, output)?;
+    let data = check::data(&mut loader, &loaded, output)?;
     let mut config = loaded.node.clone();
     config.listeners = listeners(args, config.listeners);
     if let Some(data_dir) = &args.data_dir {
@@ -56,7 +56,7 @@ async fn live(
         let (model, counted) = (loaded.model.clone(), &loaded.counted);
         Node::prepare(&config, model, counted, Arc::clone(&data), args.grace).map_err(|error| {
             match error {
-                StartError::Certificates(error) => check::unusable(loaded, &error, output),
+                StartError::Certificates(error) => check::unusable(&loaded, &error, output),
                 error => start_failure(error),
             }
         })?
@@ -73,7 +73,9 @@ async fn live(
         certificates: node.certificates.clone(),
     };
     let (named, to_watch) = tokio::sync::watch::channel(loaded.sources.named().to_vec());
-    let mut reloader = Reloader::new(args.config.clone(), loaded, running, named);
+    let mut reloader = Reloader::new(args.config.clone(), &loaded, running, named);
+    // The texts, above all: nobody is told of them any more.
+    drop(loaded);
     let mut changes = changes(watch, &args.config, to_watch);
     tokio::select! {
         served = node.serve() => served.map_err(start_failure)?,

@@ -10,16 +10,23 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use once_cell::race::OnceBox;
 
 /// Slots of one bank. Numbers for slots beyond are dropped and counted in [`Bank::dropped`].
 pub const CAPACITY: u32 = 1 << 22;
 
-/// Cells of a chunk, as a power of two: 64 KiB, created on first touch.
-const CHUNK_BITS: u32 = 13;
+/// Cells of a chunk, as a power of two: 8 KiB.
+const CHUNK_BITS: u32 = 10;
 const CHUNK: usize = 1 << CHUNK_BITS;
+/// Chunks of a branch, as a power of two: 4 KiB.
+const BRANCH_BITS: u32 = 9;
+const BRANCH: usize = 1 << BRANCH_BITS;
 
-type Chunk = OnceLock<Box<[AtomicU64; CHUNK]>>;
+/// Made when first touched, like what holds it: of millions of slots most nodes use a few.
+type Chunk = OnceBox<[AtomicU64; CHUNK]>;
+type Branch = OnceBox<[Chunk; BRANCH]>;
 
 /// Numbers by slot and cell. Threads write through [`Bank::local`]; anyone may read sums.
 ///
@@ -46,7 +53,7 @@ struct Shards {
 
 #[derive(Debug)]
 struct Shard {
-    chunks: Box<[Chunk]>,
+    branches: Box<[Branch]>,
 }
 
 /// The one writer of one shard. `Send`, not `Sync`, and not `Clone`.
@@ -75,10 +82,9 @@ impl Bank {
     pub fn local(self: &Arc<Self>) -> Local {
         let mut shards = self.lock();
         let shard = shards.free.pop().unwrap_or_else(|| {
-            let chunks = (0..(CAPACITY as usize) << self.stride >> CHUNK_BITS)
-                .map(|_| OnceLock::new())
-                .collect();
-            let shard = Arc::new(Shard { chunks });
+            let branches = (CAPACITY as usize) << self.stride >> (BRANCH_BITS + CHUNK_BITS);
+            let branches = (0..branches).map(|_| OnceBox::new()).collect();
+            let shard = Arc::new(Shard { branches });
             shards.all.push(Arc::clone(&shard));
             shard
         });
@@ -175,22 +181,24 @@ impl Bank {
 impl Shard {
     fn read(&self, slot: u32, cell: u32, stride: u32) -> Option<u64> {
         let index = ((slot as usize) << stride) | cell as usize;
-        let chunk = self.chunks.get(index >> CHUNK_BITS)?.get()?;
+        let branch = self.branches.get(index >> (BRANCH_BITS + CHUNK_BITS))?;
+        let chunk = branch.get()?[index >> CHUNK_BITS & (BRANCH - 1)].get()?;
         Some(chunk[index & (CHUNK - 1)].load(Relaxed))
     }
 }
 
 impl Local {
-    /// Adds `n`, wrapping. About a nanosecond; the first touch of a chunk also allocates 64 KiB.
+    /// Adds `n`, wrapping. About a nanosecond; the first touch of a chunk also allocates 8 KiB.
     #[inline]
     pub fn add(&self, slot: u32, cell: u32, n: u64) {
         let index = ((slot as usize) << self.stride) | cell as usize;
-        let known = self.shard.chunks.get(index >> CHUNK_BITS);
-        let (Some(chunk), true) = (known, cell < self.width) else {
+        let known = (self.shard.branches).get(index >> (BRANCH_BITS + CHUNK_BITS));
+        let (Some(branch), true) = (known, cell < self.width) else {
             return self.drop_one();
         };
-        let Some(chunk) = chunk.get() else {
-            return touch(chunk, index, n);
+        let at = index >> CHUNK_BITS & (BRANCH - 1);
+        let Some(chunk) = branch.get().and_then(|chunks| chunks[at].get()) else {
+            return touch(branch, index, n);
         };
         bump(&chunk[index & (CHUNK - 1)], n);
     }
@@ -209,7 +217,9 @@ impl Drop for Local {
 }
 
 #[cold]
-fn touch(chunk: &Chunk, index: usize, n: u64) {
+fn touch(branch: &Branch, index: usize, n: u64) {
+    let chunks = branch.get_or_init(|| Box::new([const { OnceBox::new() }; BRANCH]));
+    let chunk = &chunks[index >> CHUNK_BITS & (BRANCH - 1)];
     let chunk = chunk.get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK]));
     bump(&chunk[index & (CHUNK - 1)], n);
 }
