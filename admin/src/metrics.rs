@@ -11,8 +11,8 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored, ProbeOutcome, Process,
-    RATE_LIMITED, code_cell, code_label,
+    FALLBACKS, GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored,
+    ProbeOutcome, Process, RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
 
@@ -164,6 +164,20 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
         for (cell, result) in (0..).zip(RATE_LIMITED) {
             let labels = [("app", app.plan.name.as_str()), ("result", result)];
             limited.count(&labels, metrics.http_rate_limited.sum(slot, cell));
+        }
+    }
+    let mut fallbacks = page.counter(
+        "windrose_http_fallbacks_total",
+        "Requests that nobody could serve and for which something stood in; for apps with a fallback.",
+    );
+    for (_, app) in snapshot.table.apps() {
+        if !app.falls_back() {
+            continue;
+        }
+        let slot = (app.plan.clusters.first()).map_or(u32::MAX, |cluster| cluster.slot);
+        for (cell, to) in (0..).zip(FALLBACKS) {
+            let labels = [("app", app.plan.name.as_str()), ("to", to)];
+            fallbacks.count(&labels, metrics.fallbacks.sum(slot, cell));
         }
     }
     for (name, help, bank) in [

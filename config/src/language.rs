@@ -10,6 +10,7 @@ mod app;
 mod breakers;
 mod defence;
 mod dns;
+mod fallback;
 mod fault;
 mod log;
 mod mirror;

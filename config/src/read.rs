@@ -20,6 +20,7 @@ mod active;
 mod app;
 mod breakers;
 mod data;
+mod fallback;
 mod fault;
 mod latency;
 mod mirror;
@@ -77,7 +78,9 @@ pub(crate) struct Found {
 pub(crate) fn read(root: &Node, sources: &mut Sources) -> Read {
     let mut found = Found::default();
     let data = data::read(root, sources, &mut found);
-    let apps = objects(root, "apps", |name, node| app::read(name, node, &mut found));
+    let apps = objects(root, "apps", |name, node| {
+        app::read(name, node, sources, &mut found)
+    });
     let zones = zone::read(root, sources, &mut found);
     let mut draft = Draft {
         steered: zone::resolve(&mut found, &apps),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Breakers, DnsName, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Retry,
+    Breakers, DnsName, Fallback, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Retry,
     RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl, Upstream, Weight,
 };
 
@@ -51,6 +51,8 @@ pub struct App {
     pub retry: Retry,
     /// How many of them there may be, over all routes.
     pub retry_budget: RetryBudget,
+    /// What stands in where nobody could serve; none: an error of ours.
+    pub fallback: Option<Box<Fallback>>,
     /// When its endpoints are left out for what live traffic shows; none: never, beyond the moment
     /// that follows a failure.
     pub outliers: Option<Outliers>,
@@ -198,6 +200,7 @@ impl App {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             retry_budget: RetryBudget::default(),
+            fallback: None,
             outliers: None,
             breakers: None,
             rate_limits: BTreeMap::new(),

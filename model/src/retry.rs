@@ -53,6 +53,17 @@ pub struct RetryBudget {
 }
 
 impl RetryOn {
+    /// As people say them.
+    pub fn causes(&self) -> impl Iterator<Item = String> {
+        let words = [(self.reset, "reset"), (self.timeout, "timeout")];
+        let words = words.into_iter().filter(|(is, _)| *is);
+        let statuses = (self.statuses.iter()).map(|range| match range.first == range.last {
+            true => range.first.to_string(),
+            false => format!("{}-{}", range.first, range.last),
+        });
+        words.map(|(_, word)| word.to_owned()).chain(statuses)
+    }
+
     /// Whether a status is one to repeat after.
     #[inline]
     pub fn has_status(&self, status: u16) -> bool {
@@ -102,22 +113,7 @@ impl Default for RetryBudget {
 impl fmt::Display for Retry {
     /// As people say it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut causes = Vec::new();
-        if self.on.reset {
-            causes.push("reset".to_owned());
-        }
-        if self.on.timeout {
-            causes.push("timeout".to_owned());
-        }
-        causes.extend(
-            self.on
-                .statuses
-                .iter()
-                .map(|range| match range.first == range.last {
-                    true => range.first.to_string(),
-                    false => format!("{}-{}", range.first, range.last),
-                }),
-        );
+        let causes: Vec<String> = self.on.causes().collect();
         if self.attempts == 0 || causes.is_empty() {
             return f.write_str("none");
         }

@@ -97,6 +97,8 @@ pub(crate) struct Course {
     /// The slot of the group that had no room, latest.
     full: Option<u32>,
     without_hope: Option<u8>,
+    /// The one cluster that may be tried, where it fell back to one.
+    only: Option<u8>,
 }
 
 /// An endpoint to try.
@@ -132,6 +134,7 @@ impl Course {
             repeats: false,
             full: None,
             without_hope: None,
+            only: None,
         }
     }
 
@@ -239,6 +242,25 @@ impl Course {
         self.repeats = true;
     }
 
+    /// Whether attempts repeat what may have reached a backend.
+    pub(crate) fn repeats(&self) -> bool {
+        self.repeats
+    }
+
+    /// Begins anew with another version, or in one cluster alone; endpoints that were tried stay so.
+    pub(crate) fn fall_to(&mut self, (version, only): (u8, Option<u8>)) {
+        (self.version, self.only) = (version, only);
+        (self.exhausted, self.passed_over) = (0, 0);
+        (self.here, self.without_hope, self.full) = (None, None, None);
+        (self.first_cluster, self.left_first) = (None, true);
+        self.note(Flags::FELL_BACK);
+    }
+
+    /// Where its client is placed.
+    pub(crate) fn view(&self) -> View {
+        self.view
+    }
+
     /// An endpoint failed: it is not tried again for this request.
     pub(crate) fn exclude(&mut self, endpoint: &Endpoint) {
         self.tried.push(endpoint.index);
@@ -274,6 +296,9 @@ impl Course {
     /// A request that arrived in the home cluster is the steering decision, and is kept there.
     fn choose(&self, app: &AppEntry, home: Option<&Name>) -> Option<u8> {
         let excluded = self.exhausted | self.passed_over;
+        if let Some(only) = self.only {
+            return (excluded >> only & 1 == 0).then_some(only);
+        }
         if let Some(home) = home
             && let Some(cluster) = app.stays_home(self.view, self.version, home, excluded)
         {

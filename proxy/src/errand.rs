@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderValue, Response};
-use windrose_model::{AppId, Fault, Filters, Retry};
-use windrose_routing::AppEntry;
+use windrose_model::{AppId, Fallback, Fault, Filters, Retry};
+use windrose_routing::{AppEntry, RouteId};
 
 use crate::access::Draft;
 use crate::course::Course;
@@ -70,6 +70,12 @@ impl Errand {
         let filters = routed.and_then(|routed| app.filters(routed.matched.route));
         let own = filters.and_then(|filters| filters.retry.as_deref());
         own.unwrap_or(&app.plan.app.retry)
+    }
+
+    /// What stands in where nobody could serve it. `app`: the errand's own.
+    pub(crate) fn fallback<'t>(&self, app: &'t AppEntry) -> Option<&'t Fallback> {
+        let routed = self.routed.as_ref();
+        app.fallback(routed.map_or(RouteId(0), |routed| routed.matched.route))
     }
 
     pub(crate) fn edit_response(&self, response: &mut Response<Reply>) {

@@ -3,6 +3,8 @@
 mod again;
 mod begun;
 pub(crate) mod evidence;
+mod fallback;
+mod forward;
 mod own;
 
 use std::rc::Rc;
@@ -10,23 +12,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version, header};
-use windrose_model::Timeouts;
 use windrose_routing::{RouteId, prefix_key};
-use windrose_telemetry::{GroupEvent, HttpEvent};
+use windrose_telemetry::HttpEvent;
 
 use crate::access::Draft;
-use crate::attempt::{Answer, Outbound, attempt, patience, upload, within};
+use crate::attempt::{Outbound, patience, upload};
 use crate::connection::Client;
-use crate::course::{Chance, Course, Failure, Next, is_idempotent};
+use crate::course::Course;
 use crate::errand::{Errand, app_slot};
-use crate::fault::{End, inject, is_for};
+use crate::fault::is_for;
 use crate::filter;
-use crate::flags::Flags;
 use crate::hop;
 use crate::http2;
 use crate::inbound::Inbound;
 use crate::mirror;
-use crate::pool::Destination;
 use crate::quota::{self, Excess, Quota, Tally};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -35,12 +34,10 @@ use crate::split;
 use crate::survey::{Field, Survey};
 use crate::underscore;
 use crate::upgrade;
-use crate::upstream::InFlight;
 use crate::validate::validate;
-use begun::deliver;
-use evidence::{charge, is_given_up, note_answer, note_failure};
+use forward::forward;
 pub(crate) use own::unread;
-use own::{answer_here, log, refuse, refuse_after, refuse_early, too_many};
+use own::{answer_here, refuse_early, too_many};
 
 /// The client left before its response began.
 #[derive(Debug, thiserror::Error)]
@@ -262,193 +259,4 @@ fn prepare(client: &Client, parts: &mut Parts, survey: Survey, asked: bool) -> H
     let worker = &client.worker;
     let id = || worker.request_ids.next(&worker.dice);
     client.peer.write(&mut parts.headers, survey, id)
-}
-
-/// Tries endpoints until one answers or the rules say stop.
-async fn forward(
-    client: &Rc<Client>,
-    mut errand: Errand,
-    mut timeouts: Timeouts,
-    mut outbound: Outbound,
-    id: HeaderValue,
-) -> Result<Response<Reply>, Gone> {
-    let worker = &client.worker;
-    let first_byte = timeouts.first_byte;
-    let table = Rc::clone(&errand.table);
-    let app = table.app(errand.app);
-    let retry = errand.retry(app);
-    // A backend that may have switched is not asked again, nor is another.
-    let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
-    let mut attempts_left = retry.attempts;
-    let mut last = (Refusal::NoEndpoint, None);
-    // A response to try again after, should nobody else answer.
-    let mut spare: Option<Box<(Answer, InFlight)>> = None;
-    let mut repeated = None;
-    let mut now = errand.began;
-    loop {
-        let Some(mut stop) = errand.course.next(app, worker, errand.tick) else {
-            let Some(spare) = spare.take() else {
-                return Ok(refuse_after(client, errand, last, &id));
-            };
-            let (answer, in_flight) = *spare;
-            return Ok(deliver(client, errand, answer, in_flight, outbound, id));
-        };
-        let group = stop.group.slot;
-        if let Some(before) = repeated.take() {
-            worker.recorder.group(before, GroupEvent::Retry);
-        }
-        if let Some(first) = stop.moved_from {
-            worker.recorder.group(first, GroupEvent::MovedCluster);
-        }
-        let to = Destination::of(app, stop.cluster, stop.endpoint);
-        let upstream = worker.upstreams.at(stop.endpoint.slot, to);
-        let mut in_flight = upstream.engage(group, stop.permit.take());
-        let keep = idempotent && attempts_left > 0;
-        let address = stop.endpoint.address;
-        errand.cluster = Some(stop.cluster);
-        if let Some(draft) = &mut errand.draft {
-            draft.tries(address);
-        }
-        let mut injected = None;
-        if let Some(fault) = errand.fault(app) {
-            timeouts.first_byte = first_byte;
-            // Boxed: rare.
-            let injecting = inject(client, fault, app, &mut errand.course, &stop, &timeouts);
-            match Box::pin(injecting).await {
-                Ok(waited) => {
-                    now += waited;
-                    timeouts.first_byte = first_byte.saturating_sub(waited);
-                }
-                Err(End::Fails(failure)) => injected = Some(failure),
-                Err(End::Abort(status)) => {
-                    let refusal = Refusal::Injected(status);
-                    drop(in_flight);
-                    return Ok(refuse(
-                        client,
-                        errand,
-                        refusal,
-                        Flags::default(),
-                        Some(group),
-                        &id,
-                    ));
-                }
-            }
-        }
-        let give_up = || keep && is_given_up(worker, &errand, app, address) && charge(worker, app);
-        let tried = match injected {
-            None => {
-                let (limits, sent) = (&timeouts, &mut outbound);
-                let trying = attempt(client, &in_flight, limits, sent, now, keep, give_up);
-                match timeouts.per_try.is_zero() {
-                    true => trying.await,
-                    false => within(timeouts.per_try, Box::pin(trying)).await,
-                }
-            }
-            Some(failure) => Err(failure),
-        };
-        let failure = match tried {
-            Ok(answer) => {
-                let response = &answer.response;
-                let status = response.status().as_u16();
-                note_answer(client, &errand, &stop, in_flight.upstream(), status);
-                let repeats = idempotent && retry.on.has_status(status);
-                let can = outbound.is_uploaded() && outbound.is_replayable();
-                let before = retry.attempts - attempts_left;
-                let draw = || worker.dice.draw();
-                let wait = match repeats && can && attempts_left > 0 {
-                    true => again::after(retry, response.headers(), before, draw()),
-                    false => None,
-                };
-                match wait {
-                    Some(wait) if charge(worker, app) => {
-                        in_flight.release();
-                        spare = Some(Box::new((answer, in_flight)));
-                        errand.course.exclude(stop.endpoint);
-                        errand.course.repeat();
-                        attempts_left -= 1;
-                        repeated = Some(group);
-                        if !Box::pin(again::wait(client, wait)).await {
-                            let (why, none) = (Refusal::Duration, Flags::default());
-                            return Ok(refuse(client, errand, why, none, Some(group), &id));
-                        }
-                        now = Instant::now();
-                        errand.tick = worker.shared.tick(now);
-                        continue;
-                    }
-                    Some(_) => {
-                        worker.recorder.group(group, GroupEvent::RetryRefused);
-                        errand.course.note(Flags::RETRY_LIMIT);
-                    }
-                    None if repeats && attempts_left == 0 => {
-                        errand.course.note(Flags::RETRY_LIMIT);
-                    }
-                    None => {}
-                }
-                return Ok(deliver(client, errand, answer, in_flight, outbound, id));
-            }
-            // It ran out of the time of an attempt, and that is not the endpoint's doing.
-            Err(Failure::FirstByte) if outbound.waits_for_client() => Failure::UploadStalled,
-            Err(failure) => failure,
-        };
-        drop(in_flight);
-        if failure == Failure::Full {
-            // Nothing was tried: neither the endpoint nor the request has failed.
-            errand.course.leave(stop.cluster, stop.group);
-            continue;
-        }
-        spare = None;
-        if injected.is_some() {
-            // It says nothing about the endpoint.
-            errand.course.exclude(stop.endpoint);
-        } else {
-            let uploaded = outbound.is_uploaded();
-            note_failure(client, &mut errand, &stop, failure, uploaded);
-        }
-        outbound.afresh |= failure == Failure::Stale;
-        let chance = Chance {
-            idempotent,
-            wanted: failure.is_wanted(&retry.on),
-            replayable: outbound.is_replayable(),
-            attempts_left,
-        };
-        match failure.next(chance, || charge(worker, app)) {
-            Next::TryOn(refusal) => {
-                last = (refusal, Some(group));
-                repeated = Some(group);
-            }
-            Next::Refuse(refusal, flags) => {
-                if flags == Flags::RETRY_LIMIT && attempts_left > 0 {
-                    worker.recorder.group(group, GroupEvent::RetryRefused);
-                }
-                return Ok(refuse(client, errand, refusal, flags, Some(group), &id));
-            }
-            Next::Abandon => {
-                worker.recorder.event(HttpEvent::ClientGone);
-                errand.lead();
-                log(
-                    client,
-                    errand.draft,
-                    None,
-                    Flags::CLIENT_GONE,
-                    Instant::now(),
-                );
-                return Err(Gone);
-            }
-        }
-        if failure.is_charged() {
-            let before = retry.attempts - attempts_left;
-            attempts_left -= 1;
-            errand.course.repeat();
-            // Nothing is wrong with the endpoint behind a stale connection.
-            if failure != Failure::Stale {
-                let wait = again::back_off(&retry.back_off, before, worker.dice.draw());
-                if !Box::pin(again::wait(client, wait)).await {
-                    let (why, none) = (Refusal::Duration, Flags::default());
-                    return Ok(refuse(client, errand, why, none, Some(group), &id));
-                }
-            }
-        }
-        now = Instant::now();
-        errand.tick = worker.shared.tick(now);
-    }
 }

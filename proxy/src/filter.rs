@@ -16,7 +16,7 @@ mod cors;
 mod edit;
 mod local;
 
-pub(crate) use local::{Kind, Origin};
+pub(crate) use local::{Kind, Origin, respond};
 
 /// The route of a request, and what is remembered of the request for its response.
 pub(crate) struct Routed {

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use windrose_telemetry::{StreamEvent, TcpEvent};
+
+use crate::names::X_WINDROSE_FLAGS;
 
 /// A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,9 +53,12 @@ impl Flags {
     /// An attempt was answered here, or broke off, on purpose.
     pub(crate) const FAULT_INJECTED: Self = Self(1 << 16);
 
-    const NAMES: [&str; 17] = [
+    /// Another place, or a response of the configuration, stood in for what nobody could serve.
+    pub(crate) const FELL_BACK: Self = Self(1 << 17);
+
+    const NAMES: [&str; 18] = [
         "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO",
-        "LR", "DI", "FI",
+        "LR", "DI", "FI", "FB",
     ];
 
     /// Of a stream that ended so.
@@ -82,6 +89,15 @@ impl Flags {
     /// Whether all of the other set are in it.
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Says them in a header field, if there are any.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        if self != Self::NONE
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(self.to_string()))
+        {
+            headers.insert(X_WINDROSE_FLAGS, value);
+        }
     }
 
     /// Both sets.

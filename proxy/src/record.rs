@@ -20,6 +20,7 @@ pub(crate) struct Recorder {
     groups: Local,
     arrivals: Local,
     limited: Local,
+    fallbacks: Local,
     ejections: Local,
     breakers: Local,
     mirrored: Local,
@@ -48,6 +49,7 @@ impl Recorder {
             groups: metrics.group_events.local(),
             arrivals: metrics.http_arrivals.local(),
             limited: metrics.http_rate_limited.local(),
+            fallbacks: metrics.fallbacks.local(),
             ejections: metrics.ejections.local(),
             breakers: metrics.breakers.local(),
             mirrored: metrics.mirrored.local(),
@@ -88,6 +90,11 @@ impl Recorder {
     /// What a rate limit of an app did: a position in `RATE_LIMITED`.
     pub(crate) fn rate_limited(&self, app_slot: u32, what: u32) {
         self.limited.add(app_slot, what, 1);
+    }
+
+    /// Something stood in for what nobody could serve: a position in `FALLBACKS`.
+    pub(crate) fn fell_back(&self, app_slot: u32, what: u32) {
+        self.fallbacks.add(app_slot, what, 1);
     }
 
     /// An endpoint of (app, cluster) was ejected, or would have been: a position in `EJECTIONS`.

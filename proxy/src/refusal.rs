@@ -7,7 +7,6 @@ use windrose_model::PathFault;
 use windrose_telemetry::HttpEvent;
 
 use crate::flags::Flags;
-use crate::names::X_WINDROSE_FLAGS;
 use crate::reply::Reply;
 
 /// Why a request gets an answer of ours.
@@ -174,12 +173,7 @@ impl Refusal {
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        let flags = flags.and(more);
-        if flags != Flags::NONE
-            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(flags.to_string()))
-        {
-            headers.insert(X_WINDROSE_FLAGS, value);
-        }
+        flags.and(more).write(headers);
         if matches!(self, Self::Connect | Self::Trace) {
             headers.insert(
                 header::ALLOW,

@@ -13,6 +13,7 @@ use crate::table::{AppEntry, Table};
 mod alias;
 mod dns;
 mod existence;
+mod fallback;
 mod http;
 mod own;
 mod placed;

@@ -197,6 +197,7 @@ fn add(digest: &mut Digester, app: &App) {
         timeouts,
         retry,
         retry_budget,
+        fallback,
         outliers,
         breakers,
         rate_limits,
@@ -208,5 +209,5 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, preview, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
-    digest.add(&(outliers, breakers, upstream, retry_budget));
+    digest.add(&(outliers, breakers, upstream, retry_budget, fallback));
 }

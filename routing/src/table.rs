@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use windrose_model::{
-    App, AppId, AppStatus, Cluster, Filters, MeasuredRtts, Model, Name, Region, SplitBy, Stamp,
+    App, AppId, AppStatus, Cluster, Elsewhere, Fallback, Filters, MeasuredRtts, Model, Name,
+    Region, Route, SplitBy, Stamp,
 };
 
 use crate::Users;
@@ -353,6 +354,41 @@ impl AppEntry {
         (mask >> local & 1 == 1)
             .then(|| u8::try_from(local).ok())
             .flatten()
+    }
+
+    /// Where a request falls back to: a version, and the one cluster that is meant if one is named.
+    /// None where it does not run, or behind a fence. `version`: the one it had.
+    pub fn falls_to(&self, view: View, version: u8, place: &Elsewhere) -> Option<(u8, Option<u8>)> {
+        let plan = &self.plan;
+        let version = match &place.version {
+            None => version,
+            Some(name) => {
+                let at = plan.versions.iter().position(|v| v.name == *name)?;
+                u8::try_from(at).ok()?
+            }
+        };
+        let Some(name) = &place.cluster else {
+            return Some((version, None));
+        };
+        let local = plan.clusters.iter().position(|c| c.name == *name)?;
+        let runs = plan.versions.get(usize::from(version))?.runs;
+        let open = self.steering.row(view).members & runs;
+        let local = (open >> local & 1 == 1).then_some(local)?;
+        Some((version, Some(u8::try_from(local).ok()?)))
+    }
+
+    /// Whether anything stands in for anything here.
+    pub fn falls_back(&self) -> bool {
+        let app = &self.plan.app;
+        let of_route =
+            |route: &Route| (route.filters.as_ref()).is_some_and(|f| f.fallback.is_some());
+        app.fallback.is_some() || app.routes.iter().any(of_route)
+    }
+
+    /// What stands in for what nobody could serve on a route.
+    pub fn fallback(&self, route: RouteId) -> Option<&Fallback> {
+        let own = self.filters(route).and_then(|f| f.fallback.as_deref());
+        own.or(self.plan.app.fallback.as_deref())
     }
 
     /// The cluster at whose edge a request came in: the one that is reached by this address of ours,

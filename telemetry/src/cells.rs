@@ -138,6 +138,15 @@ impl DnsEvent {
 /// been by a limit that only counts; one passed because there was no room to count it.
 pub const RATE_LIMITED: [&str; 3] = ["refused", "would_refuse", "untracked"];
 
+/// What stood in for what nobody could serve, as in the label `to`: another try elsewhere; a response
+/// of the configuration.
+pub const FALLBACKS: [&str; 2] = ["elsewhere", "response"];
+
+/// The cell of a response of the configuration.
+pub const FELL_TO_RESPONSE: u32 = 1;
+/// The cell of another try elsewhere.
+pub const FELL_ELSEWHERE: u32 = 0;
+
 /// What became of a copy for a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mirrored {

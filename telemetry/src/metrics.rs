@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
-    EndpointTlsFailure, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure, Http2Event,
-    HttpEvent, Injected, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES, RATE_LIMITED, RCODES,
-    SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
+    EndpointTlsFailure, FALLBACKS, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure,
+    Http2Event, HttpEvent, Injected, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES,
+    RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
 /// The zone slot of queries for names outside all zones. No zone has it.
@@ -57,6 +57,8 @@ pub struct Metrics {
     pub http_events: Arc<Bank>,
     /// Slot = steered slot of the app's first cluster, cell = position in [`RATE_LIMITED`].
     pub http_rate_limited: Arc<Bank>,
+    /// Slot = steered slot of the app's first cluster, cell = position in [`FALLBACKS`].
+    pub fallbacks: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = position in [`EJECTIONS`].
     pub ejections: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = position in [`OVERFLOWS`](crate::OVERFLOWS), or
@@ -111,6 +113,7 @@ impl Metrics {
             group_events: Bank::new(GroupEvent::COUNT),
             http_events: Bank::new(HttpEvent::COUNT),
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
+            fallbacks: Bank::new(FALLBACKS.len() as u32),
             ejections: Bank::new(EJECTIONS.len() as u32),
             breakers: Bank::new(BREAKER_CELLS),
             mirrored: Bank::new(Mirrored::ALL.len() as u32),
@@ -147,6 +150,7 @@ impl Metrics {
             &self.group_events,
             &self.http_events,
             &self.http_rate_limited,
+            &self.fallbacks,
             &self.ejections,
             &self.breakers,
             &self.mirrored,
@@ -176,6 +180,7 @@ impl Metrics {
         self.dns_steered.rebase(slot);
         self.http_arrivals.rebase(slot);
         self.http_rate_limited.rebase(slot);
+        self.fallbacks.rebase(slot);
         self.ejections.rebase(slot);
         self.breakers.rebase(slot);
         self.faults.rebase(slot);

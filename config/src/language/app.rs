@@ -1,6 +1,7 @@
 //! The keys of an app.
 
 use super::breakers::BREAKERS;
+use super::fallback::FALLBACK;
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
 use super::retry::RETRY;
@@ -75,7 +76,7 @@ pub(super) static APP: Shape = Keys(&Mapping {
             "when_all_down",
             Either(
                 S::Choice(&["last_known", "all", "servfail", "nodata"]),
-                &FALLBACK,
+                &ALL_DOWN_FALLBACK,
             ),
             "What DNS says when every cluster is down.",
         )
@@ -105,6 +106,11 @@ pub(super) static APP: Shape = Keys(&Mapping {
             "Of the proxy; 0s switches one off.",
         ),
         Field::optional("retry", Keys(&RETRY), "Of the proxy."),
+        Field::optional(
+            "fallback",
+            Keys(&FALLBACK),
+            "What stands in where nobody could serve.",
+        ),
         Field::optional(
             "outliers",
             Keys(&OUTLIERS),
@@ -213,7 +219,7 @@ static HTTP_PROBE: Mapping = Mapping::new(
 
 static EMPTY: Mapping = Mapping::new("this mapping", &[]);
 
-static FALLBACK: Shape = Keys(&Mapping::new(
+static ALL_DOWN_FALLBACK: Shape = Keys(&Mapping::new(
     "`when_all_down`",
     &[Field::required(
         "fallback",

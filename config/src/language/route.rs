@@ -1,6 +1,7 @@
 //! The keys of a route.
 
 use super::app::{CLIENTS, TIMEOUTS};
+use super::fallback::FALLBACK;
 use super::fault::FAULT;
 use super::mirror::MIRROR;
 use super::retry::ROUTE_RETRY;
@@ -74,6 +75,11 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             "retry",
             Keys(&ROUTE_RETRY),
             "In place of the app's; what is not named is as the app has it.",
+        ),
+        Field::optional(
+            "fallback",
+            Keys(&FALLBACK),
+            "In place of the app's, as a whole.",
         ),
         Field::optional(
             "fault",
@@ -239,18 +245,24 @@ static REDIRECT: Mapping = Mapping::new(
     ],
 );
 
-static RESPOND: Mapping = Mapping::new(
-    "`respond`",
-    &[
+pub(super) static RESPOND: Mapping = Mapping {
+    noun: "`respond`",
+    rule: Rule::AtMostOne(&["body", "body_file"]),
+    fields: &[
         Field::optional("status", Scalar(S::Whole(200, 599)), "The status code.").or("200"),
         Field::optional("body", Scalar(S::Text), "Text, at most 64 KiB.").or("\"\""),
+        Field::optional(
+            "body_file",
+            Scalar(S::Text),
+            "In place of `body`: a file relative to this one, read with the configuration.",
+        ),
         Field::optional(
             "headers",
             Map(S::HeaderName, &Scalar(S::HeaderValue)),
             "Its fields; content-type is text/plain when absent.",
         ),
     ],
-);
+};
 
 static CORS: Mapping = Mapping::new(
     "`cors`",

@@ -9,13 +9,14 @@ use windrose_model::{
 };
 
 use super::{
-    Found, active, breakers, by_key, number, objects, outliers, rate_limit, refuse, retry, route,
-    single, split_by, steering, tls, upstream, value,
+    Found, active, breakers, by_key, fallback, number, objects, outliers, rate_limit, refuse,
+    retry, route, single, split_by, steering, tls, upstream, value,
 };
 use crate::scalar;
+use crate::source::Sources;
 use crate::tree::Node;
 
-pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
+pub(super) fn read(name: &Name, node: &Node, sources: &mut Sources, found: &mut Found) -> App {
     let hosts = found.list(node.get("hosts"), |_, item| single(item, scalar::host));
     let versions = objects(node, "versions", |_, version| Version {
         endpoints: objects(version, "endpoints", |_, list| {
@@ -59,7 +60,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
             .map_or(defaults.failback, |f| failback(f, defaults.failback)),
         preview,
         split_by: node.get("split_by").map(split_by::read),
-        routes: route::read(node.get("routes"), usual, &again, found),
+        routes: route::read(node.get("routes"), (usual, &again), sources, found),
         encoded_slashes: match node.get("encoded_slashes").and_then(Node::text) {
             Some("keep") => EncodedSlashes::Keep,
             _ => EncodedSlashes::Refuse,
@@ -67,6 +68,7 @@ pub(super) fn read(name: &Name, node: &Node, found: &mut Found) -> App {
         timeouts: usual,
         retry_budget: (node.get("retry")).map_or(defaults.retry_budget, retry::budget),
         retry: again,
+        fallback: (node.get("fallback")).map(|node| Box::new(fallback::read(node, sources, found))),
         outliers: node.get("outliers").map(outliers::read),
         breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use windrose_model::budget::RESPONSE_OCTETS;
 use windrose_model::{Name, PrefixList, UserList, inner_ipv4};
 
 use super::Found;
@@ -63,6 +64,8 @@ pub(super) fn file(
     Some(file)
 }
 
+const BODY: &str = "a body is a file relative to this one";
+const LIST_TOO_LARGE: &str = "list-too-large";
 const LIST: &str = "a list is a file relative to this one";
 
 /// Reads the file of a list, which was named at that place.
@@ -97,7 +100,7 @@ fn prefixes(
     sources: &mut Sources,
     found: &mut Found,
 ) -> Option<PrefixList> {
-    let octets = octets(path, named_at, OCTETS, found)?;
+    let octets = octets(path, named_at, (OCTETS, LIST_TOO_LARGE), found)?;
     let Ok(text) = std::str::from_utf8(&octets) else {
         let message = format!("{} is not UTF-8", path.display());
         let problem = Problem::error("not-utf8", named_at, message);
@@ -119,14 +122,30 @@ fn prefixes(
 
 /// One user a line, without the space around it; lines that begin with a `#` are comments.
 fn users(path: &Path, named_at: Span, _: &mut Sources, found: &mut Found) -> Option<Arc<UserList>> {
-    let octets = octets(path, named_at, USER_OCTETS, found)?;
+    let octets = octets(path, named_at, (USER_OCTETS, LIST_TOO_LARGE), found)?;
     let lines = octets.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let users = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     Some(Arc::new(UserList::new(users)))
 }
 
+/// The file of a response's body.
+pub(super) fn body(node: &Node, sources: &mut Sources, found: &mut Found) -> Option<Vec<u8>> {
+    let path = file(node, sources, found, BODY)?;
+    octets(
+        &path,
+        node.span,
+        (RESPONSE_OCTETS as u64, "body-too-large"),
+        found,
+    )
+}
+
 /// What a file holds, if it can be read and is not too large.
-fn octets(path: &Path, named_at: Span, most: u64, found: &mut Found) -> Option<Vec<u8>> {
+fn octets(
+    path: &Path,
+    named_at: Span,
+    (most, too_large): (u64, &'static str),
+    found: &mut Found,
+) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut octets));
     let mut refuse = |code, message| found.problems.push(Problem::error(code, named_at, message));
@@ -139,9 +158,14 @@ fn octets(path: &Path, named_at: Span, most: u64, found: &mut Found) -> Option<V
             None
         }
         Ok(_) if octets.len() as u64 > most => {
-            let most = most >> 20;
-            let message = format!("{} has more than {most} MiB", path.display());
-            refuse("list-too-large", message);
+            let most = match most >> 20 {
+                0 => format!("{} KiB", most >> 10),
+                most => format!("{most} MiB"),
+            };
+            refuse(
+                too_large,
+                format!("{} has more than {most}", path.display()),
+            );
             None
         }
         Ok(_) => Some(octets),

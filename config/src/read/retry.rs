@@ -30,7 +30,7 @@ pub(super) fn budget(node: &Node) -> RetryBudget {
     }
 }
 
-fn on(list: &Node, found: &mut Found) -> RetryOn {
+pub(super) fn on(list: &Node, found: &mut Found) -> RetryOn {
     let causes: Vec<RetryCause> =
         found.list(Some(list), |_, item| single(item, scalar::retry_cause));
     let statuses = causes.iter().filter_map(|cause| match cause {

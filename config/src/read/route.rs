@@ -9,15 +9,18 @@ use windrose_model::{
     Wildcard,
 };
 
-use super::{Found, app, fault, mirror, number, retry, single, split_by, steering, value};
+use super::{
+    Found, app, data, fallback, fault, mirror, number, retry, single, split_by, steering, value,
+};
 use crate::scalar;
+use crate::source::Sources;
 use crate::tree::Node;
 
 /// The routes of an app. Equal splits are one.
 pub(super) fn read(
     node: Option<&Node>,
-    usual: Timeouts,
-    again: &Retry,
+    usual: (Timeouts, &Retry),
+    sources: &mut Sources,
     found: &mut Found,
 ) -> Vec<Route> {
     let mut splits: Vec<Arc<Split>> = Vec::new();
@@ -34,7 +37,7 @@ pub(super) fn read(
                 split
             })
         });
-        let filters = filters(item, usual, again, found);
+        let filters = filters(item, usual, sources, found);
         Some(Route {
             name: value(item, "name", scalar::name),
             matches: matches(item.get("match"), found),
@@ -117,9 +120,15 @@ fn text_match(node: &Node) -> Option<TextMatch> {
     }
 }
 
-fn filters(node: &Node, usual: Timeouts, again: &Retry, found: &mut Found) -> Filters {
+fn filters(
+    node: &Node,
+    (usual, again): (Timeouts, &Retry),
+    sources: &mut Sources,
+    found: &mut Found,
+) -> Filters {
     let redirect = node.get("redirect").map(|n| Action::Redirect(redirect(n)));
-    let respond = node.get("respond").map(|n| Action::Respond(respond(n)));
+    let respond = node.get("respond");
+    let respond = respond.map(|n| Action::Respond(self::respond(n, sources, found)));
     let rewrite = node.get("rewrite").map(|node| {
         Action::Forward(Rewrite {
             host: value(node, "host", scalar::header_value),
@@ -135,6 +144,7 @@ fn filters(node: &Node, usual: Timeouts, again: &Retry, found: &mut Found) -> Fi
         timeouts: node.get("timeouts").map(|node| app::timeouts(node, usual)),
         mirrors: mirror::read(node.get("mirror"), found),
         retry: (node.get("retry")).map(|node| Box::new(retry::read(node, again, found))),
+        fallback: (node.get("fallback")).map(|node| Box::new(fallback::read(node, sources, found))),
         fault: node.get("fault").and_then(fault::read).map(Box::new),
     }
 }
@@ -177,12 +187,16 @@ fn redirect(node: &Node) -> Redirect {
     }
 }
 
-fn respond(node: &Node) -> Respond {
-    let body = node.get("body").and_then(Node::text).unwrap_or_default();
+pub(super) fn respond(node: &Node, sources: &mut Sources, found: &mut Found) -> Respond {
+    let inline = node.get("body").and_then(Node::text).unwrap_or_default();
+    let from_file = (node.get("body_file")).and_then(|file| data::body(file, sources, found));
     Respond {
         status: code(number(node, "status", 200)).unwrap_or(StatusCode::OK),
         headers: fields(node.get("headers")),
-        body: body.to_owned().into(),
+        body: match from_file {
+            Some(octets) => octets.into(),
+            None => inline.to_owned().into(),
+        },
     }
 }
 

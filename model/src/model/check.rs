@@ -16,6 +16,7 @@ use crate::{App, DnsName, Name, Route, budget};
 
 mod app;
 mod breakers;
+mod fallback;
 mod fault;
 mod mirror;
 mod outliers;

@@ -27,6 +27,15 @@ pub(super) fn back_off(rule: &BackOff, before: u8, draw: u64) -> Duration {
     part(most, draw)
 }
 
+/// The wait before another endpoint is asked than the one that failed: none the first time, so that
+/// one bad endpoint costs its own time and no more.
+pub(super) fn elsewhere(rule: &BackOff, before: u8, draw: u64) -> Duration {
+    match before.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(before) => back_off(rule, before, draw),
+    }
+}
+
 /// Waits; false when the time of the whole exchange is up.
 pub(super) async fn wait(client: &Client, time: Duration) -> bool {
     if time.is_zero() {

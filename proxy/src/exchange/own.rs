@@ -5,13 +5,14 @@ use std::time::Instant;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
-use windrose_telemetry::HttpEvent;
+use windrose_model::Respond;
+use windrose_telemetry::{FELL_TO_RESPONSE, HttpEvent};
 
 use crate::access::{Draft, Outcome};
 use crate::connection::Client;
-use crate::errand::Errand;
+use crate::errand::{Errand, app_slot};
 use crate::fault::mark;
-use crate::filter::Kind;
+use crate::filter::{self, Kind};
 use crate::flags::Flags;
 use crate::names::X_REQUEST_ID;
 use crate::quota::Excess;
@@ -75,20 +76,37 @@ pub(super) fn refuse(
     response
 }
 
-/// Answers a request for which nothing is left to try, after the last failure and its group.
-pub(super) fn refuse_after(
+/// Gives the response of the configuration that stands in for an error: the group is counted with
+/// what came of the request, the client gets something better.
+pub(super) fn stand_in(
     client: &Client,
-    errand: Errand,
-    (refusal, group): (Refusal, Option<u32>),
+    mut errand: Errand,
+    respond: &Respond,
+    (status, flags): (StatusCode, Flags),
+    group: Option<u32>,
     id: &HeaderValue,
 ) -> Response<Reply> {
-    let (refusal, flags, group) = match (errand.course.full(), group) {
-        // Nothing failed: there was no room.
-        (Some(full), None) => (Refusal::Overflow, Flags::default(), Some(full)),
-        (Some(_), group) => (refusal, Flags::OVERFLOW, group),
-        (None, group) => (refusal, Flags::default(), group),
-    };
-    refuse(client, errand, refusal, flags, group, id)
+    let recorder = &client.worker.recorder;
+    let flags = flags.and(errand.course.flags()).and(Flags::FELL_BACK);
+    let mut response = filter::respond(respond);
+    flags.write(response.headers_mut());
+    response.headers_mut().insert(X_REQUEST_ID, id.clone());
+    secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
+    errand.edit_response(&mut response);
+    mark(flags, &mut response);
+    let now = Instant::now();
+    match group {
+        Some(group) => {
+            let took = now.saturating_duration_since(errand.began);
+            recorder.ended(group, status.as_u16(), took);
+        }
+        None => recorder.event(HttpEvent::NoEndpoint),
+    }
+    recorder.fell_back(app_slot(errand.app()), FELL_TO_RESPONSE);
+    errand.lead();
+    log(client, errand.draft, Some(&response), flags, now);
+    client.watch.rest(now);
+    response
 }
 
 /// Answers a request that never found its app.

@@ -54,7 +54,7 @@ fn location(to: &Redirect, target: &Target<'_>, origin: Origin<'_>) -> String {
     })
 }
 
-pub(super) fn respond(respond: &Respond) -> Response<Reply> {
+pub(crate) fn respond(respond: &Respond) -> Response<Reply> {
     let body = match respond.body.is_empty() {
         true => Reply::Empty,
         false => Reply::text(respond.body.clone()),

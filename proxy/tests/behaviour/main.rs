@@ -11,6 +11,7 @@ mod breakers;
 mod clients;
 mod conformance;
 mod corpus;
+mod fallback;
 mod faults;
 mod floods;
 mod framing;

@@ -8,6 +8,7 @@ use windrose_model::{
     Action, EncodedSlashes, Name, Retry, Stamp, TextMatch, WallTime, normal_path,
 };
 
+use super::fallback;
 use super::placed::placed;
 use super::{begins, own, place, route, split};
 use crate::routes::RequestHead;
@@ -110,6 +111,9 @@ pub fn http(
     }
     if plan.app.retry != Retry::default() {
         trace.steps.push(format!("retries: {}", plan.app.retry));
+    }
+    if let Some(fallback) = &plan.app.fallback {
+        trace.steps.push(format!("falls back {fallback}"));
     }
     let keeps = plan.app.encoded_slashes == EncodedSlashes::Keep;
     let normal = match normal_path(path, keeps) {
@@ -223,11 +227,25 @@ pub fn http(
     if let Some(begins) = begins(&plan.app.upstream) {
         trace.steps.push(begins);
     }
+    let mut placed = placed;
     if placed.cluster.is_none() {
-        trace
-            .steps
-            .push(format!("no cluster may take version {name}: 503"));
-        trace.status = Some(503);
+        let refused = format!("no cluster may take version {name}");
+        match entry.fallback(route) {
+            None => {
+                trace.steps.push(format!("{refused}: 503"));
+                trace.status = Some(503);
+            }
+            Some(fallback) => {
+                trace.steps.push(refused);
+                let (tried, status) =
+                    fallback::told(entry, fallback, (view, version, key), &mut trace.steps);
+                if let Some((version, other)) = tried {
+                    trace.version = Some(version);
+                    placed = other;
+                }
+                trace.status = status;
+            }
+        }
     }
     trace.cluster = placed.cluster;
     trace.endpoints = placed.endpoints;

@@ -54,6 +54,11 @@ pub(super) fn placed(
             endpoints: Vec::new(),
         };
     };
+    at(entry, version, cluster, steps)
+}
+
+/// The endpoints of a version in a cluster, told.
+pub(super) fn at(entry: &AppEntry, version: u8, cluster: u8, steps: &mut Vec<String>) -> Placed {
     let plan = &entry.plan;
     let name = plan.clusters[usize::from(cluster)].name.to_string();
     let all = &plan.versions[usize::from(version)].groups[usize::from(cluster)].endpoints;

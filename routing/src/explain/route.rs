@@ -208,6 +208,9 @@ fn does(filters: &Filters, steps: &mut Vec<String>) {
     if let Some(retry) = &filters.retry {
         steps.push(format!("retries here: {retry}"));
     }
+    if let Some(fallback) = &filters.fallback {
+        steps.push(format!("falls back here {fallback}"));
+    }
     if let Some(timeouts) = &filters.timeouts {
         steps.push(format!(
             "timeouts: connect {:?}, first_byte {:?}, request {:?}",

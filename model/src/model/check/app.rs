@@ -221,6 +221,9 @@ impl<'a> Checker<'a> {
             }
         });
         self.under("retry", |c| c.retry(&app.retry));
+        if let Some(fallback) = &app.fallback {
+            self.under("fallback", |c| c.fallback(app, fallback));
+        }
         if let WhenAllDown::Fallback(cluster) = &app.when_all_down {
             self.under("when_all_down", |c| {
                 c.under("fallback", |c| {

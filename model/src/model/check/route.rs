@@ -80,6 +80,15 @@ impl Checker<'_> {
             if let Some(retry) = &filters.retry {
                 self.under("retry", |c| c.retry(retry));
             }
+            if let Some(fallback) = &filters.fallback {
+                self.under("fallback", |c| {
+                    if !matches!(filters.action, Action::Forward(_)) {
+                        let message = "what is answered here is not sent, so nothing can stand in";
+                        c.refuse("fallback-without-use", message.to_owned(), None);
+                    }
+                    c.fallback(app, fallback);
+                });
+            }
             if let Some(fault) = &filters.fault {
                 self.under("fault", |c| c.fault(app, route, fault));
             }
@@ -309,7 +318,7 @@ impl Checker<'_> {
         }
     }
 
-    fn respond(&mut self, respond: &Respond) {
+    pub(super) fn respond(&mut self, respond: &Respond) {
         let status = respond.status;
         if !(200..600).contains(&status.as_u16()) {
             self.under("status", |c| {
