@@ -4,6 +4,7 @@
 //! Everything is read from the latest [`Snapshot`] and from counters, so it answers while control is
 //! busy or stuck. Deliberately absent: anything that changes a node.
 
+mod balance;
 mod breakers;
 pub mod client;
 mod excluded;

@@ -70,7 +70,8 @@ pub(crate) fn endpoints(entry: &AppEntry) -> Vec<Endpoints> {
     let mut counts = vec![Endpoints::default(); entry.plan.clusters.len()];
     for version in &entry.plan.versions {
         for (count, group) in counts.iter_mut().zip(&version.groups) {
-            for endpoint in &group.endpoints {
+            for (at, endpoint) in group.endpoints.iter().enumerate() {
+                count.drained += u32::from(!group.takes(at));
                 match entry.status.endpoints.get(usize::from(endpoint.index)) {
                     Some(EndpointState::Up) => count.up += 1,
                     Some(EndpointState::Down) => count.down += 1,

@@ -16,7 +16,7 @@ use windrose_telemetry::{
 };
 use windrose_tls::Store;
 
-use crate::{Identity, breakers, excluded, faults, look};
+use crate::{Identity, balance, breakers, excluded, faults, look};
 
 mod dns;
 mod shifts;
@@ -434,6 +434,7 @@ fn apps(page: &mut Page, snapshot: &Snapshot) {
             }
         }
     }
+    balance::families(page, &snapshot.table);
 }
 
 fn aliases(page: &mut Page, snapshot: &Snapshot) {

@@ -306,6 +306,14 @@ pub struct Endpoints {
     pub down: u32,
     /// Not enough was seen yet.
     pub unknown: u32,
+    /// Of all these, those that take nothing new: drained, or of weight 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drained: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A change of mind.

@@ -286,7 +286,10 @@ fn lifetimes(text: &mut String, status: &NodeStatus) {
 fn up(cluster: &ClusterStatus) -> String {
     let endpoints = cluster.endpoints;
     let all = endpoints.up + endpoints.down + endpoints.unknown;
-    format!("{}/{all}", endpoints.up)
+    match endpoints.drained {
+        0 => format!("{}/{all}", endpoints.up),
+        drained => format!("{}/{all}, {drained} drained", endpoints.up),
+    }
 }
 
 fn decisions(text: &mut String, status: &NodeStatus) {
@@ -378,6 +381,7 @@ mod tests {
                 up: u32::from(usable) * 2,
                 down: 0,
                 unknown: 0,
+                drained: 0,
             },
         }
     }

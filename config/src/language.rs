@@ -7,6 +7,7 @@ use crate::shape::{Field, Mapping, Rule, Shape};
 
 mod access;
 mod app;
+mod balance;
 mod breakers;
 mod defence;
 mod dns;

@@ -18,6 +18,7 @@ use crate::zonefile::{Kept, Places};
 
 mod active;
 mod app;
+mod balance;
 mod breakers;
 mod data;
 mod fallback;

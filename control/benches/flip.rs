@@ -413,7 +413,7 @@ fn draft(steerings: usize, apart: bool) -> Draft {
             .collect();
         let mut entry = App::new(
             vec![DnsName::parse(&format!("app{app}.example.com")).unwrap()],
-            [(name("v1"), Version { endpoints })].into(),
+            [(name("v1"), Version::at(endpoints))].into(),
             Split([(name("v1"), Weight::ONE)].into()),
         );
         if !steerings.is_empty() {

@@ -230,7 +230,7 @@ fn draft(apex: &DnsName, names: u32, apps: u32) -> Draft {
             .collect();
         let entry = App::new(
             vec![DnsName::parse(&format!("app{app}.example.com")).unwrap()],
-            [(name("v1"), Version { endpoints })].into(),
+            [(name("v1"), Version::at(endpoints))].into(),
             Split([(name("v1"), Weight::ONE)].into()),
         );
         draft.apps.insert(name(&format!("app{app}")), entry);

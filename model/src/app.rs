@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Breakers, DnsName, Fallback, HealthCheck, Name, Outliers, Percent, Preview, RateLimit, Retry,
-    RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl, Upstream, Weight,
+    Balance, Breakers, DnsName, EndpointTraits, Fallback, HealthCheck, Name, Outliers, Percent,
+    Preview, RateLimit, Retry, RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl, Upstream,
+    Weight,
 };
 
 /// An app.
@@ -53,6 +54,8 @@ pub struct App {
     pub retry_budget: RetryBudget,
     /// What stands in where nobody could serve; none: an error of ours.
     pub fallback: Option<Box<Fallback>>,
+    /// How one endpoint of a version in a cluster is chosen.
+    pub balance: Balance,
     /// When its endpoints are left out for what live traffic shows; none: never, beyond the moment
     /// that follows a failure.
     pub outliers: Option<Outliers>,
@@ -76,6 +79,19 @@ pub type HostPattern = DnsName;
 pub struct Version {
     /// Where it runs, by cluster.
     pub endpoints: BTreeMap<Name, Vec<SocketAddr>>,
+    /// What is said of single endpoints, by cluster and address; those that are like most are not
+    /// here.
+    pub traits: BTreeMap<(Name, SocketAddr), EndpointTraits>,
+}
+
+impl Version {
+    /// At endpoints that are all alike.
+    pub fn at(endpoints: BTreeMap<Name, Vec<SocketAddr>>) -> Self {
+        Self {
+            endpoints,
+            traits: BTreeMap::new(),
+        }
+    }
 }
 
 /// A weighted choice of versions; at least one weight is above zero.
@@ -201,6 +217,7 @@ impl App {
             retry: Retry::default(),
             retry_budget: RetryBudget::default(),
             fallback: None,
+            balance: Balance::default(),
             outliers: None,
             breakers: None,
             rate_limits: BTreeMap::new(),

@@ -8,6 +8,7 @@
 
 mod alias;
 mod app;
+mod balance;
 mod breakers;
 pub mod budget;
 mod cluster;
@@ -52,6 +53,7 @@ pub use alias::{AliasCause, AliasFailure, AliasStatus, Aliases};
 pub use app::{
     App, EncodedSlashes, Failback, HostPattern, Split, Timeouts, TtlBand, Version, WhenAllDown,
 };
+pub use balance::{Balance, EndpointTraits, Policy};
 pub use breakers::Breakers;
 pub use cluster::{Cluster, Region};
 pub use dns_name::{DnsName, DnsNameError, unescape};

@@ -77,12 +77,7 @@ fn app(hostname: DnsName, clusters: &[&str]) -> App {
         .map(|cluster| (name(cluster), vec![([10, 0, 0, 1], 80).into()]));
     App::new(
         vec![hostname],
-        BTreeMap::from([(
-            name("v1"),
-            Version {
-                endpoints: endpoints.collect(),
-            },
-        )]),
+        BTreeMap::from([(name("v1"), Version::at(endpoints.collect()))]),
         Split(BTreeMap::from([(name("v1"), Weight::ONE)])),
     )
 }

@@ -22,7 +22,7 @@ fn app(hostname: &str) -> App {
     let endpoints = BTreeMap::from([(name("eu"), vec![([10, 0, 0, 1], 80).into()])]);
     App::new(
         vec![host(hostname)],
-        BTreeMap::from([(name("v1"), Version { endpoints })]),
+        BTreeMap::from([(name("v1"), Version::at(endpoints))]),
         Split(BTreeMap::from([(name("v1"), Weight::ONE)])),
     )
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use windrose_model::{Name, PassiveKind, RetryOn};
 use windrose_routing::{AppEntry, Endpoint, Group, PlanVersion, View};
 
+use crate::balance::choose;
 use crate::breaker::{Full, Permit};
 use crate::flags::Flags;
 use crate::live::Claim;
@@ -314,13 +315,14 @@ impl Course {
         worker: &Worker,
         tick: u64,
     ) -> Option<(&'t Endpoint, bool)> {
-        let draw = worker.dice.draw();
+        let (draw, rounds) = (worker.dice.draw(), &worker.rounds);
         let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
         let fresh = |e: &Endpoint| !self.tried.contains(&e.index);
         let up = |e: &Endpoint| app.endpoint_up(e.index);
         if let Some(left) = self.without_hope {
             self.without_hope = Some(left.checked_sub(1)?);
-            return pick(&group.endpoints, draw, load, |e| fresh(e) && up(e))
+            return choose(group, rounds, draw, load, |e| fresh(e) && up(e))
+                // Those that take nothing new, too: rather a try than a refusal.
                 .or_else(|| pick(&group.endpoints, draw, load, fresh))
                 .map(|endpoint| (endpoint, false));
         }
@@ -329,7 +331,7 @@ impl Course {
             fresh(e) && up(e) && health(e).is_none_or(|health| !health.avoided(tick))
         };
         loop {
-            let endpoint = pick(&group.endpoints, draw, load, fine)?;
+            let endpoint = choose(group, rounds, draw, load, fine)?;
             // Another thread may be faster to try an endpoint whose time has passed; then it is
             // avoided again, and no longer fine.
             match health(endpoint).map_or(Claim::Free, |health| health.claim(tick)) {

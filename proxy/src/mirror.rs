@@ -115,7 +115,7 @@ impl Copy {
                 &group.endpoints,
                 draw,
                 |e| load(e.slot),
-                |e| app.endpoint_up(e.index) && !avoided(e.slot),
+                |e| group.takes(group.position(e)) && app.endpoint_up(e.index) && !avoided(e.slot),
             );
             Some((group.slot, picked?))
         });

@@ -24,6 +24,7 @@ use crate::live::Shared;
 use crate::record::Recorder;
 use crate::relay::BUFFER;
 use crate::request_id::RequestIds;
+use crate::rounds::Rounds;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
 use crate::watch::Watch;
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     /// Endpoints again, for copies alone.
     pub(crate) mirrors: Upstreams,
     pub(crate) dice: Dice,
+    /// Whose turn it is, in groups balanced in turn.
+    pub(crate) rounds: Rounds,
     /// Of the access log: what is decided must not depend on what is logged.
     pub(crate) log_dice: Dice,
     pub(crate) request_ids: RequestIds,
@@ -97,6 +100,7 @@ impl Worker {
             upstreams: Upstreams::default(),
             mirrors: Upstreams::default(),
             dice: Dice::new(seed),
+            rounds: Rounds::default(),
             log_dice: Dice::new(seed.rotate_left(32)),
             request_ids: RequestIds::default(),
             shared,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use windrose_model::{App, AppId, ClusterId, Model, Name};
 
 use crate::answers::AnswerSet;
+use crate::balance::Balanced;
 use crate::digest::{self, Digester};
 use crate::routes::{ClientSets, Routes};
 use crate::slots::AppSlots;
@@ -66,8 +67,25 @@ pub struct PlanVersion {
 pub struct Group {
     /// Number of (app, version, cluster) for metrics.
     pub slot: u32,
-    /// In the order of the Model.
+    /// In the order of the Model, with indices in a row.
     pub endpoints: Box<[Endpoint]>,
+    /// None: all alike, by power of two choices.
+    pub balance: Option<Box<Balanced>>,
+}
+
+impl Group {
+    /// The position of one of its endpoints.
+    #[inline]
+    pub fn position(&self, endpoint: &Endpoint) -> usize {
+        let first = self.endpoints.first().map_or(0, |first| first.index);
+        usize::from(endpoint.index.saturating_sub(first))
+    }
+
+    /// Whether the endpoint at a position may take something new.
+    #[inline]
+    pub fn takes(&self, at: usize) -> bool {
+        self.balance.as_ref().is_none_or(|it| it.weight(at) > 0)
+    }
 }
 
 /// Where requests go.
@@ -129,6 +147,7 @@ impl AppPlan {
                     .map(|c| Group {
                         slot: slot(&slots.groups, v * ids.len() + c),
                         endpoints: Box::default(),
+                        balance: None,
                     })
                     .collect(),
                 runs: 0,
@@ -148,7 +167,13 @@ impl AppPlan {
             versions[v].runs |= 1 << c;
         }
         for (i, endpoints) in placed.into_iter().enumerate() {
-            versions[i / ids.len()].groups[i % ids.len()].endpoints = endpoints.into();
+            let (v, c) = (i / ids.len(), i % ids.len());
+            let version = app.versions.values().nth(v);
+            let cluster = &model.cluster(ids[c]).0;
+            let group = &mut versions[v].groups[c];
+            group.balance = version
+                .and_then(|version| Balanced::build(&app.balance, version, cluster, &endpoints));
+            group.endpoints = endpoints.into();
         }
         let routes = Routes::build(app, sets);
         if routes.reads_place() {
@@ -198,6 +223,7 @@ fn add(digest: &mut Digester, app: &App) {
         retry,
         retry_budget,
         fallback,
+        balance,
         outliers,
         breakers,
         rate_limits,
@@ -210,4 +236,5 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(split, preview, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
     digest.add(&(outliers, breakers, upstream, retry_budget, fallback));
+    digest.add(balance);
 }

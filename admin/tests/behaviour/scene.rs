@@ -177,7 +177,7 @@ fn model() -> Model {
         let address = |last| format!("127.0.1.{n}:{last}").parse().unwrap();
         endpoints.insert(name(cluster), vec![address(9001), address(9002)]);
     }
-    let all = Version { endpoints };
+    let all = Version::at(endpoints);
     let mut some = all.clone();
     some.endpoints
         .retain(|cluster, _| *cluster == name("frankfurt"));

@@ -1,5 +1,6 @@
 //! The keys of an app.
 
+use super::balance::{BALANCE, ENDPOINT};
 use super::breakers::BREAKERS;
 use super::fallback::FALLBACK;
 use super::outliers::OUTLIERS;
@@ -112,6 +113,12 @@ pub(super) static APP: Shape = Keys(&Mapping {
             "What stands in where nobody could serve.",
         ),
         Field::optional(
+            "balance",
+            BALANCE,
+            "How one endpoint of a version in a cluster is chosen: a policy, or more.",
+        )
+        .or("\"two_choices\""),
+        Field::optional(
             "outliers",
             Keys(&OUTLIERS),
             "When endpoints are left out for what live traffic shows; written, even as {}, it is on.",
@@ -145,7 +152,7 @@ static VERSION: Shape = Keys(&Mapping::new(
     "a version",
     &[Field::required(
         "endpoints",
-        Map(S::Name, &List(&Scalar(S::Socket))),
+        Map(S::Name, &List(&ENDPOINT)),
         "Where it runs: ip:port by cluster.",
     )],
 ));

@@ -9,8 +9,8 @@ use windrose_model::{
 };
 
 use super::{
-    Found, active, breakers, by_key, fallback, number, objects, outliers, rate_limit, refuse,
-    retry, route, single, split_by, steering, tls, upstream, value,
+    Found, active, balance, breakers, by_key, fallback, number, objects, outliers, rate_limit,
+    refuse, retry, route, single, split_by, steering, tls, upstream, value,
 };
 use crate::scalar;
 use crate::source::Sources;
@@ -18,11 +18,7 @@ use crate::tree::Node;
 
 pub(super) fn read(name: &Name, node: &Node, sources: &mut Sources, found: &mut Found) -> App {
     let hosts = found.list(node.get("hosts"), |_, item| single(item, scalar::host));
-    let versions = objects(node, "versions", |_, version| Version {
-        endpoints: objects(version, "endpoints", |_, list| {
-            found.list(Some(list), |_, item| single(item, scalar::socket))
-        }),
-    });
+    let versions = objects(node, "versions", |_, it| balance::version(it, found));
     let split = match (node.get("split"), node.get("active")) {
         (Some(weights), _) => split(weights),
         (None, Some(active)) => active::split(active),
@@ -69,6 +65,7 @@ pub(super) fn read(name: &Name, node: &Node, sources: &mut Sources, found: &mut 
         retry_budget: (node.get("retry")).map_or(defaults.retry_budget, retry::budget),
         retry: again,
         fallback: (node.get("fallback")).map(|node| Box::new(fallback::read(node, sources, found))),
+        balance: node.get("balance").map(balance::read).unwrap_or_default(),
         outliers: node.get("outliers").map(outliers::read),
         breakers: node.get("breakers").map(breakers::read),
         rate_limits: objects(node, "rate_limits", |_, limit| rate_limit::read(limit)),

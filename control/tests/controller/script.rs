@@ -99,7 +99,7 @@ pub(crate) fn draft(clusters: &[(&str, usize)]) -> Draft {
     }
     let app = App::new(
         vec![DnsName::parse("web.example.com").unwrap()],
-        [(name("v1"), Version { endpoints })].into(),
+        [(name("v1"), Version::at(endpoints))].into(),
         Split([(name("v1"), Weight::ONE)].into()),
     );
     draft.apps.insert(name("web"), app);

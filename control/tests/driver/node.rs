@@ -58,7 +58,7 @@ pub(crate) fn draft(apps: &[(&str, Probe, &[SocketAddr])]) -> Draft {
         }
         let mut entry = App::new(
             vec![DnsName::parse(&format!("{app}.example.com")).unwrap()],
-            [(name("v1"), Version { endpoints })].into(),
+            [(name("v1"), Version::at(endpoints))].into(),
             Split([(name("v1"), Weight::ONE)].into()),
         );
         entry.health = HealthCheck {

@@ -127,7 +127,7 @@ pub fn app(hosts: &[&str], clusters: &[&str]) -> App {
         .iter()
         .map(|c| (name(c), vec!["127.0.0.1:80".parse().unwrap()]))
         .collect();
-    let versions = BTreeMap::from([(name("v1"), Version { endpoints })]);
+    let versions = BTreeMap::from([(name("v1"), Version::at(endpoints))]);
     let split = Split(BTreeMap::from([(name("v1"), Weight::ONE)]));
     App::new(hosts.iter().map(|h| dns(h)).collect(), versions, split)
 }

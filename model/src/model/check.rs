@@ -15,6 +15,7 @@ use crate::meant;
 use crate::{App, DnsName, Name, Route, budget};
 
 mod app;
+mod balance;
 mod breakers;
 mod fallback;
 mod fault;

@@ -20,7 +20,7 @@ fn name(text: &str) -> Name {
 fn table(count: u16, probe: Probe, down: &[usize]) -> Table {
     let endpoints = (0..count).map(|n| ([127, 0, 0, 1], 1_000 + n).into());
     let endpoints = BTreeMap::from([(name("c1"), endpoints.collect())]);
-    let versions = BTreeMap::from([(name("v1"), Version { endpoints })]);
+    let versions = BTreeMap::from([(name("v1"), Version::at(endpoints))]);
     let split = Split(BTreeMap::from([(name("v1"), Weight::ONE)]));
     let mut app = App::new(vec![DnsName::parse("app.test").unwrap()], versions, split);
     app.health.probe = probe;

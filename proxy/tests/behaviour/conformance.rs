@@ -114,7 +114,7 @@ fn three_versions(backends: &[Backend]) -> App {
     let mut app = app(&[("c1", &[backends[0].address])]);
     for (version, backend) in ["v2", "v3"].into_iter().zip(&backends[1..]) {
         let endpoints = BTreeMap::from([(name("c1"), vec![backend.address])]);
-        app.versions.insert(name(version), Version { endpoints });
+        app.versions.insert(name(version), Version::at(endpoints));
     }
     app
 }

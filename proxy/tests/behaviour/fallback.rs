@@ -60,7 +60,7 @@ fn versions(v1: &[(&str, SocketAddr)], old: &[(&str, SocketAddr)]) -> App {
     let lists: Vec<(&str, &[SocketAddr])> = lists.iter().map(|(c, a)| (*c, &a[..])).collect();
     let mut app = app(&lists);
     let endpoints = old.iter().map(|(c, a)| (name(c), vec![*a])).collect();
-    app.versions.insert(name("old"), Version { endpoints });
+    app.versions.insert(name("old"), Version::at(endpoints));
     app.steering.clear();
     app
 }

@@ -7,6 +7,7 @@ mod fuzzed;
 mod access;
 mod announce;
 mod backends;
+mod balancing;
 mod breakers;
 mod clients;
 mod conformance;

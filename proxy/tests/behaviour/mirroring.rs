@@ -18,7 +18,7 @@ fn app_of(primary: &Backend, mirrors: &[(&str, std::net::SocketAddr)], to: Vec<M
     let mut app = app(&[("c1", &[primary.address])]);
     for (version, address) in mirrors {
         let endpoints = BTreeMap::from([(name("c1"), vec![*address])]);
-        app.versions.insert(name(version), Version { endpoints });
+        app.versions.insert(name(version), Version::at(endpoints));
     }
     let filters = Filters {
         mirrors: to,

@@ -18,7 +18,7 @@ use crate::support::{Node, app, name, run};
 fn two(backends: &[&Backend; 2], weights: (u32, u32), by: Option<SplitBy>) -> App {
     let mut app = app(&[("c1", &[backends[0].address])]);
     let endpoints = BTreeMap::from([(name("c1"), vec![backends[1].address])]);
-    app.versions.insert(name("v2"), Version { endpoints });
+    app.versions.insert(name("v2"), Version::at(endpoints));
     app.split = split(weights);
     app.split_by = by;
     app

@@ -19,7 +19,7 @@ fn versions_are_split_by_weight_and_routes_by_longest_prefix() {
         let mut app = app(&[("c1", &[one.address])]);
         for (version, backend) in [("v2", &two), ("v3", &api)] {
             let endpoints = BTreeMap::from([(name("c1"), vec![backend.address])]);
-            app.versions.insert(name(version), Version { endpoints });
+            app.versions.insert(name(version), Version::at(endpoints));
         }
         let split = |parts: &[(&str, u32)]| {
             Split(
@@ -134,7 +134,7 @@ fn a_fence_that_leaves_no_endpoint_fails_closed() {
         let (one, two) = (Backend::answers("one").await, Backend::answers("two").await);
         let mut app = app(&[("c1", &[one.address])]);
         let endpoints = BTreeMap::from([(name("c2"), vec![two.address])]);
-        app.versions.insert(name("v2"), Version { endpoints });
+        app.versions.insert(name("v2"), Version::at(endpoints));
         let clients = ClientSet {
             cidrs: vec!["127.0.0.0/8".parse().unwrap()],
             ..ClientSet::default()

@@ -1,10 +1,10 @@
 //! The cluster and the endpoints of a request or a connection, told.
 
-use windrose_model::Name;
+use windrose_model::{Name, Policy};
 
 use super::{AllDownText, clusters, say, tiers};
 use crate::choose::Seen;
-use crate::plan::Endpoint;
+use crate::plan::{Endpoint, Group};
 use crate::steering::View;
 use crate::table::AppEntry;
 
@@ -61,29 +61,66 @@ pub(super) fn placed(
 pub(super) fn at(entry: &AppEntry, version: u8, cluster: u8, steps: &mut Vec<String>) -> Placed {
     let plan = &entry.plan;
     let name = plan.clusters[usize::from(cluster)].name.to_string();
-    let all = &plan.versions[usize::from(version)].groups[usize::from(cluster)].endpoints;
-    let up = || all.iter().filter(|e| entry.endpoint_up(e.index));
+    let group = &plan.versions[usize::from(version)].groups[usize::from(cluster)];
+    let all = &group.endpoints;
+    let takes = |e: &&Endpoint| group.takes(group.position(e));
+    let up = || {
+        let up = all.iter().filter(|e| entry.endpoint_up(e.index));
+        up.filter(takes)
+    };
+    let idle = all.iter().filter(|e| !takes(e));
+    let idle: Vec<_> = idle.map(|e| e.address.to_string()).collect();
+    if !idle.is_empty() {
+        steps.push(format!(
+            "drained, or of weight 0, so nothing new goes to {}",
+            idle.join(", ")
+        ));
+    }
     let addresses = |endpoints: &mut dyn Iterator<Item = &Endpoint>| -> Vec<String> {
         endpoints.map(|e| e.address.to_string()).collect()
     };
     let endpoints = if up().next().is_some() {
         let endpoints = addresses(&mut up());
         steps.push(format!(
-            "one of {} endpoints, by power of two choices on requests in flight",
-            endpoints.len()
+            "one of {} endpoints, {}",
+            endpoints.len(),
+            rule(group)
         ));
         endpoints
     } else {
         let endpoints = addresses(&mut all.iter());
         steps.push(format!(
-            "none of its {} endpoints is up: some are tried all the same before the request is refused",
-            endpoints.len()
+            "none of its {} endpoints is up{}: some are tried all the same before the request is refused",
+            endpoints.len(),
+            if idle.is_empty() { "" } else { " and takes something new" },
         ));
         endpoints
     };
     Placed {
         cluster: Some(name),
         endpoints,
+    }
+}
+
+/// How an endpoint of a group is chosen.
+fn rule(group: &Group) -> String {
+    let Some(balanced) = &group.balance else {
+        return "by power of two choices on requests in flight".to_owned();
+    };
+    let weights = balanced.weights().iter().zip(&group.endpoints);
+    let weights: Vec<_> = weights
+        .filter(|(weight, _)| **weight > 0)
+        .map(|(weight, endpoint)| format!("{weight} for {}", endpoint.address))
+        .collect();
+    let by_weight = match balanced.is_even() {
+        true => String::new(),
+        false => format!(", by weight: {}", weights.join(", ")),
+    };
+    match balanced.policy {
+        Policy::TwoChoices => {
+            format!("by power of two choices on requests in flight{by_weight}")
+        }
+        Policy::RoundRobin => format!("in turn, by each thread for itself{by_weight}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{app, draft, host, model, name, no_geo, slots, status};
 use windrose_model::{
-    ClientSet, Draft, EndpointState, FenceRule, RData, RecordType, RrSet, Status, Step, Ttl,
+    ClientSet, Draft, EndpointState, FenceRule, Policy, RData, RecordType, RrSet, Status, Step, Ttl,
 };
 use windrose_routing::{Table, compile, explain};
 
@@ -468,4 +468,52 @@ fn the_scheme_decides_who_is_sent_to_https_and_who_needs_a_certificate() {
         status.is_none() && told.contains("wants a certificate of the client"),
         "{told}"
     );
+}
+
+#[test]
+fn the_policy_and_what_is_drained_are_told() {
+    let address = |port| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+    let told = |policy, traits: &[(u16, u32, bool)]| {
+        let table = table(
+            |draft| {
+                let shop = draft.apps.get_mut("shop").unwrap();
+                shop.balance.policy = policy;
+                let v1 = shop.versions.get_mut("v1").unwrap();
+                let all = [1, 2, 3].map(address).to_vec();
+                v1.endpoints
+                    .values_mut()
+                    .for_each(|list| *list = all.clone());
+                let clusters: Vec<_> = v1.endpoints.keys().cloned().collect();
+                for cluster in clusters {
+                    for &(port, weight, drain) in traits {
+                        let weight = windrose_model::Weight::new(weight).unwrap();
+                        let it = windrose_model::EndpointTraits { weight, drain };
+                        v1.traits.insert((cluster.clone(), address(port)), it);
+                    }
+                }
+            },
+            |_| {},
+        );
+        http(&table, "/", None)
+    };
+    let plain = told(Policy::TwoChoices, &[]);
+    said(
+        &plain.steps,
+        "one of 3 endpoints, by power of two choices on requests in flight",
+    );
+    let turns = told(Policy::RoundRobin, &[(2, 3, false), (3, 5, true)]);
+    said(
+        &turns.steps,
+        "drained, or of weight 0, so nothing new goes to 10.0.0.1:3",
+    );
+    said(
+        &turns.steps,
+        "one of 2 endpoints, in turn, by each thread for itself, by weight: 1 for 10.0.0.1:1, 3 for 10.0.0.1:2",
+    );
+    assert_eq!(turns.endpoints, ["10.0.0.1:1", "10.0.0.1:2"]);
+    let idle = told(
+        Policy::TwoChoices,
+        &[(1, 0, false), (2, 0, false), (3, 1, true)],
+    );
+    said(&idle.steps, "none of its 3 endpoints is up");
 }

@@ -97,6 +97,7 @@ impl<'a> Checker<'a> {
             c.within("endpoints", total, budget::ENDPOINTS_PER_APP);
             for (name, version) in &app.versions {
                 c.under(name.as_str(), |c| {
+                    c.traits(version);
                     c.under("endpoints", |c| {
                         if version.endpoints.is_empty() {
                             c.refuse("no-endpoints", format!("version `{name}` has no endpoints"), None);

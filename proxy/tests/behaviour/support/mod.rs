@@ -51,7 +51,7 @@ pub fn app(clusters: &[(&str, &[SocketAddr])]) -> App {
         .iter()
         .map(|(c, list)| (name(c), list.to_vec()))
         .collect();
-    let versions = BTreeMap::from([(name("v1"), Version { endpoints })]);
+    let versions = BTreeMap::from([(name("v1"), Version::at(endpoints))]);
     let split = Split(BTreeMap::from([(name("v1"), Weight::ONE)]));
     let mut app = App::new(vec![DnsName::parse(HOST).unwrap()], versions, split);
     app.timeouts.connect = Duration::from_millis(200);

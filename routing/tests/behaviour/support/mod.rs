@@ -110,7 +110,7 @@ pub fn app(hostname: &str, steering: Vec<Step>) -> App {
             )
         })
         .collect();
-    let versions = BTreeMap::from([(name("v1"), Version { endpoints })]);
+    let versions = BTreeMap::from([(name("v1"), Version::at(endpoints))]);
     let mut app = App::new(
         vec![host(hostname)],
         versions,

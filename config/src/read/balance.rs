@@ -1,0 +1,49 @@
+//! Endpoints, and the balance among them.
+
+use std::collections::BTreeMap;
+
+use windrose_model::{Balance, EndpointTraits, Policy, Version};
+
+use super::{Found, objects, single, value};
+use crate::scalar;
+use crate::tree::Node;
+
+/// Where a version runs. What is like most is not remembered.
+pub(super) fn version(node: &Node, found: &mut Found) -> Version {
+    let mut said = BTreeMap::new();
+    let endpoints = objects(node, "endpoints", |cluster, list| {
+        found.list(Some(list), |_, item| {
+            if let Some(address) = single(item, scalar::socket) {
+                return Some(address);
+            }
+            let address = value(item, "address", scalar::socket)?;
+            let traits = traits(item);
+            if traits != EndpointTraits::default() {
+                said.insert((cluster.clone(), address), traits);
+            }
+            Some(address)
+        })
+    });
+    Version {
+        endpoints,
+        traits: said,
+    }
+}
+
+fn traits(node: &Node) -> EndpointTraits {
+    let defaults = EndpointTraits::default();
+    EndpointTraits {
+        weight: value(node, "weight", scalar::weight).unwrap_or(defaults.weight),
+        drain: value(node, "drain", scalar::boolean).unwrap_or(defaults.drain),
+    }
+}
+
+pub(super) fn read(node: &Node) -> Balance {
+    let policy = node.text().or_else(|| node.get("policy")?.text());
+    Balance {
+        policy: match policy {
+            Some("round_robin") => Policy::RoundRobin,
+            _ => Policy::TwoChoices,
+        },
+    }
+}

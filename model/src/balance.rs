@@ -1,0 +1,59 @@
+//! How one endpoint of a version in a cluster is chosen, and what is said of single endpoints.
+
+use std::fmt;
+
+use crate::Weight;
+
+/// How endpoints share the traffic of their version in a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Balance {
+    /// By which rule.
+    pub policy: Policy,
+}
+
+/// By which rule an endpoint is chosen among those that may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Of two drawn, the one with fewer requests in flight for its weight (Mitzenmacher 2001).
+    #[default]
+    TwoChoices,
+    /// In turn, each as often as its weight says and as evenly as can be: smooth weighted round robin
+    /// (nginx).
+    RoundRobin,
+}
+
+impl fmt::Display for Policy {
+    /// As configurations have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TwoChoices => "two_choices",
+            Self::RoundRobin => "round_robin",
+        })
+    }
+}
+
+/// What is said of one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EndpointTraits {
+    /// How much it takes beside the others of its version in its cluster; default 1. With 0 it takes
+    /// nothing new, as if drained.
+    pub weight: Weight,
+    /// Takes nothing new, and keeps what it has.
+    pub drain: bool,
+}
+
+impl Default for EndpointTraits {
+    fn default() -> Self {
+        Self {
+            weight: Weight::ONE,
+            drain: false,
+        }
+    }
+}
+
+impl EndpointTraits {
+    /// What it takes: its weight, or nothing.
+    pub const fn share(&self) -> u32 {
+        if self.drain { 0 } else { self.weight.value() }
+    }
+}

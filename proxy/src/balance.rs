@@ -1,0 +1,149 @@
+//! An endpoint of a group whose endpoints are not all alike, or that is balanced by another rule than
+//! the default. Where neither is so, nothing here is called.
+
+use windrose_model::Policy;
+use windrose_routing::{Balanced, Endpoint, Group};
+
+use crate::pick::pick;
+use crate::rounds::Rounds;
+
+/// What a choice reads beside the group.
+pub(crate) struct Reading<'a> {
+    pub(crate) draw: u64,
+    pub(crate) rounds: &'a Rounds,
+    pub(crate) load: &'a dyn Fn(&Endpoint) -> u32,
+    pub(crate) fit: &'a dyn Fn(&Endpoint) -> bool,
+}
+
+/// An endpoint of a group; `None` when none is fit.
+#[inline]
+pub(crate) fn choose<'g>(
+    group: &'g Group,
+    rounds: &Rounds,
+    draw: u64,
+    load: impl Fn(&Endpoint) -> u32,
+    fit: impl Fn(&Endpoint) -> bool,
+) -> Option<&'g Endpoint> {
+    match &group.balance {
+        None => pick(&group.endpoints, draw, load, fit),
+        Some(balanced) => {
+            let reading = Reading {
+                draw,
+                rounds,
+                load: &load,
+                fit: &fit,
+            };
+            by_rule(group, balanced, &reading)
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn by_rule<'g>(
+    group: &'g Group,
+    balanced: &Balanced,
+    reading: &Reading<'_>,
+) -> Option<&'g Endpoint> {
+    let all = &group.endpoints;
+    let fit = |at: usize| balanced.weight(at) > 0 && (reading.fit)(&all[at]);
+    let at = match balanced.policy {
+        Policy::TwoChoices => {
+            let load = |at: usize| (reading.load)(&all[at]);
+            two_choices(balanced, reading.draw, load, fit)
+        }
+        Policy::RoundRobin => reading.rounds.next(group.slot, balanced, reading.draw, fit),
+    };
+    all.get(at?)
+}
+
+/// Of two drawn by weight, the one with less load for its weight; the first where that is equal, so
+/// that without load each is taken as often as it weighs.
+fn two_choices(
+    balanced: &Balanced,
+    draw: u64,
+    load: impl Fn(usize) -> u32,
+    fit: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let one = balanced.draw(draw, None)?;
+    let other = balanced.draw(draw.rotate_left(32), Some(one));
+    match (fit(one), other.filter(|other| fit(*other))) {
+        (true, Some(other)) => Some(lighter(balanced, one, other, load)),
+        (true, None) => Some(one),
+        (false, Some(other)) => Some(other),
+        (false, None) => {
+            // Rare: by weight among those that are fit, all looked at.
+            let all = balanced.weights().iter().enumerate();
+            let fit: Vec<_> = all.filter(|(at, _)| fit(*at)).collect();
+            let whole: u64 = fit.iter().map(|(_, weight)| u64::from(**weight)).sum();
+            let mut left = u64::try_from((u128::from(draw) * u128::from(whole)) >> 64).ok()?;
+            let found = fit.iter().find(|(_, weight)| {
+                let here = left < u64::from(**weight);
+                left = left.saturating_sub(u64::from(**weight));
+                here
+            });
+            found.map(|(at, _)| *at)
+        }
+    }
+}
+
+fn lighter(balanced: &Balanced, one: usize, other: usize, load: impl Fn(usize) -> u32) -> usize {
+    let weigh = |load: u32, against: usize| u64::from(load) * u64::from(balanced.weight(against));
+    if weigh(load(other), one) < weigh(load(one), other) {
+        other
+    } else {
+        one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Dice;
+    use crate::rounds::tests::group;
+
+    fn shares(weights: &[u32], load: impl Fn(&Endpoint) -> u32, but: Option<u16>) -> Vec<u32> {
+        let group = group(Policy::TwoChoices, weights);
+        let (dice, rounds) = (Dice::new(7), Rounds::default());
+        let mut counts = vec![0; weights.len()];
+        for _ in 0..60_000 {
+            let fit = |endpoint: &Endpoint| Some(endpoint.index) != but;
+            let picked = choose(&group, &rounds, dice.draw(), &load, fit);
+            counts[usize::from(picked.unwrap().index)] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn without_load_two_choices_take_each_as_often_as_it_weighs() {
+        for (count, weight) in shares(&[1, 2, 3, 0, 4], |_| 0, None)
+            .iter()
+            .zip([1, 2, 3, 0, 4])
+        {
+            let expected = weight * 6_000;
+            assert!(count.abs_diff(expected) < 400, "{count} for {expected}");
+        }
+    }
+
+    #[test]
+    fn two_choices_leave_the_one_that_is_loaded_most_for_its_weight() {
+        // The heavy one has twice the load for four times the weight.
+        let counts = shares(&[4, 1], |e| [2, 1][usize::from(e.index)], None);
+        assert_eq!(counts, [60_000, 0]);
+        let counts = shares(&[4, 1], |e| [5, 1][usize::from(e.index)], None);
+        assert_eq!(counts, [0, 60_000]);
+    }
+
+    #[test]
+    fn only_the_fit_are_taken_whatever_they_weigh() {
+        let counts = shares(&[1_000_000, 1, 3], |_| 0, Some(0));
+        assert_eq!(counts[0], 0);
+        assert!(
+            (0.22..0.28).contains(&(f64::from(counts[1]) / 60_000.0)),
+            "{counts:?}"
+        );
+        let nobody = group(Policy::TwoChoices, &[1, 2]);
+        let rounds = Rounds::default();
+        assert!(choose(&nobody, &rounds, 1, |_| 0, |_| false).is_none());
+    }
+}
