@@ -86,6 +86,7 @@ pub(crate) async fn serve<L: Line>(client: Rc<Client>, wire: ClientWire<L>) {
         http2,
         closes_at: None,
         stopping: false,
+        thrown_out: false,
     };
     session.run(stream).await;
     drop(session);
@@ -114,6 +115,8 @@ struct Session<'s, L: Line, F> {
     closes_at: Option<Instant>,
     /// It ends when its streams have.
     stopping: bool,
+    /// It ends whatever its streams do.
+    thrown_out: bool,
 }
 
 impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
@@ -178,6 +181,7 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
     fn throw_out(&mut self, why: Http2Event, now: Instant) {
         self.client.worker.recorder.http2(why);
         self.stopping = true;
+        self.thrown_out = true;
         self.closes_at = Some(now + LINGER);
         self.pipe.give_up();
         self.engine.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
@@ -307,7 +311,13 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
                 Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond, serve),
                 Poll::Ready(Some(Err(error))) => {
                     if error.is_go_away() && error.is_library() {
-                        self.client.worker.recorder.http2(Http2Event::GoAwayFault);
+                        // The engine's own bounds: CONTINUATION, heads, tiny DATA, resets before a
+                        // stream was begun.
+                        let why = match error.reason() {
+                            Some(Reason::ENHANCE_YOUR_CALM) => Http2Event::GoAwayFrames,
+                            _ => Http2Event::GoAwayFault,
+                        };
+                        self.client.worker.recorder.http2(why);
                     }
                     debug!(client = %self.client.peer.address, %error, "HTTP/2 connection ends");
                     return true;
@@ -330,6 +340,10 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
             return;
         }
         let now = Instant::now();
+        if !self.thrown_out {
+            // It was told to go for idling, and had not heard yet.
+            self.closes_at = None;
+        }
         if self.crew.is_empty() {
             self.client.watch.begin(now, LONG, Duration::ZERO);
         }

@@ -35,6 +35,8 @@ pub(crate) struct Streamed {
     /// What `Content-Length` says; the engine holds the stream to it.
     length: Option<u64>,
     expect: Option<Rc<Expect>>,
+    /// To be told when it is through.
+    watch: Rc<Watch>,
     /// All data is through, trailers may follow.
     data_ended: bool,
     ended: bool,
@@ -62,11 +64,17 @@ impl Expect {
 }
 
 impl Streamed {
-    pub(crate) fn new(stream: RecvStream, length: Option<u64>, expect: Option<Rc<Expect>>) -> Self {
+    pub(crate) fn new(
+        stream: RecvStream,
+        length: Option<u64>,
+        expect: Option<Rc<Expect>>,
+        watch: Rc<Watch>,
+    ) -> Self {
         Self {
             stream,
             length,
             expect,
+            watch,
             data_ended: false,
             ended: false,
         }
@@ -84,6 +92,9 @@ impl Streamed {
                 Some(Ok(data)) => {
                     // Whoever asks takes it on; what was not asked for fills the window.
                     self.stream.flow_control().release_capacity(data.len())?;
+                    if self.stream.is_end_stream() {
+                        self.watch.uploads(false);
+                    }
                     if !data.is_empty() {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
@@ -97,6 +108,7 @@ impl Streamed {
         }
         let trailers = ready!(self.stream.poll_trailers(cx))?;
         self.ended = true;
+        self.watch.uploads(false);
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 }

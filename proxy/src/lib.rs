@@ -14,6 +14,7 @@ mod breaker;
 mod budget;
 mod connection;
 mod course;
+mod date;
 mod dial;
 mod draw;
 mod endpoint_stream;

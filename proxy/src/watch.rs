@@ -60,6 +60,8 @@ pub(crate) struct Watch {
     taking: Cell<bool>,
     /// The client's body is not framed as it has to be.
     spoilt: Cell<bool>,
+    /// The client's body is not through; of a stream of HTTP/2.
+    uploading: Cell<bool>,
     /// The idling was ended from outside.
     dismissed: Cell<bool>,
     /// The client has left: a stream of HTTP/2 was reset, or its connection ended.
@@ -97,6 +99,7 @@ impl Watch {
             broken: Cell::new(false),
             taking: Cell::new(false),
             spoilt: Cell::new(false),
+            uploading: Cell::new(false),
             dismissed: Cell::new(false),
             gone: Cell::new(false),
             http2: Cell::new(false),
@@ -228,6 +231,16 @@ impl Watch {
     /// Whether the body broke off by its framing, not because the client left.
     pub(crate) fn is_spoilt(&self) -> bool {
         self.spoilt.get()
+    }
+
+    /// Whether there is more of the client's body to come.
+    pub(crate) fn uploads(&self, more: bool) {
+        self.uploading.set(more);
+    }
+
+    /// Whether there is more of the client's body to come.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.uploading.get()
     }
 
     /// Whether to reset the connection instead of closing it.

@@ -18,6 +18,7 @@ use windrose_tls::Store;
 use crate::access::{Draft, Outcome};
 use crate::breaker::is_crowded;
 use crate::budget::Requests;
+use crate::date::Dates;
 use crate::dial::Told;
 use crate::draw::Dice;
 use crate::live::Shared;
@@ -45,6 +46,7 @@ pub(crate) struct Worker {
     /// Of the access log: what is decided must not depend on what is logged.
     pub(crate) log_dice: Dice,
     pub(crate) request_ids: RequestIds,
+    pub(crate) dates: Dates,
     pub(crate) shared: Arc<Shared>,
     /// What TLS to endpoints is spoken with.
     pub(crate) certificates: Store,
@@ -103,6 +105,7 @@ impl Worker {
             rounds: Rounds::default(),
             log_dice: Dice::new(seed.rotate_left(32)),
             request_ids: RequestIds::default(),
+            dates: Dates::default(),
             shared,
             certificates,
             told: Told::default(),

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use windrose_telemetry::Http2Event;
 
+use super::LINGER;
 use super::stall::Stall;
 use crate::connection::Client;
 use crate::exchange::exchange;
@@ -39,9 +40,14 @@ pub(super) async fn serve(
     mut respond: SendResponse<Bytes>,
 ) -> bool {
     let expect = expects(&client, &request);
+    let is_head = request.method() == Method::HEAD;
+    client.watch.uploads(!request.body().is_end_stream());
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|n| n.to_str().ok()?.parse().ok());
-    let body = |stream| Inbound::Http2(Streamed::new(stream, length, expect.clone()));
+    let body = |stream| {
+        let watch = Rc::clone(&client.watch);
+        Inbound::Http2(Streamed::new(stream, length, expect.clone(), watch))
+    };
     let mut going = pin!(exchange(Rc::clone(&client), request.map(body)));
     let exchanged = poll_fn(|cx| {
         client.watch.register(cx.waker());
@@ -68,22 +74,37 @@ pub(super) async fn serve(
     };
     let (mut head, reply) = response.into_parts();
     strip(&mut head.headers);
-    let ended = reply.is_end_stream();
+    if head.status == StatusCode::NO_CONTENT {
+        // Forbidden there (RFC 9110 section 8.6), and clients of HTTP/2 insist.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    if !head.headers.contains_key(header::DATE) {
+        head.headers.insert(header::DATE, client.worker.dates.now());
+    }
+    // A response to HEAD ends with its head, whatever was made for it.
+    let ended = is_head || reply.is_end_stream();
     let head = Response::from_parts(head, ());
     let Ok(send) = respond.send_response(head, ended) else {
         event(Http2Event::ClientReset);
         return false;
     };
-    if ended {
-        return true;
-    }
     let mut sending = Sending {
         client: &client,
         send,
         stall: Stall::default(),
     };
-    let (what, reason) = match sending.all(reply).await {
-        Ok(()) => return true,
+    let sent = match ended {
+        true => {
+            drop(reply);
+            Ok(())
+        }
+        false => sending.all(reply).await,
+    };
+    let (what, reason) = match sent {
+        Ok(()) => {
+            sending.linger().await;
+            return true;
+        }
         Err(Broken::Gone) => (Http2Event::ClientReset, Reason::CANCEL),
         Err(Broken::Backend) => (Http2Event::BackendReset, Reason::INTERNAL_ERROR),
         Err(Broken::Window) => (Http2Event::WindowReset, Reason::CANCEL),
@@ -169,6 +190,9 @@ impl Sending<'_> {
         match Pin::new(reply).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(|_| Broken::Backend)),
             Poll::Pending => {
+                // The client has taken all there was. Not sooner: one that takes each piece late
+                // would never be late.
+                self.stall.clear();
                 self.client.watch.register(cx.waker());
                 if self.client.watch.is_gone() || self.send.poll_reset(cx).is_ready() {
                     return Poll::Ready(Err(Broken::Gone));
@@ -176,6 +200,26 @@ impl Sending<'_> {
                 Poll::Pending
             }
         }
+    }
+
+    /// Waits for a while for a client that has its response and still sends: to leave at once resets
+    /// the stream, and some clients lose the response by that.
+    async fn linger(&mut self) {
+        let watch = &self.client.watch;
+        if !watch.is_uploading() {
+            return;
+        }
+        let now = Instant::now();
+        watch.expect_window(now, now + LINGER);
+        poll_fn(|cx| {
+            watch.register(cx.waker());
+            let over = watch.is_gone() || watch.take_expired() || !watch.is_uploading();
+            if over || self.send.poll_reset(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     fn end(&mut self) -> Result<(), Broken> {
@@ -203,7 +247,6 @@ impl Sending<'_> {
             let ends = last && data.is_empty();
             self.send.send_data(piece, ends).map_err(|_| Broken::Gone)?;
             if data.is_empty() {
-                self.stall.clear();
                 return Ok(());
             }
         }

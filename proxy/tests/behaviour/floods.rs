@@ -119,7 +119,7 @@ fn continuation_without_end_ends_the_connection() {
             assert!(code == ENHANCE_YOUR_CALM || code == 0, "{code}");
             assert!(times < 20_000);
         }
-        assert!(counted(&node, Http2Event::GoAwayFault) >= 2);
+        assert!(counted(&node, Http2Event::GoAwayFrames) >= 2);
     });
 }
 
