@@ -322,6 +322,7 @@ fn connections(page: &mut Page, metrics: &Metrics) {
     aborted.count(&[("by", "client")], event(HttpEvent::ClientGone));
     aborted.count(&[("by", "upstream")], event(HttpEvent::BrokenResponse));
     http2(page, metrics);
+    unprocessed(page, metrics);
     let records = page.counter(
         "windrose_http_log_records_total",
         "Requests for the access log, by what became of them.",
@@ -356,6 +357,16 @@ fn http2(page: &mut Page, metrics: &Metrics) {
     for (what, reason) in Http2Event::GO_AWAYS {
         ended.count(&[("reason", reason)], event(what));
     }
+}
+
+/// Requests that backends gave back.
+fn unprocessed(page: &mut Page, metrics: &Metrics) {
+    let count = metrics.http2_events.sum(0, Http2Event::Unprocessed as u32);
+    let mut given_back = page.counter(
+        "windrose_http2_backend_unprocessed_total",
+        "Requests that backends gave back unprocessed, by REFUSED_STREAM or GOAWAY.",
+    );
+    given_back.count(&[], count);
 }
 
 /// What became of the records of a log.

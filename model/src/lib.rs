@@ -95,6 +95,6 @@ pub use tcp::{Tcp, WhenEndpointDown};
 pub use time::{Now, WallTime, WallTimeError};
 pub use ttl_cause::{NextChange, TtlBound, TtlCause};
 pub use unit::{Bias, Percent, Ttl, UnitError, Weight};
-pub use upstream::{Manner, ProxyProtocol, Upstream, UpstreamTls};
+pub use upstream::{HttpVersion, Manner, ProxyProtocol, Upstream, UpstreamTls};
 pub use user_list::UserList;
 pub use zone::{RrSet, RrSetError, Soa, Zone};

@@ -10,6 +10,18 @@ pub struct Upstream {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// TLS, behind the header.
     pub tls: Option<UpstreamTls>,
+    /// What HTTP is spoken in. Says nothing where endpoints are spoken to in TCP.
+    pub http: HttpVersion,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum HttpVersion {
+    /// HTTP/1.1 (RFC 9112).
+    #[default]
+    Http1,
+    /// HTTP/2 (RFC 9113): over TLS by ALPN, in the clear by prior knowledge.
+    Http2,
 }
 
 /// A version of the PROXY protocol.
@@ -39,6 +51,8 @@ pub struct Manner {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// As [`UpstreamTls::policy`].
     pub tls: Option<u64>,
+    /// As [`Upstream::http`].
+    pub http: HttpVersion,
 }
 
 impl Upstream {
@@ -47,33 +61,43 @@ impl Upstream {
         Manner {
             proxy_protocol: self.proxy_protocol,
             tls: self.tls.as_ref().map(|tls| tls.policy),
+            http: self.http,
         }
     }
 
-    /// Whether it is the endpoint's own protocol from the first octet.
+    /// Whether it is HTTP/1.1, or the endpoint's own protocol, from the first octet.
     pub const fn is_plain(&self) -> bool {
-        self.proxy_protocol.is_none() && self.tls.is_none()
+        let http1 = matches!(self.http, HttpVersion::Http1);
+        self.proxy_protocol.is_none() && self.tls.is_none() && http1
     }
 }
 
 impl fmt::Display for Upstream {
     /// As people say it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.proxy_protocol {
-            Some(ProxyProtocol::V1) => f.write_str("a PROXY header, version 1")?,
-            Some(ProxyProtocol::V2) => f.write_str("a PROXY header, version 2")?,
-            None if self.tls.is_none() => f.write_str("nothing")?,
-            None => {}
+        if self.is_plain() {
+            return f.write_str("nothing");
+        }
+        let mut then = "";
+        if let Some(version) = self.proxy_protocol {
+            let version = match version {
+                ProxyProtocol::V1 => 1,
+                ProxyProtocol::V2 => 2,
+            };
+            write!(f, "a PROXY header, version {version}")?;
+            then = ", then ";
         }
         if let Some(tls) = &self.tls {
-            if self.proxy_protocol.is_some() {
-                f.write_str(", then ")?;
-            }
+            f.write_str(then)?;
+            then = ", then ";
             let trust = match tls.verified {
                 true => "its certificate verified",
                 false => "its certificate NOT verified",
             };
             write!(f, "TLS for {}, {trust}", tls.server_name)?;
+        }
+        if self.http == HttpVersion::Http2 {
+            write!(f, "{then}HTTP/2")?;
         }
         Ok(())
     }
@@ -85,7 +109,7 @@ mod tests {
 
     #[test]
     fn it_says_what_an_endpoint_hears_first() {
-        let says = |proxy_protocol, verified: Option<bool>| {
+        let says_in = |http, proxy_protocol, verified: Option<bool>| {
             let tls = verified.map(|verified| UpstreamTls {
                 policy: 1,
                 server_name: "a.test".into(),
@@ -94,10 +118,17 @@ mod tests {
             let upstream = Upstream {
                 proxy_protocol,
                 tls,
+                http,
             };
             assert_eq!(upstream.is_plain(), upstream == Upstream::default());
             upstream.to_string()
         };
+        let says = |header, verified| says_in(HttpVersion::Http1, header, verified);
+        assert_eq!(says_in(HttpVersion::Http2, None, None), "HTTP/2");
+        assert_eq!(
+            says_in(HttpVersion::Http2, Some(ProxyProtocol::V1), Some(true)),
+            "a PROXY header, version 1, then TLS for a.test, its certificate verified, then HTTP/2"
+        );
         assert_eq!(says(None, None), "nothing");
         assert_eq!(
             says(Some(ProxyProtocol::V1), None),

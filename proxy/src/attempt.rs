@@ -9,18 +9,20 @@ use http::request::Parts;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
 };
-use hyper::body::Incoming;
 use windrose_model::Timeouts;
+use windrose_telemetry::Http2Event;
 
-use crate::breaker::Full;
 use crate::connection::Client;
 use crate::course::Failure;
+use crate::download::Download;
 use crate::hop;
 use crate::inbound::Inbound;
 use crate::links;
+use crate::multiplex::{self, NoSeat};
+use crate::unanswered::{Unanswered, Why};
 use crate::upgrade;
 use crate::upload::{Upload, UploadBody};
-use crate::upstream::{InFlight, UpstreamLink};
+use crate::upstream::{InFlight, Sender, UpstreamLink};
 
 /// A request on its way out; it can be sent again as long as its head and body are kept.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub(crate) type KeptFields = Vec<(HeaderName, HeaderValue)>;
 /// A response head, and the connection its body comes from.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<Download>,
     pub(crate) link: UpstreamLink,
 }
 
@@ -201,11 +203,11 @@ async fn connect(
 ) -> Result<UpstreamLink, Failure> {
     let worker = &client.worker;
     let began = Instant::now();
-    let (_pending, open) = in_flight.connection().map_err(|Full| Failure::Full)?;
     client.watch.pause(began);
     let upstream = in_flight.upstream();
     let beginning = client.beginning(upstream.pool().to().manner);
-    let connecting = upstream.connect(worker, timeouts.connect, beginning, switching, open);
+    let room = || in_flight.connection();
+    let connecting = upstream.link(worker, timeouts.connect, beginning, switching, room);
     // Boxed: rare, and large for a future that every exchange carries.
     let connecting = Box::pin(connecting);
     match client.watch.within(connecting).await {
@@ -215,7 +217,8 @@ async fn connect(
                 .connected(in_flight.group(), began.elapsed());
             Ok(link)
         }
-        Some(Err(_)) => Err(Failure::NotSent),
+        Some(Err(NoSeat::Full)) => Err(Failure::Full),
+        Some(Err(NoSeat::Unreachable)) => Err(Failure::NotSent),
         None if client.watch.is_gone() => Err(Failure::ClientGone),
         None => Err(Failure::Duration),
     }
@@ -232,29 +235,27 @@ async fn send(
 ) -> Result<Answer, Failure> {
     let watch = &client.watch;
     let (sent, received) = (link.meter.sent(), link.meter.received());
-    let request = outbound.request(keep);
+    let request = outbound.request(keep || !link.gives_back());
     match &outbound.upload {
         None => watch.expect_answer(now, patience(timeouts, Duration::ZERO)),
         // All of it is kept from an attempt before.
         Some(upload) if upload.is_ended() => watch.expect_answer(now, timeouts.first_byte),
         Some(_) => watch.expect_body(now),
     }
-    let mut sending = pin!(link.sender.try_send_request(request));
-    let answer = loop {
-        match watch.within(sending.as_mut()).await {
-            Some(answer) => break answer,
-            None => {
-                let late = Instant::now();
-                let waited = late.saturating_duration_since(now);
-                still_waiting(client, timeouts, outbound, late, waited)?;
-                if give_up() {
-                    return Err(Failure::GivenUp);
-                }
-                watch.expect_answer(late, patience(timeouts, waited));
-            }
+    let answer = match &mut link.sender {
+        Sender::Http1(sender) => {
+            let sending = pin!(sender.try_send_request(request));
+            let sent = wait(client, timeouts, outbound, now, give_up, sending).await?;
+            sent.map(|response| response.map(Download::Http1))
+                .map_err(Unanswered::from)
+        }
+        Sender::Http2(seat) => {
+            // Boxed: an exchange over HTTP/1 carries no room for it.
+            let sending = Box::pin(multiplex::exchange(seat, request));
+            wait(client, timeouts, outbound, now, give_up, sending).await?
         }
     };
-    let error = match answer {
+    let why = match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             // A switch that was not asked for, or to what was not offered, is none.
             let offer = outbound.offer.as_ref();
@@ -268,11 +269,11 @@ async fn send(
             return Err(Failure::Garbage);
         }
         Ok(response) => return Ok(Answer { response, link }),
-        Err(mut error) => {
-            if let Some(request) = error.take_message() {
-                outbound.headers = Some(request.into_parts().0.headers);
+        Err(unanswered) => {
+            if let Some(headers) = unanswered.headers {
+                outbound.headers = Some(headers);
             }
-            error.into_error()
+            unanswered.why
         }
     };
     Err(if outbound.client_failed() && watch.is_spoilt() {
@@ -281,15 +282,41 @@ async fn send(
         Failure::ClientGone
     } else if outbound.upload.as_ref().is_some_and(Upload::is_too_large) {
         Failure::TooLarge
+    } else if why == Why::Unprocessed {
+        client.worker.recorder.http2(Http2Event::Unprocessed);
+        Failure::Unprocessed
     } else if link.meter.sent() == sent {
         Failure::NotSent
-    } else if error.is_parse() {
+    } else if why == Why::Garbage {
         Failure::Garbage
     } else if link.reused && link.meter.received() == received {
         Failure::Stale
     } else {
         Failure::Closed
     })
+}
+
+/// Waits for the answer to a request that is being sent.
+async fn wait<T>(
+    client: &Client,
+    timeouts: &Timeouts,
+    outbound: &Outbound,
+    now: Instant,
+    give_up: &impl Fn() -> bool,
+    mut sending: impl Future<Output = T> + Unpin,
+) -> Result<T, Failure> {
+    loop {
+        if let Some(answer) = client.watch.within(&mut sending).await {
+            return Ok(answer);
+        }
+        let late = Instant::now();
+        let waited = late.saturating_duration_since(now);
+        still_waiting(client, timeouts, outbound, late, waited)?;
+        if give_up() {
+            return Err(Failure::GivenUp);
+        }
+        client.watch.expect_answer(late, patience(timeouts, waited));
+    }
 }
 
 /// How long to wait for an answer before looking again, after so much waiting.

@@ -29,6 +29,8 @@ const WITHOUT_HOPE: u8 = 3;
 pub(crate) enum Failure {
     /// Before any octet of the request was sent.
     NotSent,
+    /// The endpoint says that it has not looked at the request (RFC 9113 section 8.7).
+    Unprocessed,
     /// There may be no further connection to the cluster.
     Full,
     /// A connection that had served before was closed under the request: it says nothing about the
@@ -351,6 +353,7 @@ impl Failure {
             Self::Closed | Self::Garbage => Some(PassiveKind::Reset),
             Self::FirstByte => Some(PassiveKind::Timeout),
             Self::GivenUp
+            | Self::Unprocessed
             | Self::Full
             | Self::Stale
             | Self::Duration
@@ -365,6 +368,7 @@ impl Failure {
     const fn refusal(self) -> Refusal {
         match self {
             Self::NotSent => Refusal::Unreachable,
+            Self::Unprocessed => Refusal::Declined,
             Self::Full => Refusal::Overflow,
             Self::Stale | Self::Closed | Self::ClientGone => Refusal::Closed,
             Self::Garbage => Refusal::Garbage,
@@ -385,8 +389,8 @@ impl Failure {
                 Next::Refuse(refusal, Flags::default())
             }
             Self::GivenUp | Self::Full => Next::TryOn(refusal),
-            Self::NotSent if chance.replayable => Next::TryOn(refusal),
-            Self::NotSent => Next::Refuse(refusal, Flags::default()),
+            Self::NotSent | Self::Unprocessed if chance.replayable => Next::TryOn(refusal),
+            Self::NotSent | Self::Unprocessed => Next::Refuse(refusal, Flags::default()),
             _ if !chance.idempotent || !chance.wanted => Next::Refuse(refusal, Flags::default()),
             _ if chance.attempts_left == 0 => Next::Refuse(refusal, Flags::RETRY_LIMIT),
             _ if !chance.replayable => Next::Refuse(refusal, Flags::default()),
@@ -406,7 +410,7 @@ impl Failure {
 
     /// Whether a further attempt counts against attempts and budget.
     pub(crate) const fn is_charged(self) -> bool {
-        !matches!(self, Self::NotSent | Self::Full)
+        !matches!(self, Self::NotSent | Self::Unprocessed | Self::Full)
     }
 }
 
@@ -461,20 +465,20 @@ mod tests {
     ];
 
     #[test]
-    fn what_was_never_sent_is_tried_on_for_any_method_and_without_budget() {
-        for idempotent in [true, false] {
+    fn what_was_never_looked_at_is_tried_on_for_any_method_and_without_budget() {
+        for (failure, refusal, idempotent) in [
+            (Failure::NotSent, Refusal::Unreachable, true),
+            (Failure::NotSent, Refusal::Unreachable, false),
+            (Failure::Unprocessed, Refusal::Declined, true),
+            (Failure::Unprocessed, Refusal::Declined, false),
+        ] {
             let chance = Chance {
                 idempotent,
                 wanted: true,
                 replayable: true,
                 attempts_left: 0,
             };
-            check(
-                Failure::NotSent,
-                chance,
-                false,
-                Next::TryOn(Refusal::Unreachable),
-            );
+            check(failure, chance, false, Next::TryOn(refusal));
         }
         let consumed = Chance {
             replayable: false,

@@ -37,9 +37,7 @@ pub(crate) async fn dial(
     timeout: Duration,
     beginning: Beginning,
 ) -> io::Result<EndpointStream> {
-    let began = Instant::now();
-    let within = if timeout.is_zero() { NEVER } else { timeout };
-    let until = (began + within).into();
+    let until = end(Instant::now(), timeout).into();
     let connecting = timeout_at(until, TcpStream::connect(address));
     let mut stream = connecting.await.map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
@@ -64,6 +62,20 @@ pub(crate) async fn dial(
     Err(error)
 }
 
+/// The output of a future within `timeout` of a beginning; zero is no limit.
+pub(crate) async fn within<F: Future>(
+    began: Instant,
+    timeout: Duration,
+    future: F,
+) -> io::Result<F::Output> {
+    let waited = timeout_at(end(began, timeout).into(), future).await;
+    waited.map_err(|_| io::ErrorKind::TimedOut.into())
+}
+
+fn end(began: Instant, timeout: Duration) -> Instant {
+    began + if timeout.is_zero() { NEVER } else { timeout }
+}
+
 async fn secure(
     worker: &Worker,
     policy: u64,
@@ -85,6 +97,7 @@ fn failure(fault: OriginFault) -> EndpointTlsFailure {
         OriginFault::Expired => EndpointTlsFailure::Expired,
         OriginFault::ClientCertificate => EndpointTlsFailure::ClientCertificate,
         OriginFault::Version => EndpointTlsFailure::Version,
+        OriginFault::Protocol => EndpointTlsFailure::Protocol,
         OriginFault::Alert => EndpointTlsFailure::Alert,
         OriginFault::Garbage => EndpointTlsFailure::Garbage,
         OriginFault::NoPolicy => EndpointTlsFailure::NoPolicy,
@@ -97,7 +110,7 @@ pub(crate) struct Told(Cell<Option<Instant>>);
 
 impl Told {
     /// Whether it is time to tell again; then it is told now.
-    fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         let due = self.0.get().is_none_or(|last| now >= last + TELL_EVERY);
         if due {
             self.0.set(Some(now));

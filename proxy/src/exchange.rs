@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version, header};
+use windrose_model::HttpVersion;
 use windrose_routing::{RouteId, prefix_key};
 use windrose_telemetry::HttpEvent;
 
@@ -114,7 +115,10 @@ pub(crate) async fn exchange(
         mirror::offer(&client, &errand, mirrors, &parts, upload.as_ref());
     }
     let trailers = hop::takes_trailers(&parts, survey);
-    let mut outbound = Outbound::new(parts, upload, errand.offer.take(), client.scratch.take());
+    // Over HTTP/2 there is no switching of protocols (RFC 9113 section 8.6).
+    let switches = errand.app().plan.app.upstream.http == HttpVersion::Http1;
+    let offer = errand.offer.take().filter(|_| switches);
+    let mut outbound = Outbound::new(parts, upload, offer, client.scratch.take());
     outbound.trailers = trailers;
     forward(&client, errand, timeouts, outbound, id).await
 }

@@ -35,8 +35,8 @@ pub(crate) struct Streamed {
     /// What `Content-Length` says; the engine holds the stream to it.
     length: Option<u64>,
     expect: Option<Rc<Expect>>,
-    /// To be told when it is through.
-    watch: Rc<Watch>,
+    /// To be told when it is through; none for what comes from a backend.
+    watch: Option<Rc<Watch>>,
     /// All data is through, trailers may follow.
     data_ended: bool,
     ended: bool,
@@ -68,7 +68,7 @@ impl Streamed {
         stream: RecvStream,
         length: Option<u64>,
         expect: Option<Rc<Expect>>,
-        watch: Rc<Watch>,
+        watch: Option<Rc<Watch>>,
     ) -> Self {
         Self {
             stream,
@@ -80,7 +80,22 @@ impl Streamed {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    pub(crate) fn is_end(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    pub(crate) fn size(&self) -> SizeHint {
+        match self.length {
+            Some(length) => SizeHint::with_exact(length),
+            None if self.is_end() => SizeHint::with_exact(0),
+            None => SizeHint::default(),
+        }
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if let Some(expect) = self.expect.take()
             && !self.stream.is_end_stream()
         {
@@ -93,7 +108,7 @@ impl Streamed {
                     // Whoever asks takes it on; what was not asked for fills the window.
                     self.stream.flow_control().release_capacity(data.len())?;
                     if self.stream.is_end_stream() {
-                        self.watch.uploads(false);
+                        self.tell();
                     }
                     if !data.is_empty() {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -108,8 +123,15 @@ impl Streamed {
         }
         let trailers = ready!(self.stream.poll_trailers(cx))?;
         self.ended = true;
-        self.watch.uploads(false);
+        self.tell();
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    /// It is through.
+    fn tell(&self) {
+        if let Some(watch) = &self.watch {
+            watch.uploads(false);
+        }
     }
 }
 
@@ -132,18 +154,14 @@ impl Body for Inbound {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1(incoming) => incoming.is_end_stream(),
-            Self::Http2(streamed) => streamed.stream.is_end_stream(),
+            Self::Http2(streamed) => streamed.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(incoming) => incoming.size_hint(),
-            Self::Http2(streamed) => match streamed.length {
-                Some(length) => SizeHint::with_exact(length),
-                None if streamed.stream.is_end_stream() => SizeHint::with_exact(0),
-                None => SizeHint::default(),
-            },
+            Self::Http2(streamed) => streamed.size(),
         }
     }
 }

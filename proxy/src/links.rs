@@ -52,9 +52,7 @@ impl Links {
     #[inline(never)]
     fn take(&self, pool: &Rc<Pool>, now: Instant, idle: Duration) -> Option<UpstreamLink> {
         let mut waiting = self.0.borrow_mut();
-        waiting.retain(|it| {
-            !it.link.sender.is_closed() && now.saturating_duration_since(it.since) < idle
-        });
+        waiting.retain(|it| !it.link.is_closed() && now.saturating_duration_since(it.since) < idle);
         let at = waiting.iter().rposition(|it| Rc::ptr_eq(&it.pool, pool))?;
         Some(waiting.swap_remove(at).link)
     }

@@ -14,9 +14,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use windrose_model::Manner;
+use windrose_model::{HttpVersion, Manner};
 use windrose_routing::{AppEntry, Endpoint};
 
+use crate::multiplex::Hub;
 use crate::upstream::UpstreamLink;
 
 /// What the connections of a pool have in common.
@@ -38,6 +39,8 @@ pub(crate) struct Pools(RefCell<HashMap<Destination, Rc<Pool>>>);
 pub(crate) struct Pool {
     to: Destination,
     idle: RefCell<Vec<Idle>>,
+    /// Connections, where HTTP/2 is spoken: none of them is anybody's alone.
+    hub: Option<Box<Hub>>,
     /// The slot they are counted for, and how many that may have.
     limit: Cell<Option<(u32, u32)>>,
 }
@@ -94,10 +97,12 @@ impl Pools {
             let mut idle = pool.idle.borrow_mut();
             idle.retain(|idle| {
                 !crowded
-                    && !idle.link.sender.is_closed()
+                    && !idle.link.is_closed()
                     && now.saturating_duration_since(idle.since) < timeout
             });
-            !idle.is_empty() || Rc::strong_count(pool) > 1
+            let hub = pool.hub.as_ref();
+            let carries = hub.is_some_and(|hub| hub.sweep(now, timeout, crowded));
+            carries || !idle.is_empty() || Rc::strong_count(pool) > 1
         });
     }
 
@@ -105,6 +110,9 @@ impl Pools {
     pub(crate) fn clear(&self) {
         for (_, pool) in self.0.borrow_mut().drain() {
             pool.idle.borrow_mut().clear();
+            if let Some(hub) = &pool.hub {
+                hub.clear();
+            }
         }
     }
 }
@@ -114,6 +122,7 @@ impl Pool {
         Self {
             to,
             idle: RefCell::default(),
+            hub: (to.manner.http == HttpVersion::Http2).then(Box::default),
             limit: Cell::new(None),
         }
     }
@@ -121,6 +130,12 @@ impl Pool {
     #[inline]
     pub(crate) fn to(&self) -> &Destination {
         &self.to
+    }
+
+    /// Its connections where HTTP/2 is spoken.
+    #[inline]
+    pub(crate) fn hub(&self) -> Option<&Hub> {
+        self.hub.as_deref()
     }
 
     /// Whether a connection may serve one client after another: it was not announced as one's.
@@ -138,9 +153,12 @@ impl Pool {
 
     /// An idle connection that still stands, if there is one.
     pub(crate) fn take(&self) -> Option<UpstreamLink> {
+        if let Some(hub) = &self.hub {
+            return hub.seat().map(UpstreamLink::of);
+        }
         let mut idle = self.idle.borrow_mut();
         while let Some(Idle { link, .. }) = idle.pop() {
-            if !link.sender.is_closed() {
+            if !link.is_closed() {
                 return Some(link);
             }
         }
@@ -149,6 +167,10 @@ impl Pool {
 
     /// Puts a connection back after a whole exchange, unless it is closing or there are enough.
     pub(crate) fn put(&self, link: UpstreamLink, now: Instant, at_most: usize) {
+        if self.hub.is_some() {
+            // A place is given back; the connection was never taken.
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         if let Some(link) = link.rested().filter(|_| idle.len() < at_most) {
             idle.push(Idle { link, since: now });

@@ -74,6 +74,8 @@ pub(crate) enum Refusal {
     Overflow,
     #[error("no endpoint could be reached")]
     Unreachable,
+    #[error("the backend takes no further requests now")]
+    Declined,
     #[error("the backend closed the connection before its response")]
     Closed,
     #[error("the backend sent an invalid response")]
@@ -122,6 +124,7 @@ impl Refusal {
             Self::Injected(status) => (status, Flags::FAULT_INJECTED),
             Self::Overflow => (StatusCode::SERVICE_UNAVAILABLE, Flags::OVERFLOW),
             Self::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, Flags::CONNECT_FAILURE),
+            Self::Declined => (StatusCode::SERVICE_UNAVAILABLE, Flags::CLOSED),
             Self::Closed => (StatusCode::BAD_GATEWAY, Flags::CLOSED),
             Self::Garbage => (StatusCode::BAD_GATEWAY, Flags::PROTOCOL),
             Self::FirstByte => (StatusCode::GATEWAY_TIMEOUT, Flags::TIMEOUT),

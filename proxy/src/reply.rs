@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use windrose_telemetry::HttpEvent;
 
 use crate::access::{Draft, Outcome};
 use crate::connection::Client;
+use crate::download::{Download, DownloadError};
 use crate::flags::Flags;
 use crate::links;
 use crate::upload::Upload;
@@ -22,14 +22,14 @@ use crate::upstream::{InFlight, UpstreamLink};
 pub(crate) enum Reply {
     Empty,
     Text(Option<Bytes>),
-    Stream(Incoming, Exchange),
+    Stream(Download, Exchange),
 }
 
 /// Why a response broke off: the client's connection is reset, never ended cleanly.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokenResponse {
     #[error("the backend's response broke off")]
-    Backend(#[source] hyper::Error),
+    Backend(#[source] DownloadError),
     #[error("the response did not move in time")]
     Stalled,
 }
@@ -150,7 +150,7 @@ impl Body for Reply {
 }
 
 fn poll_stream(
-    incoming: &mut Incoming,
+    incoming: &mut Download,
     exchange: &mut Exchange,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BrokenResponse>>> {

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::breaker::{Full, Permit, Taken};
 use crate::dial::{Beginning, dial};
 use crate::endpoint_stream::EndpointStream;
+use crate::multiplex::{self, NoSeat, Seat};
 use crate::outlier::Window;
 use crate::pool::{Destination, Pool, Pools};
 use crate::record::Recorder;
@@ -47,12 +48,20 @@ const UNUSED: u8 = 60;
 /// A connection to an endpoint, while an exchange has it.
 #[derive(Debug)]
 pub(crate) struct UpstreamLink {
-    pub(crate) sender: SendRequest<UploadBody>,
+    pub(crate) sender: Sender,
     pub(crate) meter: Rc<Meter>,
     /// It has carried a request before.
     pub(crate) reused: bool,
     /// The bare connection, should its protocol be switched; only where that was asked for.
     pub(crate) handover: Option<oneshot::Receiver<Handover>>,
+}
+
+/// How requests are sent.
+#[derive(Debug)]
+pub(crate) enum Sender {
+    Http1(SendRequest<UploadBody>),
+    /// One place among many on a connection.
+    Http2(Seat),
 }
 
 /// A connection to an endpoint that speaks HTTP no more.
@@ -90,9 +99,31 @@ impl Drop for OpenUpstream {
 }
 
 impl UpstreamLink {
+    pub(crate) fn of(seat: Seat) -> Self {
+        Self {
+            meter: Rc::clone(seat.meter()),
+            reused: seat.is_reused(),
+            sender: Sender::Http2(seat),
+            handover: None,
+        }
+    }
+
+    /// Whether no further exchange can go over it.
+    pub(crate) fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(seat) => !seat.is_open(),
+        }
+    }
+
+    /// Whether requests come back with their head where they could not be sent.
+    pub(crate) fn gives_back(&self) -> bool {
+        matches!(self.sender, Sender::Http1(_))
+    }
+
     /// Ready for another exchange; `None` if it is closing.
     pub(crate) fn rested(mut self) -> Option<Self> {
-        let stands = !self.sender.is_closed() && !self.meter.is_deaf();
+        let stands = !self.is_closed() && !self.meter.is_deaf();
         self.reused = true;
         self.handover = None;
         stands.then_some(self)
@@ -184,9 +215,29 @@ impl Upstream {
         }
     }
 
+    /// A connection for one exchange, new or with others on it, within `timeout`. `room` is asked
+    /// before one is opened.
+    pub(crate) async fn link(
+        &self,
+        worker: &Rc<Worker>,
+        timeout: Duration,
+        beginning: Beginning,
+        switching: bool,
+        room: impl Fn() -> Result<(Option<Taken>, Option<Taken>), Full>,
+    ) -> Result<UpstreamLink, NoSeat> {
+        let pool = &self.pool;
+        if pool.hub().is_some() && pool.is_shared() {
+            let seat = multiplex::join(pool, worker, timeout, &beginning, room).await?;
+            return Ok(UpstreamLink::of(seat));
+        }
+        let (_pending, counted) = room()?;
+        let connecting = self.connect(worker, timeout, beginning, switching, counted);
+        connecting.await.map_err(|_| NoSeat::Unreachable)
+    }
+
     /// Opens a connection within `timeout`; zero is no limit but the system's. `switching`: it is
     /// wanted bare if its protocol is switched.
-    pub(crate) async fn connect(
+    async fn connect(
         &self,
         worker: &Worker,
         timeout: Duration,
@@ -194,8 +245,13 @@ impl Upstream {
         switching: bool,
         counted: Option<Taken>,
     ) -> io::Result<UpstreamLink> {
+        let address = self.pool.to().address;
+        if self.pool.hub().is_some() {
+            let opened = multiplex::open(worker, address, timeout, beginning, counted);
+            return Ok(UpstreamLink::of(Seat::of(&opened.await?)));
+        }
         let settings = &worker.settings;
-        let stream = dial(worker, self.pool.to().address, timeout, beginning).await?;
+        let stream = dial(worker, address, timeout, beginning).await?;
         let meter = Rc::new(Meter::default());
         let wire = UpstreamWire::new(stream, Rc::clone(&meter));
         let (sender, connection) = http1::Builder::new()
@@ -226,7 +282,7 @@ impl Upstream {
             None
         };
         Ok(UpstreamLink {
-            sender,
+            sender: Sender::Http1(sender),
             meter,
             reused: false,
             handover,

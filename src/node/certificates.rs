@@ -5,8 +5,9 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use windrose_config::{AboutFile, CertificateSource, NodeConfig, Report, Severity, TlsConfig};
+use windrose_model::HttpVersion;
 use windrose_tls::{
-    ClientCa, Fault, Generation, MinVersion, PairError, Source, Store, ToEndpoints, Wanted,
+    ClientCa, Fault, Generation, Inside, MinVersion, PairError, Source, Store, ToEndpoints, Wanted,
 };
 
 /// A certificate that ends within this is told once a day.
@@ -150,7 +151,11 @@ fn wanted(config: &TlsConfig, http2: bool) -> Wanted {
         verified: files.verified,
         identity: files.client.clone(),
         min_version: version(files.only_tls13),
-        http: files.http,
+        inside: match files.http {
+            None => Inside::Octets,
+            Some(HttpVersion::Http1) => Inside::Http1,
+            Some(HttpVersion::Http2) => Inside::Http2,
+        },
     };
     Wanted {
         certificates: config.certificates.iter().map(source).collect(),

@@ -27,11 +27,13 @@ pub enum Http2Event {
     GoAwayWindow,
     /// One whose client broke a rule of the protocol, or exceeded a bound of the engine.
     GoAwayFault,
+    /// A backend gave back a request unprocessed.
+    Unprocessed,
 }
 
 impl Http2Event {
     /// How many there are.
-    pub const COUNT: u32 = 12;
+    pub const COUNT: u32 = 13;
     /// Resets of streams, as in the label `by`.
     pub const RESETS: [(Self, &'static str); 3] = [
         (Self::ClientReset, "client"),

@@ -97,6 +97,8 @@ pub enum EndpointTlsFailure {
     ClientCertificate,
     /// No version, cipher suite or group in common.
     Version,
+    /// It does not speak HTTP/2, which is asked for.
+    Protocol,
     /// It refused for another reason.
     Alert,
     /// No TLS.
@@ -107,7 +109,7 @@ pub enum EndpointTlsFailure {
 
 impl EndpointTlsFailure {
     /// All, in order of their cells.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Closed,
         Self::Untrusted,
@@ -115,6 +117,7 @@ impl EndpointTlsFailure {
         Self::Expired,
         Self::ClientCertificate,
         Self::Version,
+        Self::Protocol,
         Self::Alert,
         Self::Garbage,
         Self::NoPolicy,
@@ -130,6 +133,7 @@ impl EndpointTlsFailure {
             Self::Expired => "expired",
             Self::ClientCertificate => "client_certificate",
             Self::Version => "version",
+            Self::Protocol => "protocol",
             Self::Alert => "alert",
             Self::Garbage => "garbage",
             Self::NoPolicy => "no_policy",

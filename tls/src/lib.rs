@@ -27,7 +27,7 @@ pub use identity::ClientIdentity;
 pub use origin::{Handshake, Origin, OriginStream};
 pub use origin_error::{OriginError, OriginFault};
 pub use session::Session;
-pub use source::{ClientCa, MinVersion, Source, ToEndpoints, Wanted};
+pub use source::{ClientCa, Inside, MinVersion, Source, ToEndpoints, Wanted};
 pub use store::{Generation, Store};
 
 /// A TLS connection of a client.

@@ -25,14 +25,15 @@ use crate::certificate::{Certificate, Facts};
 use crate::error::{Fault, PairError};
 use crate::origin_error::{OriginError, OriginFault};
 use crate::pair::{self, Place, certificates, octets};
-use crate::source::{MinVersion, ToEndpoints};
+use crate::source::{Inside, MinVersion, ToEndpoints};
 use crate::trust::{AnyName, Unverified};
 
 /// A TLS connection to an endpoint.
 pub type OriginStream = tokio_rustls::client::TlsStream<TcpStream>;
 
-/// What is spoken inside (RFC 7301).
-const HTTP: &[u8] = b"http/1.1";
+/// Names of protocols (RFC 7301).
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
 
 /// Settings for connections to endpoints.
 pub struct Origin {
@@ -68,6 +69,9 @@ impl Origin {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let stream = connector.connect(self.name.clone(), stream).await?;
         let connection = stream.get_ref().1;
+        if self.wanted.inside == Inside::Http2 && connection.alpn_protocol() != Some(HTTP2) {
+            return Err(OriginFault::protocol());
+        }
         let handshake = Handshake {
             tls13: connection.protocol_version() == Some(ProtocolVersion::TLSv1_3),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
@@ -210,9 +214,11 @@ impl<'w> Workshop<'w> {
             }
             None => builder.with_no_client_auth(),
         };
-        if wanted.http {
-            config.alpn_protocols = vec![HTTP.to_vec()];
-        }
+        config.alpn_protocols = match wanted.inside {
+            Inside::Octets => Vec::new(),
+            Inside::Http1 => vec![HTTP1.to_vec()],
+            Inside::Http2 => vec![HTTP2.to_vec()],
+        };
         Ok(config)
     }
 
@@ -258,6 +264,14 @@ fn name(text: &str) -> Result<ServerName<'static>, PairError> {
 }
 
 impl OriginFault {
+    /// The endpoint did not choose what is to be spoken.
+    fn protocol() -> OriginError {
+        OriginError {
+            fault: Self::Protocol,
+            source: std::io::Error::other("the endpoint did not choose HTTP/2 (ALPN h2)"),
+        }
+    }
+
     /// Of the node's own making: the settings are gone.
     pub(crate) fn no_policy() -> OriginError {
         OriginError {

@@ -19,6 +19,8 @@ pub enum OriginFault {
     ClientCertificate,
     /// No version of TLS, cipher suite or group in common.
     Version,
+    /// It does not speak HTTP/2, which is asked for.
+    Protocol,
     /// It refused for another reason.
     Alert,
     /// What it sent is no TLS.
@@ -68,12 +70,11 @@ fn fault(error: &Error) -> OriginFault {
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateRevoked,
         ) => OriginFault::ClientCertificate,
+        Error::NoApplicationProtocol
+        | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => OriginFault::Protocol,
         Error::PeerIncompatible(_)
-        | Error::NoApplicationProtocol
         | Error::AlertReceived(
-            AlertDescription::ProtocolVersion
-            | AlertDescription::HandshakeFailure
-            | AlertDescription::NoApplicationProtocol,
+            AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
         ) => OriginFault::Version,
         Error::AlertReceived(_) => OriginFault::Alert,
         _ => OriginFault::Garbage,

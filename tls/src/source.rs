@@ -72,6 +72,17 @@ pub struct ToEndpoints {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// The oldest version spoken.
     pub min_version: MinVersion,
-    /// Whether HTTP is spoken inside, which is told by ALPN.
-    pub http: bool,
+    /// What is spoken inside.
+    pub inside: Inside,
+}
+
+/// What is spoken inside TLS to endpoints; HTTP is told by ALPN (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inside {
+    /// Whatever client and endpoint agree on.
+    Octets,
+    /// HTTP/1.1. An endpoint may leave out that it is chosen.
+    Http1,
+    /// HTTP/2. An endpoint that does not choose it is not spoken to.
+    Http2,
 }

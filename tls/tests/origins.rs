@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use windrose_tls::{Handshake, MinVersion, OriginFault, Store, ToEndpoints, Wanted, install};
+use windrose_tls::{
+    Handshake, Inside, MinVersion, OriginFault, Store, ToEndpoints, Wanted, install,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const NAME: &str = "backend.test";
@@ -72,7 +74,7 @@ impl Scene {
             verified: true,
             identity: None,
             min_version: MinVersion::default(),
-            http: true,
+            inside: Inside::Http1,
         }
     }
 
@@ -224,7 +226,7 @@ async fn one_of_several_names_is_enough_and_takes_the_place_of_the_one_that_is_s
     let authority = scene.authority("ca.pem");
     let wanted = ToEndpoints {
         names: vec!["a.test".to_owned(), "b.test".to_owned()],
-        http: false,
+        inside: Inside::Octets,
         ..scene.wanted()
     };
     scene.publish(vec![wanted]);
@@ -236,6 +238,28 @@ async fn one_of_several_names_is_enough_and_takes_the_place_of_the_one_that_is_s
     assert_eq!((seen.name.as_deref(), seen.alpn), (Some(NAME), None));
     let by_sent_name = authority.endpoint(&[NAME], later(), false);
     assert_eq!(scene.fails(&by_sent_name).await, OriginFault::Name);
+}
+
+#[tokio::test]
+async fn who_does_not_choose_http_2_is_not_spoken_to_where_it_is_wanted() {
+    let scene = Scene::new();
+    let authority = scene.authority("ca.pem");
+    let wanted = ToEndpoints {
+        inside: Inside::Http2,
+        ..scene.wanted()
+    };
+    scene.publish(vec![wanted]);
+    let speaks = authority.endpoint(&[NAME], later(), false);
+    let seen = scene.meet(&speaks).await.1.unwrap();
+    assert_eq!(seen.alpn.as_deref(), Some(&b"h2"[..]));
+    let with = |protocols: &[&[u8]]| {
+        let mut config = ServerConfig::clone(&speaks);
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    };
+    assert_eq!(scene.fails(&with(&[])).await, OriginFault::Protocol);
+    let older = with(&[b"http/1.1"]);
+    assert_eq!(scene.fails(&older).await, OriginFault::Protocol);
 }
 
 #[tokio::test]

@@ -6,6 +6,12 @@ pub(super) static UPSTREAM: Mapping = Mapping::new(
     "`upstream`",
     &[
         Field::optional(
+            "protocol",
+            Scalar(S::Choice(&["http1", "http2"])),
+            "The version of HTTP that endpoints are spoken to in; http2 over TLS by ALPN, in the clear by prior knowledge. gRPC wants http2.",
+        )
+        .or("http1"),
+        Field::optional(
             "proxy_protocol",
             Scalar(S::Choice(&["v1", "v2"])),
             "Every connection begins with a PROXY header that names its client; HTTP connections are then not shared between clients.",

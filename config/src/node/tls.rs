@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use windrose_model::HttpVersion;
+
 /// The root key `tls`, and the bundles that apps name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -62,8 +64,8 @@ pub struct UpstreamTlsFiles {
     pub only_tls13: bool,
     /// Whether certificates are verified.
     pub verified: bool,
-    /// Whether HTTP is spoken inside.
-    pub http: bool,
+    /// What HTTP is spoken in inside, if it is.
+    pub http: Option<HttpVersion>,
 }
 
 impl Default for TlsConfig {

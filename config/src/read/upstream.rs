@@ -1,6 +1,6 @@
 //! How connections to an app's endpoints begin: a number and names for the Model, paths for the node.
 
-use windrose_model::{DnsName, ProxyProtocol, Upstream, UpstreamTls};
+use windrose_model::{DnsName, HttpVersion, ProxyProtocol, Upstream, UpstreamTls};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::data::file;
@@ -30,6 +30,14 @@ pub(super) fn read(app: &Node) -> Upstream {
                 verified: written.verified,
             }
         }),
+        http: http(node),
+    }
+}
+
+fn http(upstream: &Node) -> HttpVersion {
+    match upstream.get("protocol").and_then(Node::text) {
+        Some("http2") => HttpVersion::Http2,
+        _ => HttpVersion::Http1,
     }
 }
 
@@ -42,7 +50,15 @@ pub(super) fn files(
     let mut all: Vec<UpstreamTlsFiles> = Vec::new();
     for entry in root.get("apps").map_or(&[][..], Node::entries) {
         let app = &entry.value;
-        let Some(tls) = app.get("upstream").and_then(|node| node.get("tls")) else {
+        let Some(upstream) = app.get("upstream") else {
+            continue;
+        };
+        if let (Some(tcp), Some(protocol)) = (app.entry("tcp"), upstream.entry("protocol")) {
+            let message = "nothing of HTTP is spoken to the endpoints of an app with `tcp`";
+            let problem = Problem::error("protocol-of-tcp-app", protocol.key_span, message);
+            found.problems.push(problem.related(tcp.key_span, "it is"));
+        }
+        let Some(tls) = upstream.get("tls") else {
             continue;
         };
         let written = Written::of(app, tls);
@@ -64,8 +80,8 @@ struct Written<'n> {
     key: Option<&'n str>,
     only_tls13: bool,
     verified: bool,
-    /// HTTP is spoken inside.
-    http: bool,
+    /// What HTTP is spoken in, if it is.
+    http: Option<HttpVersion>,
 }
 
 impl<'n> Written<'n> {
@@ -86,7 +102,10 @@ impl<'n> Written<'n> {
             key: of_client("key"),
             only_tls13: text("min_version") == Some("1.3"),
             verified: !skips,
-            http: app.get("tcp").is_none(),
+            http: match (app.get("tcp"), app.get("upstream")) {
+                (None, Some(upstream)) => Some(http(upstream)),
+                _ => None,
+            },
         }
     }
 
@@ -103,7 +122,7 @@ impl<'n> Written<'n> {
             http,
         } = self;
         let whole = format!(
-            "{server_name:?} {ca:?} {names:?} {cert:?} {key:?} {only_tls13} {verified} {http}"
+            "{server_name:?} {ca:?} {names:?} {cert:?} {key:?} {only_tls13} {verified} {http:?}"
         );
         xxh3_64(whole.as_bytes())
     }

@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper::{Request, header};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Uri, header};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use windrose_model::ProbeFailure;
+use windrose_model::{HttpVersion, ProbeFailure};
 use windrose_telemetry::{Metrics, ProbeOutcome};
 use windrose_tls::{OriginStream, Store};
 
 use super::announce;
 use crate::event::Event;
-use crate::probe::{CheckKind, Order, Outcome};
+use crate::probe::{Check, CheckKind, Order, Outcome};
 
 /// A response head may be this large.
 const HEAD_OCTETS: usize = 32 << 10;
@@ -73,11 +73,11 @@ async fn perform(order: &Order, certificates: &Store, connected: impl Fn(Duratio
         return of_io(&error);
     }
     let Some(policy) = order.check.manner.tls else {
-        return ask(stream, &order.check.kind).await;
+        return ask(stream, &order.check).await;
     };
     // Boxed: most probes carry no room for it.
     match Box::pin(secure(stream, policy, certificates)).await {
-        Some(stream) => ask(stream, &order.check.kind).await,
+        Some(stream) => ask(stream, &order.check).await,
         None => Outcome::Failed(ProbeFailure::Tls),
     }
 }
@@ -89,14 +89,25 @@ async fn secure(stream: TcpStream, policy: u64, certificates: &Store) -> Option<
     secured.map(|(stream, _)| stream).ok()
 }
 
-async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin, kind: &CheckKind) -> Outcome {
-    match kind {
-        CheckKind::Tcp => Outcome::Healthy,
-        CheckKind::Http { path, host, status } => match get(stream, path, host).await {
-            Ok(code) if status.iter().any(|(a, b)| (*a..=*b).contains(&code)) => Outcome::Healthy,
-            Ok(code) => Outcome::Failed(ProbeFailure::Status(code)),
-            Err(failure) => Outcome::Failed(failure),
-        },
+/// A probe's connection.
+trait Line: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Line for T {}
+
+async fn ask(stream: impl Line, check: &Check) -> Outcome {
+    let CheckKind::Http { path, host, status } = &check.kind else {
+        return Outcome::Healthy;
+    };
+    let tls = check.manner.tls.is_some();
+    let answered = match check.manner.http {
+        HttpVersion::Http1 => get(stream, path, host).await,
+        // Boxed: most probes carry no room for it.
+        HttpVersion::Http2 => Box::pin(get_over_http2(stream, tls, path, host)).await,
+    };
+    match answered {
+        Ok(code) if status.iter().any(|(a, b)| (*a..=*b).contains(&code)) => Outcome::Healthy,
+        Ok(code) => Outcome::Failed(ProbeFailure::Status(code)),
+        Err(failure) => Outcome::Failed(failure),
     }
 }
 
@@ -111,11 +122,7 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// The status of one GET, its body read to the end or to a bound.
-async fn get(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    path: &str,
-    host: &str,
-) -> Result<u16, ProbeFailure> {
+async fn get(stream: impl Line, path: &str, host: &str) -> Result<u16, ProbeFailure> {
     let request = Request::get(path)
         .header(header::HOST, host)
         .header(header::USER_AGENT, "windrose-probe")
@@ -137,6 +144,45 @@ async fn get(
         read_some(response.into_body()).await?;
         Ok(code)
     };
+    follow(exchange, connection).await
+}
+
+/// The same over HTTP/2.
+async fn get_over_http2(
+    stream: impl Line,
+    tls: bool,
+    path: &str,
+    host: &str,
+) -> Result<u16, ProbeFailure> {
+    let scheme = if tls { "https" } else { "http" };
+    let uri = format!("{scheme}://{host}{path}").parse::<Uri>();
+    let request = Request::get(uri.map_err(|_| ProbeFailure::Garbage)?)
+        .header(header::USER_AGENT, "windrose-probe")
+        .header(header::ACCEPT, "*/*")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| ProbeFailure::Garbage)?;
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .max_header_list_size(HEAD_OCTETS as u32)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| of_hyper(&e))?;
+    let exchange = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| of_hyper(&e))?;
+        let code = response.status().as_u16();
+        read_some(response.into_body()).await?;
+        Ok(code)
+    };
+    follow(exchange, connection).await
+}
+
+/// The result of an exchange while its connection is driven.
+async fn follow(
+    exchange: impl Future<Output = Result<u16, ProbeFailure>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<u16, ProbeFailure> {
     let mut connection = std::pin::pin!(connection);
     let mut exchange = std::pin::pin!(exchange);
     tokio::select! {

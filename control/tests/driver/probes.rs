@@ -1,7 +1,7 @@
 //! What probes make of backends.
 
 use windrose_model::Verdict::{Down, Unknown, Up};
-use windrose_model::{Cause, Probe, ProbeFailure, ProxyProtocol};
+use windrose_model::{Cause, HttpVersion, Probe, ProbeFailure, ProxyProtocol};
 use windrose_telemetry::ProbeOutcome;
 
 use crate::backend::{OK, answers, backend, nobody, request, speaks_first, stalls};
@@ -108,6 +108,50 @@ async fn a_probe_says_first_that_it_speaks_for_itself_where_headers_are_expected
         let node = Node::start(model(draft, 1, None), None);
         let snapshot = node.until(|s| entry(s, "web", 0).verdict != Unknown).await;
         assert_eq!(entry(&snapshot, "web", 0).verdict, Up, "{version:?}");
+    }
+}
+
+/// Answers the first request over HTTP/2 with 200, and nothing else.
+fn answer_over_http2(stream: &mut std::net::TcpStream) -> std::io::Result<()> {
+    use std::io::{Read, Write};
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut first = vec![0; PREFACE.len()];
+    stream.read_exact(&mut first)?;
+    if first != PREFACE {
+        return Ok(());
+    }
+    // SETTINGS, and those of the prober acknowledged.
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0])?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head)?;
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        stream.read_exact(&mut vec![0; length])?;
+        if head[3] == 1 {
+            // HEADERS: `:status` is 200, and that is all.
+            stream.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88])?;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_speaks_the_version_of_http_that_traffic_speaks() {
+    let new = backend(|mut stream| {
+        let _ = answer_over_http2(&mut stream);
+    });
+    let old = backend(|mut stream| {
+        use std::io::Write;
+        if request(&mut stream).is_some() {
+            let _ = stream.write_all(OK.as_bytes());
+        }
+    });
+    for (address, verdict) in [(new, Up), (old, Down)] {
+        let mut draft = draft(&[("web", http(), &[address])]);
+        let app = draft.apps.values_mut().next().unwrap();
+        app.upstream.http = HttpVersion::Http2;
+        let node = Node::start(model(draft, 1, None), None);
+        let snapshot = node.until(|s| entry(s, "web", 0).verdict != Unknown).await;
+        assert_eq!(entry(&snapshot, "web", 0).verdict, verdict);
     }
 }
 

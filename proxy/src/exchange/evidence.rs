@@ -77,7 +77,8 @@ pub(super) fn note_failure(
             .recorder
             .group(stop.group.slot, GroupEvent::ConnectFailure);
     }
-    if failure != Failure::Stale {
+    // Another connection to the same endpoint may do.
+    if !matches!(failure, Failure::Stale | Failure::Unprocessed) {
         errand.course.exclude(stop.endpoint);
     }
     let Some(kind) = failure.evidence() else {

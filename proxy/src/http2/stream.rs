@@ -46,7 +46,7 @@ pub(super) async fn serve(
     let length = length.and_then(|n| n.to_str().ok()?.parse().ok());
     let body = |stream| {
         let watch = Rc::clone(&client.watch);
-        Inbound::Http2(Streamed::new(stream, length, expect.clone(), watch))
+        Inbound::Http2(Streamed::new(stream, length, expect.clone(), Some(watch)))
     };
     let mut going = pin!(exchange(Rc::clone(&client), request.map(body)));
     let exchanged = poll_fn(|cx| {

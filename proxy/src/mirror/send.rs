@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use windrose_telemetry::Mirrored;
 
 use super::{Copied, Copy};
+use crate::download::Download;
+use crate::multiplex;
 use crate::upload::UploadBody;
+use crate::upstream::Sender;
 
 /// Octets of a response that are read before its connection is closed instead.
 const RESPONSE_OCTETS: u64 = 1 << 20;
@@ -46,21 +48,28 @@ impl Copy {
             let was_idle = idle.is_some();
             let mut link = match idle {
                 Some(link) => link,
-                None => upstream
-                    .connect(worker, self.timeout, self.beginning.clone(), false, None)
-                    .await
-                    .map_err(|_| Failed)?,
+                None => {
+                    let (beginning, room) = (self.beginning.clone(), || Ok((None, None)));
+                    let linking = upstream.link(worker, self.timeout, beginning, false, room);
+                    linking.await.map_err(|_| Failed)?
+                }
             };
-            let mut response = match link.sender.try_send_request(request).await {
-                Ok(response) => response,
-                Err(mut error) => match error.take_message() {
-                    // Its connection had been closed meanwhile.
-                    Some(unsent) if was_idle => {
-                        request = unsent;
-                        continue;
-                    }
-                    _ => return Err(Failed),
+            let mut response = match &mut link.sender {
+                Sender::Http1(sender) => match sender.try_send_request(request).await {
+                    Ok(response) => response.map(Download::Http1),
+                    Err(mut error) => match error.take_message() {
+                        // Its connection had been closed meanwhile.
+                        Some(unsent) if was_idle => {
+                            request = unsent;
+                            continue;
+                        }
+                        _ => return Err(Failed),
+                    },
                 },
+                Sender::Http2(seat) => {
+                    let sent = multiplex::exchange(seat, request).await;
+                    sent.map_err(|_| Failed)?
+                }
             };
             let status = response.status().as_u16();
             let again = response.version() == Version::HTTP_11;
@@ -88,7 +97,7 @@ impl Copy {
 }
 
 /// Reads a body to its end; false if that is too far, or never comes.
-async fn discard(body: &mut Incoming) -> bool {
+async fn discard(body: &mut Download) -> bool {
     let mut left = RESPONSE_OCTETS;
     loop {
         match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {

@@ -65,7 +65,7 @@ async fn answers() -> (Backend, Heard) {
 fn announcing(mut app: App, version: ProxyProtocol) -> App {
     app.upstream = Upstream {
         proxy_protocol: Some(version),
-        tls: None,
+        ..Upstream::default()
     };
     app
 }

@@ -17,6 +17,7 @@ mod faults;
 mod floods;
 mod framing;
 mod http2;
+mod http2_backends;
 mod http2_endings;
 mod https;
 mod limits;

@@ -57,6 +57,7 @@ fn over_tls(mut app: App) -> App {
             server_name: "backend.test".into(),
             verified: true,
         }),
+        ..Upstream::default()
     };
     app.timeouts.connect = Duration::from_millis(500);
     app

@@ -7,6 +7,7 @@ pub mod client;
 pub mod frames;
 pub mod http2;
 pub mod secure;
+pub mod streams;
 
 use std::collections::BTreeMap;
 use std::future::Future;

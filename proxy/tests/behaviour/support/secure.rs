@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use windrose_tls::{ClientCa, MinVersion, Source, Store, ToEndpoints, Wanted};
+use windrose_tls::{ClientCa, Inside, MinVersion, Source, Store, ToEndpoints, Wanted};
 
 use super::client::Client;
 
@@ -20,7 +20,7 @@ use super::client::Client;
 pub const REQUIRED: u64 = 1;
 pub const OPTIONAL: u64 = 2;
 /// The policy of [`Pki::store`] for endpoints that are `backend.test` and speak HTTP; the next number
-/// is the same without HTTP.
+/// is the same without HTTP, the one behind it with HTTP/2.
 pub const ORIGIN: u64 = 3;
 
 /// An authority that everybody in a test believes, and what it signed.
@@ -75,7 +75,7 @@ impl Pki {
             ca: file("ca.crt"),
             required,
         };
-        let origin = |policy, http| ToEndpoints {
+        let origin = |policy, inside| ToEndpoints {
             policy,
             server_name: "backend.test".to_owned(),
             names: Vec::new(),
@@ -83,7 +83,7 @@ impl Pki {
             verified: true,
             identity: None,
             min_version: MinVersion::default(),
-            http,
+            inside,
         };
         let wanted = Wanted {
             certificates: vec![Source::Pair {
@@ -93,7 +93,11 @@ impl Pki {
             }],
             client_cas: vec![ca(REQUIRED, true), ca(OPTIONAL, false)],
             http2: true,
-            to_endpoints: vec![origin(ORIGIN, true), origin(ORIGIN + 1, false)],
+            to_endpoints: vec![
+                origin(ORIGIN, Inside::Http1),
+                origin(ORIGIN + 1, Inside::Octets),
+                origin(ORIGIN + 2, Inside::Http2),
+            ],
             ..Wanted::default()
         };
         store.publish(store.prepare(&wanted, SystemTime::now()).unwrap());
