@@ -1,6 +1,5 @@
 //! One attempt to have one endpoint answer a request.
 
-use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -174,25 +173,27 @@ pub(crate) async fn attempt(
         }
     }
     let link = connect(client, in_flight, timeouts, switching).await?;
-    send(
-        client,
-        link,
-        timeouts,
-        outbound,
-        Instant::now(),
-        keep,
-        &give_up,
-    )
-    .await
+    // The time of an attempt includes that.
+    let since = match timeouts.per_try.is_zero() {
+        true => Instant::now(),
+        false => began,
+    };
+    send(client, link, timeouts, outbound, since, keep, &give_up).await
 }
 
-/// An attempt, unless it takes too long as a whole.
-pub(crate) async fn within(
-    time: Duration,
-    trying: impl Future<Output = Result<Answer, Failure>>,
-) -> Result<Answer, Failure> {
-    let tried = tokio::time::timeout(time, trying).await;
-    tried.unwrap_or(Err(Failure::FirstByte))
+/// With the time of an attempt in those of its parts: to connect, and from the end of the request to
+/// the head of the response. An upload that moves is not the endpoint's delay.
+pub(crate) fn with_per_try(timeouts: Timeouts) -> Timeouts {
+    let least = |time: Duration| match (time.is_zero(), timeouts.per_try.is_zero()) {
+        (_, true) => time,
+        (true, false) => timeouts.per_try,
+        (false, false) => time.min(timeouts.per_try),
+    };
+    Timeouts {
+        connect: least(timeouts.connect),
+        first_byte: least(timeouts.first_byte),
+        ..timeouts
+    }
 }
 
 async fn connect(

@@ -100,6 +100,8 @@ pub(crate) struct Course {
     /// The slot of the group that had no room, latest.
     full: Option<u32>,
     without_hope: Option<u8>,
+    /// An endpoint that is tried when no other is left in its cluster, by index in the app.
+    last: Option<u16>,
     /// The one cluster that may be tried, where it fell back to one.
     only: Option<u8>,
 }
@@ -137,6 +139,7 @@ impl Course {
             repeats: false,
             full: None,
             without_hope: None,
+            last: None,
             only: None,
         }
     }
@@ -168,7 +171,11 @@ impl Course {
         loop {
             let (cluster, count) = match self.here {
                 Some(here) => here,
-                None => match self.choose(app, worker.settings.home.as_ref()) {
+                None => match self.choose(
+                    app,
+                    worker.settings.home.as_ref(),
+                    self.exhausted | self.passed_over,
+                ) {
                     Some(cluster) => (cluster, 0),
                     None if self.without_hope.is_none() && self.passed_over != 0 => {
                         self.passed_over = 0;
@@ -200,6 +207,9 @@ impl Course {
                     probes: permit.as_ref().is_some_and(|permit| permit.trial),
                     permit,
                 });
+            }
+            if self.last.take().is_some() {
+                continue;
             }
             self.here = None;
             if count == 0 && self.without_hope.is_none() {
@@ -269,6 +279,34 @@ impl Course {
         self.tried.push(endpoint.index);
     }
 
+    /// An endpoint is tried again only when no other of its cluster is left.
+    pub(crate) fn put_last(&mut self, endpoint: &Endpoint) {
+        self.last = Some(endpoint.index);
+    }
+
+    /// Whether an endpoint but this one is left that could be tried, whoever is avoided or full.
+    #[cold]
+    pub(crate) fn has_more(&self, app: &AppEntry, home: Option<&Name>, but: &Endpoint) -> bool {
+        let Some(version) = app.plan.versions.get(usize::from(self.version)) else {
+            return false;
+        };
+        let is_left = |e: &Endpoint| e.index != but.index && !self.tried.contains(&e.index);
+        // Where enough were tried, the next cluster's turn has come.
+        let spent = self.here.filter(|(_, count)| *count >= PER_CLUSTER);
+        let mut excluded = self.exhausted | spent.map_or(0, |(cluster, _)| 1 << cluster);
+        for _ in 0..u16::BITS {
+            let Some(cluster) = self.choose(app, home, excluded) else {
+                break;
+            };
+            let group = version.groups.get(usize::from(cluster));
+            if group.is_some_and(|group| group.endpoints.iter().any(is_left)) {
+                return true;
+            }
+            excluded |= 1 << cluster;
+        }
+        false
+    }
+
     /// Notes, once, that a request left its first choice; from which group.
     fn leave_first(&mut self, version: &PlanVersion, cluster: u8) -> Option<u32> {
         if self.left_first || !self.moved(cluster) {
@@ -297,8 +335,7 @@ impl Course {
     }
 
     /// A request that arrived in the home cluster is the steering decision, and is kept there.
-    fn choose(&self, app: &AppEntry, home: Option<&Name>) -> Option<u8> {
-        let excluded = self.exhausted | self.passed_over;
+    fn choose(&self, app: &AppEntry, home: Option<&Name>, excluded: u16) -> Option<u8> {
         if let Some(only) = self.only {
             return (excluded >> only & 1 == 0).then_some(only);
         }
@@ -319,7 +356,7 @@ impl Course {
     ) -> Option<(&'t Endpoint, bool)> {
         let (draw, rounds) = (worker.dice.draw(), &worker.rounds);
         let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
-        let fresh = |e: &Endpoint| !self.tried.contains(&e.index);
+        let fresh = |e: &Endpoint| self.last != Some(e.index) && !self.tried.contains(&e.index);
         let up = |e: &Endpoint| app.endpoint_up(e.index);
         if let Some(left) = self.without_hope {
             self.without_hope = Some(left.checked_sub(1)?);

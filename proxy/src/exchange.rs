@@ -17,7 +17,7 @@ use windrose_routing::{RouteId, prefix_key};
 use windrose_telemetry::HttpEvent;
 
 use crate::access::Draft;
-use crate::attempt::{Outbound, patience, upload};
+use crate::attempt::{Outbound, patience, upload, with_per_try};
 use crate::connection::Client;
 use crate::course::Course;
 use crate::errand::{Errand, app_slot};
@@ -92,7 +92,7 @@ pub(crate) async fn exchange(
         ));
     }
     let filters = errand.filters();
-    let timeouts = filter::timeouts(errand.app(), filters);
+    let timeouts = with_per_try(filter::timeouts(errand.app(), filters));
     let most = filters
         .and_then(|filters| filters.max_body)
         .unwrap_or(u64::MAX);

@@ -14,7 +14,7 @@ use super::begun::deliver;
 use super::evidence::{charge, is_given_up, note_answer, note_failure};
 use super::fallback::Cause;
 use super::own::{log, refuse, stand_in};
-use crate::attempt::{Answer, Outbound, attempt, within};
+use crate::attempt::{Answer, Outbound, attempt};
 use crate::connection::Client;
 use crate::course::{Chance, Failure, Next, Stop, is_idempotent};
 use crate::errand::Errand;
@@ -103,11 +103,7 @@ pub(super) async fn forward(
                     || again && is_given_up(worker, errand, app, address) && charge(worker, app);
                 let (limits, sent) = (&way.timeouts, &mut way.outbound);
                 let keep = again || way.keeps;
-                let trying = attempt(client, &in_flight, limits, sent, way.now, keep, give_up);
-                match limits.per_try.is_zero() {
-                    true => trying.await,
-                    false => within(limits.per_try, Box::pin(trying)).await,
-                }
+                attempt(client, &in_flight, limits, sent, way.now, keep, give_up).await
             }
             Ok(Some(failure)) => Err(failure),
             // The final answer, which says nothing about the endpoint.
@@ -120,7 +116,7 @@ pub(super) async fn forward(
                 note_answer(client, &way.errand, &stop, in_flight.upstream(), seen);
                 let turn = match seen {
                     ..400 => Turn::Deliver,
-                    400.. => way.reconsider(&answer, group),
+                    400.. => way.reconsider(&answer, &stop),
                 };
                 let wait = match turn {
                     Turn::Deliver => return Ok(way.deliver(answer, in_flight)),
@@ -148,6 +144,7 @@ pub(super) async fn forward(
                     way.look_at_the_clock();
                     continue;
                 }
+                false if client.watch.is_gone() => return Err(way.abandon()),
                 false => (Refusal::Duration, Flags::default()),
             },
             Then::End(refusal, flags) => (refusal, flags),
@@ -156,6 +153,11 @@ pub(super) async fn forward(
         let cause = Cause::of(refusal);
         if cause.is_some_and(|cause| way.falls_elsewhere(cause, true, Some(group))) {
             continue;
+        }
+        if cause.is_some_and(|cause| cause != Cause::Late) && way.spare.is_some() {
+            // A backend has answered before; that says more than that another has not.
+            way.errand.course.note(flags);
+            return Ok(way.exhausted());
         }
         return Ok(way.end((refusal, flags), Some(group)));
     }
@@ -234,13 +236,15 @@ impl<'a> Way<'a> {
 
     /// What is done with a response that says that something is wrong.
     #[cold]
-    fn reconsider(&mut self, answer: &Answer, group: u32) -> Turn {
-        let worker = &self.client.worker;
+    fn reconsider(&mut self, answer: &Answer, stop: &Stop<'_>) -> Turn {
+        let (worker, group) = (&self.client.worker, stop.group.slot);
         let status = answer.response.status();
         let may = self.idempotent && self.outbound.is_uploaded() && self.outbound.is_replayable();
         if self.idempotent && self.retry.on.has_status(status.as_u16()) {
             let before = self.retry.attempts - self.attempts_left;
-            let wait = match may && self.attempts_left > 0 {
+            // Nobody waits for what will not be tried.
+            let more = self.has_more(stop);
+            let wait = match may && self.attempts_left > 0 && more {
                 true => {
                     let headers = answer.response.headers();
                     again::after(self.retry, headers, before, worker.dice.draw())
@@ -258,7 +262,9 @@ impl<'a> Way<'a> {
                     worker.recorder.group(group, GroupEvent::RetryRefused);
                     self.errand.course.note(Flags::RETRY_LIMIT);
                 }
-                None if self.attempts_left == 0 => self.errand.course.note(Flags::RETRY_LIMIT),
+                None if self.attempts_left == 0 || !more => {
+                    self.errand.course.note(Flags::RETRY_LIMIT)
+                }
                 None => {}
             }
         }
@@ -285,7 +291,11 @@ impl<'a> Way<'a> {
             self.errand.course.leave(stop.cluster, stop.group);
             return Then::On(Duration::ZERO);
         }
-        self.spare = None;
+        if failure == Failure::Stale {
+            // Its endpoint may be well, or killed a moment ago: others go first.
+            self.errand.course.put_last(stop.endpoint);
+        }
+        let more = failure == Failure::Stale || self.has_more(stop);
         if injected {
             // It says nothing about the endpoint.
             self.errand.course.exclude(stop.endpoint);
@@ -300,7 +310,7 @@ impl<'a> Way<'a> {
             replayable: self.outbound.is_replayable(),
             attempts_left: self.attempts_left,
         };
-        match failure.next(chance, || charge(worker, self.app)) {
+        match failure.next(chance, || !more || charge(worker, self.app)) {
             Next::TryOn(refusal) => self.last = (refusal, Some(group)),
             Next::Refuse(refusal, flags) => {
                 if flags == Flags::RETRY_LIMIT && self.attempts_left > 0 {
@@ -309,6 +319,9 @@ impl<'a> Way<'a> {
                 return Then::End(refusal, flags);
             }
             Next::Abandon => return Then::Abandon,
+        }
+        if !more {
+            return Then::On(Duration::ZERO);
         }
         self.repeated = Some(group);
         if !failure.is_charged() {
@@ -322,6 +335,12 @@ impl<'a> Way<'a> {
             Failure::Stale => Duration::ZERO,
             _ => again::elsewhere(&self.retry.back_off, before, worker.dice.draw()),
         })
+    }
+
+    /// Whether anybody but this endpoint is left to try.
+    fn has_more(&self, but: &Stop<'_>) -> bool {
+        let home = self.client.worker.settings.home.as_ref();
+        self.errand.course.has_more(self.app, home, but.endpoint)
     }
 
     pub(super) fn look_at_the_clock(&mut self) {

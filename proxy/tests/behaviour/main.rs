@@ -28,6 +28,7 @@ mod outliers;
 mod pools;
 mod proxy_protocol;
 mod retries;
+mod retries_left;
 mod rfc9113;
 mod splitting;
 mod steering;
