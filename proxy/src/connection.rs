@@ -1,22 +1,15 @@
-//! One client connection: the engine, its one timer, and its end.
+//! One client connection: who it is from, and which protocol is spoken on it.
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::http1::Builder;
 use tokio::net::TcpStream;
 use windrose_model::Manner;
-use windrose_telemetry::HttpEvent;
 use windrose_tls::Store;
 
 use crate::announce;
@@ -24,18 +17,16 @@ use crate::announced::take_header;
 use crate::attempt::KeptFields;
 use crate::dial::Beginning;
 use crate::endpoint_stream::UnsaidEnd;
-use crate::exchange::{exchange, unread};
 use crate::forwarded::Peer;
 use crate::handshake::handshake;
+use crate::http1;
 use crate::http2;
-use crate::inbound::Inbound;
 use crate::links::Links;
 use crate::secure::Secured;
-use crate::settings::Settings;
-use crate::tunnel::{Tunnel, carry};
-use crate::watch::{Due, Watch};
-use crate::wire::{ClientWire, Line};
-use crate::worker::{Stopping, Worker};
+use crate::tunnel::Tunnel;
+use crate::watch::Watch;
+use crate::wire::ClientWire;
+use crate::worker::Worker;
 
 /// A client connection as its exchanges see it.
 pub(crate) struct Client {
@@ -92,21 +83,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The engine's settings, made once per thread.
-pub(crate) fn engine(settings: &Settings) -> http1::Builder {
-    let mut engine = http1::Builder::new();
-    engine
-        .half_close(true)
-        .header_read_timeout(None)
-        .max_header_size(settings.max_head_bytes)
-        .max_buf_size(settings.buffer_bytes());
-    if settings.max_fields != 100 {
-        // hyper keeps its default of 100 on the stack; any other number costs an allocation.
-        engine.max_headers(settings.max_fields);
-    }
-    engine
-}
-
 /// Whom a connection is between.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ends {
@@ -145,7 +121,7 @@ impl Arrival {
 /// Takes a connection in; the future serves it to its end. It counts as open from now on.
 pub(crate) fn serve_client(
     worker: Rc<Worker>,
-    engine: Rc<http1::Builder>,
+    engine: Rc<Builder>,
     arrival: Arrival,
 ) -> impl Future<Output = ()> {
     let watch = Rc::new(Watch::new(Instant::now(), &worker.settings));
@@ -173,7 +149,7 @@ pub(crate) fn serve_client(
                 if worker.settings.http2.is_some() {
                     wire.listen_for_http2();
                 }
-                run(engine, wire, client).await;
+                http1::serve(engine, wire, client).await;
             }
             // Boxed: who speaks in the clear carries no room for it.
             Some(store) => Box::pin(secured(worker, engine, stream, ends, store, watch)).await,
@@ -205,13 +181,15 @@ fn client(
 
 async fn secured(
     worker: Rc<Worker>,
-    engine: Rc<http1::Builder>,
+    engine: Rc<Builder>,
     stream: TcpStream,
     ends: Ends,
     store: Rc<Store>,
     watch: Rc<Watch>,
 ) {
-    let Some((stream, session)) = handshake(&worker, stream, &store, &watch).await else {
+    // Boxed: large, and over soon.
+    let shaking = Box::pin(handshake(&worker, stream, &store, &watch));
+    let Some((stream, session)) = shaking.await else {
         return;
     };
     watch.rest(Instant::now());
@@ -220,90 +198,8 @@ async fn secured(
     let client = client(&worker, &watch, ends, tls);
     let wire = ClientWire::new(stream, watch);
     if http2 {
-        http2::serve(client, wire).await;
-    } else {
-        run(engine, wire, client).await;
-    }
-}
-
-async fn run<L: Line>(engine: Rc<http1::Builder>, wire: ClientWire<L>, client: Rc<Client>) {
-    let (worker, watch) = (Rc::clone(&client.worker), Rc::clone(&client.watch));
-    let wire = TokioIo::new(wire);
-    let service = {
-        let client = Rc::clone(&client);
-        service_fn(move |request: Request<Incoming>| {
-            exchange(Rc::clone(&client), request.map(Inbound::Http1))
-        })
-    };
-    let mut connection = engine.serve_connection(wire, service);
-    let mut armed = watch.look();
-    let mut timer = pin!(tokio::time::sleep_until(armed.into()));
-    let mut closing = false;
-    let ended = poll_fn(|cx: &mut Context<'_>| {
-        watch.register(cx.waker());
-        match worker.stopping() {
-            Stopping::No => {}
-            Stopping::Graceful => {
-                if watch.is_left() {
-                    return Poll::Ready(false);
-                }
-                if !closing {
-                    closing = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-            }
-            Stopping::Now => return Poll::Ready(false),
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            match watch.fired(Instant::now()) {
-                Due::Wait => {}
-                Due::Idle => return Poll::Ready(false),
-                Due::Head => {
-                    worker.recorder.event(HttpEvent::HeadTimeout);
-                    return Poll::Ready(false);
-                }
-            }
-            armed = watch.look();
-            timer.as_mut().reset(armed.into());
-        }
-        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-            if let Some(error) = result.as_ref().err().filter(|error| error.is_parse()) {
-                unread(&client, error);
-            }
-            return Poll::Ready(result.is_ok());
-        }
-        if watch.ignored() {
-            watch.break_off();
-            return Poll::Ready(false);
-        }
-        if watch.speaks_http2() {
-            return Poll::Ready(true);
-        }
-        watch.note_head();
-        while watch.look() < armed {
-            armed = watch.look();
-            timer.as_mut().reset(armed.into());
-            if timer.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-                break;
-            }
-        }
-        Poll::Pending
-    })
-    .await;
-    if watch.speaks_http2() {
-        let wire = connection.into_parts().io.into_inner();
-        // Boxed, as a tunnel below.
         Box::pin(http2::serve(client, wire)).await;
-        return;
-    }
-    let Some(tunnel) = client.tunnel.take() else {
-        return;
-    };
-    if ended {
-        let parts = connection.into_parts();
-        let wire = parts.io.into_inner();
-        // Boxed: rare, and large for a future that every connection carries.
-        Box::pin(carry(&worker, &watch, wire, &parts.read_buf, tunnel)).await;
+    } else {
+        http1::serve(engine, wire, client).await;
     }
 }

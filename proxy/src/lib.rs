@@ -27,6 +27,7 @@ mod flags;
 mod forwarded;
 mod handshake;
 mod hop;
+mod http1;
 mod http2;
 mod inbound;
 mod limit;

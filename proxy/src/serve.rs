@@ -18,7 +18,8 @@ use windrose_telemetry::Metrics;
 use windrose_tls::Store;
 
 use crate::announced::is_trusted;
-use crate::connection::{Arrival, Ends, engine, serve_client};
+use crate::connection::{Arrival, Ends, serve_client};
+use crate::http1::engine;
 use crate::live::Shared;
 use crate::settings::Settings;
 use crate::tcp::serve_stream;

@@ -58,6 +58,8 @@ pub(crate) struct Watch {
     broken: Cell<bool>,
     /// The client has a response in more than one part to take, and each octet it takes counts.
     taking: Cell<bool>,
+    /// Nothing that was written waits to be sent.
+    flushed: Cell<bool>,
     /// The client's body is not framed as it has to be.
     spoilt: Cell<bool>,
     /// The client's body is not through; of a stream of HTTP/2.
@@ -98,6 +100,7 @@ impl Watch {
             heard: Cell::new(false),
             broken: Cell::new(false),
             taking: Cell::new(false),
+            flushed: Cell::new(true),
             spoilt: Cell::new(false),
             uploading: Cell::new(false),
             dismissed: Cell::new(false),
@@ -168,6 +171,23 @@ impl Watch {
     pub(crate) fn expect_taking(&self, now: Instant) {
         self.due_at(now + self.send_timeout);
         self.taking.set(true);
+    }
+
+    /// Something is written to the client.
+    #[inline]
+    pub(crate) fn write(&self) {
+        self.flushed.set(false);
+    }
+
+    /// All that was written is sent.
+    #[inline]
+    pub(crate) fn flush(&self) {
+        self.flushed.set(true);
+    }
+
+    /// Whether nothing that was written waits to be sent.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.flushed.get()
     }
 
     /// Octets went to the client.

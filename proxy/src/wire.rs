@@ -90,17 +90,28 @@ impl UpstreamWire {
 pub(crate) trait Line: AsyncRead + AsyncWrite + Unpin {
     /// The socket below.
     fn socket(&self) -> &TcpStream;
+
+    /// Whether it has octets for us that the socket has no more.
+    fn holds(&self) -> bool;
 }
 
 impl Line for TcpStream {
     fn socket(&self) -> &TcpStream {
         self
     }
+
+    fn holds(&self) -> bool {
+        false
+    }
 }
 
 impl Line for windrose_tls::Stream {
     fn socket(&self) -> &TcpStream {
         self.get_ref().0
+    }
+
+    fn holds(&self) -> bool {
+        !self.get_ref().1.wants_read()
     }
 }
 
@@ -137,6 +148,14 @@ impl<L: Line> ClientWire<L> {
     /// the watch is told.
     pub(crate) fn listen_for_http2(&mut self) {
         self.listens = true;
+    }
+
+    /// Ready when there is something to read, or an end. Nothing is read.
+    pub(crate) fn poll_stir(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stream.holds() || !self.held.is_empty() {
+            return Poll::Ready(());
+        }
+        self.stream.socket().poll_read_ready(cx).map(drop)
     }
 
     /// Takes what was read beyond `before`, as long as it may become the preface; true once it has.
@@ -249,6 +268,7 @@ impl<L: Line> AsyncWrite for ClientWire<L> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.watch.write();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
         if written.is_ready() {
             this.watch.took();
@@ -262,6 +282,7 @@ impl<L: Line> AsyncWrite for ClientWire<L> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.watch.write();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         if written.is_ready() {
             this.watch.took();
@@ -274,7 +295,10 @@ impl<L: Line> AsyncWrite for ClientWire<L> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        this.watch.flush();
+        Poll::Ready(Ok(()))
     }
 
     /// In stages where the client has not finished its body: to close with octets unread would

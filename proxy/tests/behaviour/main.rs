@@ -27,6 +27,7 @@ mod origin;
 mod outliers;
 mod pools;
 mod proxy_protocol;
+mod resting;
 mod retries;
 mod retries_left;
 mod rfc9113;
