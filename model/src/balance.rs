@@ -2,13 +2,29 @@
 
 use std::fmt;
 
-use crate::Weight;
+use crate::{SplitKey, Weight};
 
 /// How endpoints share the traffic of their version in a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Balance {
     /// By which rule.
     pub policy: Policy,
+    /// What of a request stands for its user under a policy by hash; not
+    /// [`SetCookie`](SplitKey::SetCookie). A request without it goes by chance.
+    pub by: SplitKey,
+    /// Under a policy by hash: percent of the average load beyond which an endpoint is passed over,
+    /// 101 to 1,000; none: never.
+    pub bounded_load: Option<u16>,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            by: SplitKey::CLIENT,
+            bounded_load: None,
+        }
+    }
 }
 
 /// By which rule an endpoint is chosen among those that may be used.
@@ -20,6 +36,17 @@ pub enum Policy {
     /// In turn, each as often as its weight says and as evenly as can be: smooth weighted round robin
     /// (nginx).
     RoundRobin,
+    /// The owner of the point of a circle where the key falls (Karger and others 1997).
+    RingHash,
+    /// The owner of the key's entry in a table that endpoints fill in turn (Eisenbud and others 2016).
+    Maglev,
+}
+
+impl Policy {
+    /// Whether equal keys go to equal endpoints.
+    pub const fn is_by_hash(self) -> bool {
+        matches!(self, Self::RingHash | Self::Maglev)
+    }
 }
 
 impl fmt::Display for Policy {
@@ -28,6 +55,8 @@ impl fmt::Display for Policy {
         f.write_str(match self {
             Self::TwoChoices => "two_choices",
             Self::RoundRobin => "round_robin",
+            Self::RingHash => "ring_hash",
+            Self::Maglev => "maglev",
         })
     }
 }

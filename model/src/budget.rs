@@ -15,6 +15,8 @@ pub const ENDPOINTS_PER_APP: usize = 16_384;
 pub const VERSIONS_PER_APP: usize = 64;
 /// Endpoints of all apps.
 pub const ENDPOINTS: usize = 1_000_000;
+/// Octets of the rings and tables by which endpoints are chosen by hash, in all apps.
+pub const HASH_OCTETS: usize = 256 << 20;
 /// Hosts of all apps.
 pub const HOSTS: usize = 1_000_000;
 /// Groups (app, version, cluster) of all apps: each has a number for metrics.

@@ -10,6 +10,8 @@ use crate::rounds::Rounds;
 /// What a choice reads beside the group.
 pub(crate) struct Reading<'a> {
     pub(crate) draw: u64,
+    /// By which a policy by hash chooses.
+    pub(crate) key: u64,
     pub(crate) rounds: &'a Rounds,
     pub(crate) load: &'a dyn Fn(&Endpoint) -> u32,
     pub(crate) fit: &'a dyn Fn(&Endpoint) -> bool,
@@ -20,7 +22,7 @@ pub(crate) struct Reading<'a> {
 pub(crate) fn choose<'g>(
     group: &'g Group,
     rounds: &Rounds,
-    draw: u64,
+    (draw, key): (u64, Option<u64>),
     load: impl Fn(&Endpoint) -> u32,
     fit: impl Fn(&Endpoint) -> bool,
 ) -> Option<&'g Endpoint> {
@@ -29,6 +31,8 @@ pub(crate) fn choose<'g>(
         Some(balanced) => {
             let reading = Reading {
                 draw,
+                // Who has no key is as good as anybody.
+                key: key.unwrap_or(draw),
                 rounds,
                 load: &load,
                 fit: &fit,
@@ -52,9 +56,86 @@ fn by_rule<'g>(
             let load = |at: usize| (reading.load)(&all[at]);
             two_choices(balanced, reading.draw, load, fit)
         }
+        Policy::RingHash | Policy::Maglev => {
+            let load = |at: usize| (reading.load)(&all[at]);
+            by_hash(balanced, reading.key, load, fit)
+        }
         Policy::RoundRobin => reading.rounds.next(group.slot, balanced, reading.draw, fit),
     };
     all.get(at?)
+}
+
+/// The owner of a key, or the first behind it that is fit and, where load is bounded, not beyond its
+/// bound. Keys of one that is not fit are so shared out among all others, and come back to it.
+fn by_hash(
+    balanced: &Balanced,
+    key: u64,
+    load: impl Fn(usize) -> u32,
+    fit: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    if let Some(percent) = balanced.bound() {
+        let bound = Bound::over(balanced, percent, &load, &fit);
+        let within = |at: usize| fit(at) && bound.has_room(balanced.weight(at), load(at));
+        if let Some(at) = walk(balanced, key, within) {
+            return Some(at);
+        }
+    }
+    walk(balanced, key, fit)
+}
+
+/// Steps before all endpoints are looked at in order: where one of ten is fit, they find nobody once in
+/// 10^12.
+const STEPS: usize = 256;
+
+fn walk(balanced: &Balanced, key: u64, fit: impl Fn(usize) -> bool) -> Option<usize> {
+    let steps = balanced.entries().min(STEPS);
+    let behind = (0..steps).filter_map(|step| balanced.owner(key, step));
+    let mut last = None;
+    for at in behind {
+        // Neighbours are often one and the same.
+        if last.replace(at) != Some(at) && fit(at) {
+            return Some(at);
+        }
+    }
+    let (first, count) = (last?, balanced.weights().len());
+    (first..count).chain(0..first).find(|at| fit(*at))
+}
+
+/// How much load an endpoint may have beside the others: with all the load there is and one more
+/// shared out by weight, so many percent of its part, rounded up (Mirrokni, Thorup and Zadimoghaddam,
+/// "Consistent Hashing with Bounded Loads", 2016). Somebody always has room.
+struct Bound {
+    percent: u64,
+    load: u64,
+    weights: u64,
+}
+
+impl Bound {
+    fn over(
+        balanced: &Balanced,
+        percent: u16,
+        load: impl Fn(usize) -> u32,
+        fit: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut bound = Self {
+            percent: u64::from(percent),
+            load: 1,
+            weights: 0,
+        };
+        for (at, weight) in balanced.weights().iter().enumerate() {
+            if fit(at) {
+                bound.load += u64::from(load(at));
+                bound.weights += u64::from(*weight);
+            }
+        }
+        bound
+    }
+
+    fn has_room(&self, weight: u32, load: u32) -> bool {
+        let part = u128::from(self.percent * self.load) * u128::from(weight);
+        let most = part.div_ceil(u128::from(self.weights.max(1)) * 100);
+        u128::from(load) < most
+    }
 }
 
 /// Of two drawn by weight, the one with less load for its weight; the first where that is equal, so
@@ -108,7 +189,7 @@ mod tests {
         let mut counts = vec![0; weights.len()];
         for _ in 0..60_000 {
             let fit = |endpoint: &Endpoint| Some(endpoint.index) != but;
-            let picked = choose(&group, &rounds, dice.draw(), &load, fit);
+            let picked = choose(&group, &rounds, (dice.draw(), None), &load, fit);
             counts[usize::from(picked.unwrap().index)] += 1;
         }
         counts
@@ -144,6 +225,58 @@ mod tests {
         );
         let nobody = group(Policy::TwoChoices, &[1, 2]);
         let rounds = Rounds::default();
-        assert!(choose(&nobody, &rounds, 1, |_| 0, |_| false).is_none());
+        assert!(choose(&nobody, &rounds, (1, None), |_| 0, |_| false).is_none());
+    }
+
+    #[test]
+    fn a_key_keeps_its_endpoint_and_comes_back_to_it() {
+        for policy in [Policy::RingHash, Policy::Maglev] {
+            let (group, rounds, dice) = (group(policy, &[1; 7]), Rounds::default(), Dice::new(3));
+            for key in 0..500 {
+                let of = |but: Option<u16>| {
+                    let fit = |endpoint: &Endpoint| Some(endpoint.index) != but;
+                    let keys = (dice.draw(), Some(key));
+                    choose(&group, &rounds, keys, |_| 0, fit).unwrap().index
+                };
+                let own = of(None);
+                assert_eq!(of(None), own);
+                assert_ne!(of(Some(own)), own);
+                assert_eq!(
+                    of(Some((own + 1) % 7)),
+                    own,
+                    "another's absence moves nobody"
+                );
+            }
+            let few = |e: &Endpoint| e.index == 5;
+            let keys = |key| (dice.draw(), Some(key));
+            let only = (0..100).map(|key| choose(&group, &rounds, keys(key), |_| 0, few));
+            assert!(only.flatten().all(|e| e.index == 5));
+            assert!(choose(&group, &rounds, keys(1), |_| 0, |_| false).is_none());
+        }
+    }
+
+    #[test]
+    fn with_a_bound_one_hot_key_fills_nobody_beyond_it() {
+        for policy in [Policy::RingHash, Policy::Maglev] {
+            let mut group = group(policy, &[1, 1, 2, 1]);
+            let balance = windrose_model::Balance {
+                policy,
+                bounded_load: Some(125),
+                ..windrose_model::Balance::default()
+            };
+            group.balance = Balanced::new(&balance, &group.endpoints, [1, 1, 2, 1].into());
+            let (rounds, mut loads) = (Rounds::default(), [0u32; 4]);
+            for n in 1..=1_000u32 {
+                let load = |e: &Endpoint| loads[usize::from(e.index)];
+                let taken = choose(&group, &rounds, (1, Some(42)), load, |_| true);
+                loads[usize::from(taken.unwrap().index)] += 1;
+                for (load, weight) in loads.iter().zip([1, 1, 2, 1]) {
+                    assert!(
+                        *load <= (125 * n * weight).div_ceil(500),
+                        "{loads:?} of {n}"
+                    );
+                }
+            }
+        }
     }
 }

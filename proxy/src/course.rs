@@ -83,6 +83,8 @@ pub(crate) struct Course {
     view: View,
     version: u8,
     key: u64,
+    /// What its endpoint is chosen by, under a policy by hash.
+    hash: Option<u64>,
     /// Clusters where nothing is left to try.
     exhausted: u16,
     /// Clusters passed over because all their endpoints are avoided or down.
@@ -129,6 +131,7 @@ impl Course {
             view,
             version,
             key,
+            hash: None,
             exhausted: 0,
             passed_over: 0,
             here: None,
@@ -142,6 +145,12 @@ impl Course {
             last: None,
             only: None,
         }
+    }
+
+    /// Chooses endpoints by a key; none: by chance, where they are chosen by hash.
+    pub(crate) fn by(mut self, hash: Option<u64>) -> Self {
+        self.hash = hash;
+        self
     }
 
     /// The version drawn, by its number in the app.
@@ -355,12 +364,13 @@ impl Course {
         tick: u64,
     ) -> Option<(&'t Endpoint, bool)> {
         let (draw, rounds) = (worker.dice.draw(), &worker.rounds);
+        let keys = (draw, self.hash);
         let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
         let fresh = |e: &Endpoint| self.last != Some(e.index) && !self.tried.contains(&e.index);
         let up = |e: &Endpoint| app.endpoint_up(e.index);
         if let Some(left) = self.without_hope {
             self.without_hope = Some(left.checked_sub(1)?);
-            return choose(group, rounds, draw, load, |e| fresh(e) && up(e))
+            return choose(group, rounds, keys, load, |e| fresh(e) && up(e))
                 // Those that take nothing new, too: rather a try than a refusal.
                 .or_else(|| pick(&group.endpoints, draw, load, fresh))
                 .map(|endpoint| (endpoint, false));
@@ -370,7 +380,7 @@ impl Course {
             fresh(e) && up(e) && health(e).is_none_or(|health| !health.avoided(tick))
         };
         loop {
-            let endpoint = choose(group, rounds, draw, load, fine)?;
+            let endpoint = choose(group, rounds, keys, load, fine)?;
             // Another thread may be faster to try an endpoint whose time has passed; then it is
             // avoided again, and no longer fine.
             match health(endpoint).map_or(Claim::Free, |health| health.claim(tick)) {

@@ -200,7 +200,8 @@ fn route(
     };
     let tick = worker.shared.tick(began);
     worker.count_request(app_slot(entry), tick);
-    let course = Course::new(view, version, key);
+    let hash = entry.balance_key(&parts.headers, address);
+    let course = Course::new(view, version, key).by(hash);
     Ok(Errand {
         table,
         app,

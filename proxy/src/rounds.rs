@@ -116,9 +116,13 @@ pub(crate) mod tests {
             index,
         };
         let endpoints: Box<[_]> = (0u16..).zip(weights).map(endpoint).collect();
+        let balance = Balance {
+            policy,
+            ..Balance::default()
+        };
         Group {
             slot: 3,
-            balance: Balanced::new(&Balance { policy }, &endpoints, weights.into()),
+            balance: Balanced::new(&balance, &endpoints, weights.into()),
             endpoints,
         }
     }

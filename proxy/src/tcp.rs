@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use windrose_model::{AppId, EndpointId, Name, PassiveKind, WhenEndpointDown};
@@ -247,7 +248,8 @@ async fn connect(
     } else {
         worker.dice.draw()
     };
-    let mut course = Course::new(view, version, key);
+    let hash = entry.balance_key(&HeaderMap::new(), address);
+    let mut course = Course::new(view, version, key).by(hash);
     let mut cluster = None;
     let manner = app.upstream.manner();
     let header = manner.proxy_protocol;

@@ -2,10 +2,20 @@
 //! choices: weights and what follows from them. What changes with each request (whose turn it is,
 //! load, fitness) is the data path's.
 
-use windrose_model::{Balance, EndpointTraits, Name, Policy, Version};
+use std::net::{IpAddr, SocketAddr};
 
-use crate::digest::Digester;
+use http::HeaderMap;
+use windrose_model::{Balance, EndpointTraits, Name, Policy, Version};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::digest::{self, Digester};
 use crate::plan::Endpoint;
+use crate::routes::user;
+
+#[cfg(test)]
+mod hashes;
+mod maglev;
+mod ring;
 
 /// The balance of a group, compiled.
 #[derive(Debug)]
@@ -18,8 +28,46 @@ pub struct Balanced {
     sums: Box<[u64]>,
     /// Whether all that take something have one weight.
     even: bool,
+    hashing: Hashing,
+    /// Percent of the average load beyond which an endpoint is passed over.
+    bound: Option<u16>,
     /// Another one when policy, endpoints or weights are others.
     mark: u64,
+}
+
+/// How keys belong to endpoints.
+///
+/// Made where the Table is compiled and not on the way of a request: so it is the same on every
+/// node, nobody waits for it or locks it, and it is made anew only for an app that changed.
+#[derive(Debug)]
+enum Hashing {
+    None,
+    Ring(ring::Ring),
+    Maglev(maglev::Maglev),
+}
+
+/// A hash of an endpoint, one of many, that is the same on all nodes.
+fn hash(address: &SocketAddr, number: u64) -> u64 {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let seed = digest::mix(number ^ u64::from(address.port()) << 48);
+    xxh3_64_with_seed(&octets, seed)
+}
+
+/// Of a key that may have come from anywhere.
+const fn key_hash(key: u64) -> u64 {
+    digest::mix(key)
+}
+
+const SALT: u64 = 0x4241_4c41_4e43_455f;
+
+/// What of a request stands for its user under a policy by hash; none where it has nothing of the
+/// kind. `app`: the salt of the app.
+pub(crate) fn key(balance: &Balance, app: u64, headers: &HeaderMap, client: IpAddr) -> Option<u64> {
+    let user = user(&balance.by, headers, client)?;
+    Some(xxh3_64_with_seed(&user, app ^ SALT))
 }
 
 impl Balanced {
@@ -61,6 +109,16 @@ impl Balanced {
         for (endpoint, weight) in endpoints.iter().zip(&weights) {
             digest.add(&(endpoint.address, weight));
         }
+        let weighed = || {
+            let both = endpoints.iter().zip(&weights);
+            both.map(|(endpoint, weight)| (endpoint.address, *weight))
+                .collect::<Vec<_>>()
+        };
+        let hashing = match balance.policy {
+            Policy::TwoChoices | Policy::RoundRobin => Hashing::None,
+            Policy::RingHash => Hashing::Ring(ring::Ring::new(&weighed())),
+            Policy::Maglev => Hashing::Maglev(maglev::Maglev::new(&weighed())),
+        };
         let sums = weights.iter().scan(0, |sum, weight| {
             *sum += u64::from(*weight);
             Some(*sum)
@@ -72,6 +130,8 @@ impl Balanced {
             sums: sums.collect(),
             weights,
             even,
+            hashing,
+            bound: balance.bounded_load,
             mark,
         }))
     }
@@ -90,6 +150,31 @@ impl Balanced {
     /// Whether all that take something have one weight.
     pub fn is_even(&self) -> bool {
         self.even
+    }
+
+    /// The position of the owner of a key under a policy by hash, or of who stands so many steps behind
+    /// it. None: there is none.
+    #[inline]
+    pub fn owner(&self, key: u64, step: usize) -> Option<usize> {
+        match &self.hashing {
+            Hashing::None => None,
+            Hashing::Ring(ring) => ring.owner(key, step),
+            Hashing::Maglev(table) => table.owner(key, step),
+        }
+    }
+
+    /// Entries of its table or points of its ring; 0 where there is none.
+    pub fn entries(&self) -> usize {
+        match &self.hashing {
+            Hashing::None => 0,
+            Hashing::Ring(ring) => ring.len(),
+            Hashing::Maglev(table) => table.len(),
+        }
+    }
+
+    /// Percent of the average load beyond which an endpoint is passed over, under a policy by hash.
+    pub fn bound(&self) -> Option<u16> {
+        self.bound
     }
 
     /// Another one when policy, endpoints or weights are others: what was kept for them holds no
@@ -126,7 +211,11 @@ mod tests {
             index,
         };
         let endpoints: Vec<_> = (0u16..).zip(weights).map(endpoint).collect();
-        Balanced::new(&Balance { policy }, &endpoints, weights.into())
+        let balance = Balance {
+            policy,
+            ..Balance::default()
+        };
+        Balanced::new(&balance, &endpoints, weights.into())
     }
 
     #[test]

@@ -13,6 +13,7 @@ use windrose_model::{
 use crate::Users;
 use crate::aliases::{AliasAnswer, AliasIndex};
 use crate::atlas::{Atlas, Leaf};
+use crate::balance;
 use crate::choose::{Chooser, DnsChoice, Seen, Standing};
 use crate::hosts::HostIndex;
 use crate::latency::Latency;
@@ -446,6 +447,17 @@ impl AppEntry {
     #[inline]
     pub fn version(&self, route: RouteId, draw: u64) -> u8 {
         self.plan.routes.version(route, draw)
+    }
+
+    /// What of a request, or of a connection, its endpoint is chosen by; none under a policy that does
+    /// not go by a hash, and for requests that lack it.
+    #[inline]
+    pub fn balance_key(&self, headers: &HeaderMap, client: IpAddr) -> Option<u64> {
+        let balance = &self.plan.app.balance;
+        match balance.policy.is_by_hash() {
+            false => None,
+            true => balance::key(balance, self.plan.salt, headers, client),
+        }
     }
 
     /// The number of an endpoint for Live; `None` beyond the last one.

@@ -47,7 +47,7 @@ static COOKIE: Shape = Keys(&Mapping::new(
     ],
 ));
 
-static CLIENT: Mapping = Mapping::new(
+pub(super) static CLIENT: Mapping = Mapping::new(
     "`client`",
     &[
         Field::optional(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use windrose_model::{Balance, EndpointTraits, Policy, Version};
+use windrose_model::{Balance, EndpointTraits, Policy, SplitKey, Version};
 
-use super::{Found, objects, single, value};
+use super::{Found, number, objects, single, split_by, value};
 use crate::scalar;
 use crate::tree::Node;
 
@@ -43,7 +43,13 @@ pub(super) fn read(node: &Node) -> Balance {
     Balance {
         policy: match policy {
             Some("round_robin") => Policy::RoundRobin,
+            Some("ring_hash") => Policy::RingHash,
+            Some("maglev") => Policy::Maglev,
             _ => Policy::TwoChoices,
         },
+        by: node.get("by").map_or(SplitKey::CLIENT, split_by::key),
+        bounded_load: node
+            .get("bounded_load")
+            .map(|_| number(node, "bounded_load", 0)),
     }
 }

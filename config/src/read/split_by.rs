@@ -12,16 +12,19 @@ use crate::tree::Node;
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 pub(super) fn read(node: &Node) -> SplitBy {
-    let header = value(node, "header", scalar::header_name).map(SplitKey::Header);
-    let cookie = node.get("cookie").and_then(Node::text);
-    let key = header
-        .or_else(|| cookie.map(|name| SplitKey::Cookie(name.into())))
-        .or_else(|| node.get("set_cookie").map(set_cookie))
-        .unwrap_or_else(|| client(node.get("client")));
     SplitBy {
-        key,
+        key: key(node),
         salt: node.get("salt").and_then(Node::text).map(Box::from),
     }
+}
+
+pub(super) fn key(node: &Node) -> SplitKey {
+    let header = value(node, "header", scalar::header_name).map(SplitKey::Header);
+    let cookie = node.get("cookie").and_then(Node::text);
+    header
+        .or_else(|| cookie.map(|name| SplitKey::Cookie(name.into())))
+        .or_else(|| node.get("set_cookie").map(set_cookie))
+        .unwrap_or_else(|| client(node.get("client")))
 }
 
 fn set_cookie(node: &Node) -> SplitKey {

@@ -266,6 +266,7 @@ impl<'a> Checker<'a> {
             let (mut endpoints, mut groups) = (Sum::default(), Sum::default());
             let (mut all_hosts, mut cidrs) = (Sum::default(), Sum::<&dyn Display>::default());
             let mut steerings = HashSet::new();
+            let mut hashes = Sum::default();
             let (mut patterns, mut client_sets) = (Sum::default(), HashSet::new());
             for (at, (name, app)) in draft.apps.iter().enumerate() {
                 let first = draft.alike.first(at) as usize;
@@ -280,6 +281,7 @@ impl<'a> Checker<'a> {
                     endpoints.add(name, lists.map(Vec::len).sum());
                     groups.add(name, app.versions.len() * clusters.len());
                     all_hosts.add(name, app.hosts.len());
+                    hashes.add(name, balance::table_octets(app));
                     patterns.add(name, route::patterns(app));
                     for set in app.routes.iter().flat_map(Route::client_sets) {
                         if client_sets.insert(set) {
@@ -311,6 +313,8 @@ impl<'a> Checker<'a> {
             c.within_in_all("endpoints in all apps", &endpoints, budget::ENDPOINTS);
             c.within_in_all("versions by cluster in all apps", &groups, budget::GROUPS);
             c.within_in_all("hosts in all apps", &all_hosts, budget::HOSTS);
+            let octets = "octets of hash tables in all apps";
+            c.within_in_all(octets, &hashes, budget::HASH_OCTETS);
             c.within_in_all("regexes in all apps", &patterns, budget::PATTERNS);
             c.within_in_all("CIDRs in all steerings and routes", &cidrs, budget::CIDRS);
             c.within(

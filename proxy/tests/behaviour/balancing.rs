@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use windrose_model::{App, EndpointTraits, Policy, Tcp, Weight};
+use windrose_model::{App, EndpointState, EndpointTraits, Policy, SplitKey, Tcp, Weight};
 use windrose_proxy::Settings;
 
 use crate::support::backend::{Backend, refusing};
@@ -126,6 +126,85 @@ fn in_turn_too_nobody_is_asked_twice_for_one_request() {
         app.balance.policy = Policy::RoundRobin;
         let node = Node::start(app);
         assert_eq!(tally(&node, 30).await, [("good".to_owned(), 30)].into());
+        node.stop().await;
+    });
+}
+
+#[test]
+fn by_hash_a_user_keeps_its_endpoint_and_only_those_of_one_that_is_down_move() {
+    run(async {
+        let backends = [
+            Backend::answers("a").await,
+            Backend::answers("b").await,
+            Backend::answers("c").await,
+        ];
+        let addresses = backends.each_ref().map(|backend| backend.address);
+        let mut app = app(&[("c1", &addresses)]);
+        for (epoch, policy) in [(2, Policy::RingHash), (4, Policy::Maglev)] {
+            app.balance.policy = policy;
+            app.balance.by = SplitKey::Header(http::HeaderName::from_static("x-user"));
+            let mut node = Node::start(app.clone());
+            let whole = owners(&node).await;
+            assert_eq!(owners(&node).await, whole);
+            let names: std::collections::BTreeSet<_> = whole.iter().collect();
+            assert_eq!(names.len(), 3, "{whole:?}");
+            node.publish(app.clone(), epoch, |status| {
+                status.endpoints[1] = EndpointState::Down;
+            });
+            let without = owners(&node).await;
+            for (before, after) in whole.iter().zip(&without) {
+                assert_ne!(after, "b");
+                assert!(before == "b" || before == after, "{whole:?} {without:?}");
+            }
+            node.publish(app.clone(), epoch + 1, |_| {});
+            assert_eq!(owners(&node).await, whole, "they come back");
+            node.stop().await;
+        }
+    });
+}
+
+/// Who answers each of thirty users.
+async fn owners(node: &Node) -> Vec<String> {
+    let mut client = node.client().await;
+    let mut owners = Vec::new();
+    for user in 0..30 {
+        let head = format!("GET / HTTP/1.1\r\nhost: app.test\r\nx-user: u{user}\r\n\r\n");
+        client.send(&head).await;
+        owners.push(client.response().await.field("x-backend").to_owned());
+    }
+    owners
+}
+
+#[test]
+fn connections_of_one_client_go_to_one_endpoint_and_on_when_it_refuses() {
+    run(async {
+        let greets = |mark: &'static [u8]| {
+            Backend::start(move |mut stream, _| async move {
+                let _ = stream.write_all(mark).await;
+            })
+        };
+        let (a, b) = (greets(b"a").await, greets(b"b").await);
+        let mut app = app(&[("c1", &[a.address, b.address])]);
+        app.tcp = Some(Tcp::all_of(name("in")));
+        app.balance.policy = Policy::Maglev;
+        let table = table(app, 1, |_| {});
+        let node = Node::tcp("127.0.0.1:0", table, Settings::default());
+        let greeted = || async {
+            let mut client = TcpStream::connect(node.address).await.unwrap();
+            client.read_u8().await.unwrap()
+        };
+        let first = greeted().await;
+        for _ in 0..10 {
+            assert_eq!(greeted().await, first);
+        }
+        if first == b'a' {
+            a.kill()
+        } else {
+            b.kill()
+        };
+        for _ in 0..10 {
+            assert_ne!(greeted().await, first);
+        }
         node.stop().await;
     });
 }

@@ -10,7 +10,8 @@ use crate::table::AppEntry;
 pub(super) fn told(
     entry: &AppEntry,
     fallback: &Fallback,
-    (view, version, key): (View, u8, u64),
+    (view, version): (View, u8),
+    keys: (u64, Option<u64>),
     steps: &mut Vec<String>,
 ) -> (Option<(String, Placed)>, Option<u16>) {
     if let Some(place) = &fallback.elsewhere {
@@ -18,9 +19,11 @@ pub(super) fn told(
         let other = match entry.falls_to(view, version, place) {
             None => None,
             Some((version, None)) => {
-                Some((version, placed(entry, view, version, key, None, steps)))
+                Some((version, placed(entry, view, version, keys, None, steps)))
             }
-            Some((version, Some(cluster))) => Some((version, at(entry, version, cluster, steps))),
+            Some((version, Some(cluster))) => {
+                Some((version, at(entry, version, (cluster, keys.1), steps)))
+            }
         };
         if let Some((version, other)) = other
             && other.cluster.is_some()

@@ -223,7 +223,8 @@ pub fn http(
         draw,
         &mut trace.steps,
     );
-    let placed = placed(entry, view, version, key, home, &mut trace.steps);
+    let hash = entry.balance_key(request.headers, client);
+    let placed = placed(entry, view, version, (key, hash), home, &mut trace.steps);
     if let Some(begins) = begins(&plan.app.upstream) {
         trace.steps.push(begins);
     }
@@ -237,8 +238,13 @@ pub fn http(
             }
             Some(fallback) => {
                 trace.steps.push(refused);
-                let (tried, status) =
-                    fallback::told(entry, fallback, (view, version, key), &mut trace.steps);
+                let (tried, status) = fallback::told(
+                    entry,
+                    fallback,
+                    (view, version),
+                    (key, hash),
+                    &mut trace.steps,
+                );
                 if let Some((version, other)) = tried {
                     trace.version = Some(version);
                     placed = other;

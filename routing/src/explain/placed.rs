@@ -21,7 +21,7 @@ pub(super) fn placed(
     entry: &AppEntry,
     view: View,
     version: u8,
-    key: u64,
+    (key, hash): (u64, Option<u64>),
     home: Option<&Name>,
     steps: &mut Vec<String>,
 ) -> Placed {
@@ -54,11 +54,16 @@ pub(super) fn placed(
             endpoints: Vec::new(),
         };
     };
-    at(entry, version, cluster, steps)
+    at(entry, version, (cluster, hash), steps)
 }
 
 /// The endpoints of a version in a cluster, told.
-pub(super) fn at(entry: &AppEntry, version: u8, cluster: u8, steps: &mut Vec<String>) -> Placed {
+pub(super) fn at(
+    entry: &AppEntry,
+    version: u8,
+    (cluster, hash): (u8, Option<u64>),
+    steps: &mut Vec<String>,
+) -> Placed {
     let plan = &entry.plan;
     let name = plan.clusters[usize::from(cluster)].name.to_string();
     let group = &plan.versions[usize::from(version)].groups[usize::from(cluster)];
@@ -84,8 +89,11 @@ pub(super) fn at(entry: &AppEntry, version: u8, cluster: u8, steps: &mut Vec<Str
         steps.push(format!(
             "one of {} endpoints, {}",
             endpoints.len(),
-            rule(group)
+            rule(entry, group)
         ));
+        if let Some(owner) = owner(entry, group, hash) {
+            steps.push(owner);
+        }
         endpoints
     } else {
         let endpoints = addresses(&mut all.iter());
@@ -103,7 +111,7 @@ pub(super) fn at(entry: &AppEntry, version: u8, cluster: u8, steps: &mut Vec<Str
 }
 
 /// How an endpoint of a group is chosen.
-fn rule(group: &Group) -> String {
+fn rule(entry: &AppEntry, group: &Group) -> String {
     let Some(balanced) = &group.balance else {
         return "by power of two choices on requests in flight".to_owned();
     };
@@ -121,7 +129,50 @@ fn rule(group: &Group) -> String {
             format!("by power of two choices on requests in flight{by_weight}")
         }
         Policy::RoundRobin => format!("in turn, by each thread for itself{by_weight}"),
+        Policy::RingHash => format!(
+            "by {} on a ring of {} points{by_weight}",
+            entry.plan.app.balance.by,
+            balanced.entries()
+        ),
+        Policy::Maglev => format!(
+            "by {} in a Maglev table of {} entries{by_weight}",
+            entry.plan.app.balance.by,
+            balanced.entries()
+        ),
     }
+}
+
+/// Whose key it is, under a policy by hash.
+fn owner(entry: &AppEntry, group: &Group, hash: Option<u64>) -> Option<String> {
+    let balanced = group.balance.as_ref()?;
+    if !balanced.policy.is_by_hash() {
+        return None;
+    }
+    let Some(key) = hash else {
+        let by = &entry.plan.app.balance.by;
+        return Some(format!("there is no {by}: by chance"));
+    };
+    let owner = |step| {
+        let at = balanced.owner(key, step)?;
+        group.endpoints.get(at)
+    };
+    let first = owner(0)?;
+    let up = |endpoint: &&Endpoint| entry.endpoint_up(endpoint.index);
+    let mut behind = (0..balanced.entries()).filter_map(owner).filter(up);
+    let taken = behind.next()?;
+    let next = behind.find(|next| next.index != taken.index);
+    let down = match taken.index == first.index {
+        true => String::new(),
+        false => format!("{}, which is down, so of ", first.address),
+    };
+    let bound = match balanced.bound() {
+        Some(bound) => format!(", or has more than {bound} % of the average load"),
+        None => String::new(),
+    };
+    let then = next.map_or(String::new(), |next| {
+        format!("; while a node avoids it{bound}, {}", next.address)
+    });
+    Some(format!("the key is that of {down}{}{then}", taken.address))
 }
 
 /// Clusters that are usable, but not for this version.

@@ -86,7 +86,8 @@ pub fn tcp(
     trace.version = Some(name.to_string());
     let steering = (entry.steering(), &*plan.app.steering);
     let (view, key) = place(table, entry, steering, client, draw, &mut trace.steps);
-    let Placed { cluster, endpoints } = placed(entry, view, version, key, home, &mut trace.steps);
+    let keys = (key, entry.balance_key(&none, client));
+    let Placed { cluster, endpoints } = placed(entry, view, version, keys, home, &mut trace.steps);
     if cluster.is_none() {
         let none = format!("no cluster may take version {name}: closed");
         trace.steps.push(none);

@@ -221,6 +221,7 @@ impl<'a> Checker<'a> {
                 );
             }
         });
+        self.under("balance", |c| c.balance(app));
         self.under("retry", |c| c.retry(&app.retry));
         if let Some(fallback) = &app.fallback {
             self.under("fallback", |c| c.fallback(app, fallback));
