@@ -11,7 +11,7 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    FALLBACKS, GroupEvent, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored,
+    FALLBACKS, GroupEvent, Hedged, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored,
     ProbeOutcome, Process, RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
@@ -178,6 +178,17 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
         for (cell, to) in (0..).zip(FALLBACKS) {
             let labels = [("app", app.plan.name.as_str()), ("to", to)];
             fallbacks.count(&labels, metrics.fallbacks.sum(slot, cell));
+        }
+    }
+    let mut hedges = page.counter(
+        "windrose_http_hedges_total",
+        "Second tries beside the first, by what became of them; for apps that hedge.",
+    );
+    for (_, app) in snapshot.table.apps().filter(|(_, app)| app.hedges()) {
+        let slot = (app.plan.clusters.first()).map_or(u32::MAX, |cluster| cluster.slot);
+        for what in Hedged::ALL {
+            let labels = [("app", app.plan.name.as_str()), ("result", what.as_str())];
+            hedges.count(&labels, metrics.hedges.sum(slot, what as u32));
         }
     }
     for (name, help, bank) in [

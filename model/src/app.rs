@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Balance, Breakers, DnsName, EndpointTraits, Fallback, HealthCheck, Name, Outliers, Percent,
-    Preview, RateLimit, Retry, RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl, Upstream,
-    Weight,
+    Balance, Breakers, DnsName, EndpointTraits, Fallback, HealthCheck, Hedge, Name, Outliers,
+    Percent, Preview, RateLimit, Retry, RetryBudget, Route, Secure, SplitBy, Step, Tcp, Ttl,
+    Upstream, Weight,
 };
 
 /// An app.
@@ -52,6 +52,8 @@ pub struct App {
     pub retry: Retry,
     /// How many of them there may be, over all routes.
     pub retry_budget: RetryBudget,
+    /// When a request is tried a second time beside the first; none: never.
+    pub hedge: Option<Hedge>,
     /// What stands in where nobody could serve; none: an error of ours.
     pub fallback: Option<Box<Fallback>>,
     /// How one endpoint of a version in a cluster is chosen.
@@ -216,6 +218,7 @@ impl App {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             retry_budget: RetryBudget::default(),
+            hedge: None,
             fallback: None,
             balance: Balance::default(),
             outliers: None,

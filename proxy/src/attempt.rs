@@ -126,6 +126,27 @@ impl Outbound {
         request
     }
 
+    /// What a second try beside the first sends.
+    #[cold]
+    pub(crate) fn twin(&self) -> Option<Box<Twin>> {
+        let fields = || self.kept.iter().map(|(n, v)| (n.clone(), v.clone()));
+        let headers = match &self.headers {
+            Some(headers) => headers.clone(),
+            None if self.kept.is_empty() => return None,
+            None => {
+                let mut headers = HeaderMap::with_capacity(self.kept.len());
+                headers.extend(fields().map(|(name, value)| (Some(name), value)));
+                headers
+            }
+        };
+        Some(Box::new(Twin {
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            headers,
+            upload: self.upload.clone(),
+        }))
+    }
+
     /// All of the request has left.
     pub(crate) fn is_uploaded(&self) -> bool {
         self.upload.as_ref().is_none_or(Upload::is_ended)
@@ -138,6 +159,36 @@ impl Outbound {
     /// Its body is awaited.
     pub(crate) fn waits_for_client(&self) -> bool {
         self.upload.as_ref().is_some_and(Upload::waits_for_client)
+    }
+}
+
+/// A request that is sent a second time while the first is under way.
+pub(crate) struct Twin {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    upload: Option<Upload>,
+}
+
+impl Twin {
+    /// Itself, if its body is there as a whole.
+    pub(crate) fn request(self: Box<Self>) -> Option<Request<UploadBody>> {
+        let Self {
+            method,
+            uri,
+            headers,
+            upload,
+        } = *self;
+        let body = match upload {
+            None => UploadBody::Empty,
+            Some(upload) => UploadBody::Copied(upload.copied()?),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers;
+        Some(request)
     }
 }
 

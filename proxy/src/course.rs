@@ -78,7 +78,7 @@ pub(crate) struct Chance {
 }
 
 /// The way so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Course {
     view: View,
     version: u8,
@@ -264,6 +264,25 @@ impl Course {
         self.repeats = true;
     }
 
+    /// An endpoint for a second try beside the one at hand: another one that nothing speaks against.
+    pub(crate) fn beside<'t>(
+        &mut self,
+        at: &Endpoint,
+        app: &'t AppEntry,
+        worker: &Rc<Worker>,
+        tick: u64,
+    ) -> Option<Stop<'t>> {
+        let mut way = self.clone();
+        way.exclude(at);
+        way.repeat();
+        let stop = way.next(app, worker, tick)?;
+        if way.without_hope.is_some() {
+            return None;
+        }
+        *self = way;
+        Some(stop)
+    }
+
     /// Whether attempts repeat what may have reached a backend.
     pub(crate) fn repeats(&self) -> bool {
         self.repeats
@@ -444,6 +463,18 @@ impl Failure {
             _ if !charge() => Next::Refuse(refusal, Flags::RETRY_LIMIT),
             _ => Next::TryOn(refusal),
         }
+    }
+
+    /// Whether another try under way may still mend it.
+    pub(crate) const fn is_mendable(self) -> bool {
+        !matches!(
+            self,
+            Self::Duration
+                | Self::UploadStalled
+                | Self::TooLarge
+                | Self::Malformed
+                | Self::ClientGone
+        )
     }
 
     /// Whether a policy repeats after it.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderValue, Response};
-use windrose_model::{AppId, Fallback, Fault, Filters, Retry};
+use windrose_model::{AppId, Fallback, Fault, Filters, Hedge, Retry};
 use windrose_routing::{AppEntry, RouteId};
 
 use crate::access::Draft;
@@ -70,6 +70,16 @@ impl Errand {
         let filters = routed.and_then(|routed| app.filters(routed.matched.route));
         let own = filters.and_then(|filters| filters.retry.as_deref());
         own.unwrap_or(&app.plan.app.retry)
+    }
+
+    /// When it is tried a second time beside the first. `app`: the errand's own.
+    #[inline]
+    pub(crate) fn hedge(&self, app: &AppEntry) -> Option<Hedge> {
+        let routed = self.routed.as_ref();
+        let filters = routed.and_then(|routed| app.filters(routed.matched.route));
+        filters
+            .and_then(|filters| filters.hedge)
+            .or(app.plan.app.hedge)
     }
 
     /// What stands in where nobody could serve it. `app`: the errand's own.

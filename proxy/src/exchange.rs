@@ -5,6 +5,7 @@ mod begun;
 pub(crate) mod evidence;
 mod fallback;
 mod forward;
+mod hedge;
 mod own;
 
 use std::rc::Rc;

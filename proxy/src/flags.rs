@@ -56,9 +56,12 @@ impl Flags {
     /// Another place, or a response of the configuration, stood in for what nobody could serve.
     pub(crate) const FELL_BACK: Self = Self(1 << 17);
 
-    const NAMES: [&str; 18] = [
+    /// A second try beside the first has answered.
+    pub(crate) const HEDGED: Self = Self(1 << 18);
+
+    const NAMES: [&str; 19] = [
         "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO",
-        "LR", "DI", "FI", "FB",
+        "LR", "DI", "FI", "FB", "HG",
     ];
 
     /// Of a stream that ended so.

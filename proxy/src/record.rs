@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrose_telemetry::{
-    EndpointTlsFailure, GroupEvent, HandshakeFailure, Http2Event, HttpEvent, Injected, Local,
-    Metrics, Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent, code_cell,
-    handshake_cell, stream_cell,
+    EndpointTlsFailure, GroupEvent, HandshakeFailure, Hedged, Http2Event, HttpEvent, Injected,
+    Local, Metrics, Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent,
+    code_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -21,6 +21,7 @@ pub(crate) struct Recorder {
     arrivals: Local,
     limited: Local,
     fallbacks: Local,
+    hedges: Local,
     ejections: Local,
     breakers: Local,
     mirrored: Local,
@@ -50,6 +51,7 @@ impl Recorder {
             arrivals: metrics.http_arrivals.local(),
             limited: metrics.http_rate_limited.local(),
             fallbacks: metrics.fallbacks.local(),
+            hedges: metrics.hedges.local(),
             ejections: metrics.ejections.local(),
             breakers: metrics.breakers.local(),
             mirrored: metrics.mirrored.local(),
@@ -95,6 +97,11 @@ impl Recorder {
     /// Something stood in for what nobody could serve: a position in `FALLBACKS`.
     pub(crate) fn fell_back(&self, app_slot: u32, what: u32) {
         self.fallbacks.add(app_slot, what, 1);
+    }
+
+    /// What became of a second try beside the first.
+    pub(crate) fn hedged(&self, app_slot: u32, what: Hedged) {
+        self.hedges.add(app_slot, what as u32, 1);
     }
 
     /// An endpoint of (app, cluster) was ejected, or would have been: a position in `EJECTIONS`.

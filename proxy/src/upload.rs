@@ -131,6 +131,15 @@ impl Upload {
         }
     }
 
+    /// All of it once more, if it is whole and kept.
+    pub(crate) fn copied(&self) -> Option<Copied> {
+        let inner = self.0.borrow();
+        let pieces = inner.kept.as_ref().filter(|_| inner.ended)?;
+        let chunked = inner.length.exact().is_none();
+        let octets = inner.received;
+        Some(Copied::new(pieces, octets, inner.trailers.clone(), chunked))
+    }
+
     /// Whether its length is not known before its end.
     pub(crate) fn is_chunked(&self) -> bool {
         self.0.borrow().length.exact().is_none()

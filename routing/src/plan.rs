@@ -222,6 +222,7 @@ fn add(digest: &mut Digester, app: &App) {
         timeouts,
         retry,
         retry_budget,
+        hedge,
         fallback,
         balance,
         outliers,
@@ -235,6 +236,6 @@ fn add(digest: &mut Digester, app: &App) {
     digest.add(&(trickle, min_up_fraction, ttl, failback));
     digest.add(&(split, preview, split_by, routes, encoded_slashes, timeouts));
     digest.add(&(retry, rate_limits, tls, tcp));
-    digest.add(&(outliers, breakers, upstream, retry_budget, fallback));
+    digest.add(&(outliers, breakers, upstream, retry_budget, hedge, fallback));
     digest.add(balance);
 }

@@ -378,6 +378,13 @@ impl AppEntry {
         Some((version, Some(u8::try_from(local).ok()?)))
     }
 
+    /// Whether any of its requests is tried twice at a time.
+    pub fn hedges(&self) -> bool {
+        let app = &self.plan.app;
+        let of_route = |route: &Route| (route.filters.as_ref()).is_some_and(|f| f.hedge.is_some());
+        app.hedge.is_some() || app.routes.iter().any(of_route)
+    }
+
     /// Whether anything stands in for anything here.
     pub fn falls_back(&self) -> bool {
         let app = &self.plan.app;

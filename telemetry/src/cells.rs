@@ -147,6 +147,34 @@ pub const FELL_TO_RESPONSE: u32 = 1;
 /// The cell of another try elsewhere.
 pub const FELL_ELSEWHERE: u32 = 0;
 
+/// What became of second tries beside the first, as in the label `result`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hedged {
+    /// Its response was taken, and the first try reset.
+    Won,
+    /// The first try answered first, and it was reset.
+    Lost,
+    /// It got no good response.
+    Failed,
+    /// It was not made: the retry budget had no room.
+    Refused,
+}
+
+impl Hedged {
+    /// In order of their cells.
+    pub const ALL: [Self; 4] = [Self::Won, Self::Lost, Self::Failed, Self::Refused];
+
+    /// As in the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What became of a copy for a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mirrored {

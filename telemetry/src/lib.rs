@@ -30,8 +30,8 @@ pub use breakers::{
 };
 pub use cells::{
     BUCKET_SECONDS, CODES, DURATION_CELLS, DnsEvent, FALLBACKS, FELL_ELSEWHERE, FELL_TO_RESPONSE,
-    GroupEvent, HttpEvent, Mirrored, RATE_LIMITED, RCODES, SUM_CELL, bucket_cell, code_cell,
-    code_label, rcode_cell, rcode_label,
+    GroupEvent, Hedged, HttpEvent, Mirrored, RATE_LIMITED, RCODES, SUM_CELL, bucket_cell,
+    code_cell, code_label, rcode_cell, rcode_label,
 };
 pub use dns_cells::{
     COOKIES, EXTENDED_ERRORS, LIMITED_CELLS, LIMITERS, QTYPES, SIZE_BOUNDS, SIZE_CELLS,

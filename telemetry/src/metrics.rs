@@ -7,7 +7,7 @@ use crate::cells::{self, DURATION_CELLS, SUM_CELL};
 use crate::{
     BREAKER_CELLS, Bank, CAPACITY, CODES, COOKIES, DnsEvent, EJECTIONS, EXTENDED_ERRORS,
     EndpointTlsFailure, FALLBACKS, Footprints, GroupEvent, HANDSHAKE_CELLS, HandshakeFailure,
-    Http2Event, HttpEvent, Injected, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES,
+    Hedged, Http2Event, HttpEvent, Injected, LIMITED_CELLS, Local, Mirrored, ProxyHeader, QTYPES,
     RATE_LIMITED, RCODES, SIZE_CELLS, Scalars, StreamEvent, StreamKind, TcpEvent, Way,
 };
 
@@ -59,6 +59,8 @@ pub struct Metrics {
     pub http_rate_limited: Arc<Bank>,
     /// Slot = steered slot of the app's first cluster, cell = position in [`FALLBACKS`].
     pub fallbacks: Arc<Bank>,
+    /// Slot = steered slot of the app's first cluster, cell = [`Hedged`].
+    pub hedges: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = position in [`EJECTIONS`].
     pub ejections: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = position in [`OVERFLOWS`](crate::OVERFLOWS), or
@@ -114,6 +116,7 @@ impl Metrics {
             http_events: Bank::new(HttpEvent::COUNT),
             http_rate_limited: Bank::new(RATE_LIMITED.len() as u32),
             fallbacks: Bank::new(FALLBACKS.len() as u32),
+            hedges: Bank::new(Hedged::ALL.len() as u32),
             ejections: Bank::new(EJECTIONS.len() as u32),
             breakers: Bank::new(BREAKER_CELLS),
             mirrored: Bank::new(Mirrored::ALL.len() as u32),
@@ -151,6 +154,7 @@ impl Metrics {
             &self.http_events,
             &self.http_rate_limited,
             &self.fallbacks,
+            &self.hedges,
             &self.ejections,
             &self.breakers,
             &self.mirrored,
@@ -181,6 +185,7 @@ impl Metrics {
         self.http_arrivals.rebase(slot);
         self.http_rate_limited.rebase(slot);
         self.fallbacks.rebase(slot);
+        self.hedges.rebase(slot);
         self.ejections.rebase(slot);
         self.breakers.rebase(slot);
         self.faults.rebase(slot);

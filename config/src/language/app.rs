@@ -5,7 +5,7 @@ use super::breakers::BREAKERS;
 use super::fallback::FALLBACK;
 use super::outliers::OUTLIERS;
 use super::rate_limit::RATE_LIMIT;
-use super::retry::RETRY;
+use super::retry::{HEDGE, RETRY};
 use super::route::{ROUTE, TEXT};
 use super::split::{SPLIT, SPLIT_BY};
 use super::tls::APP_TLS;
@@ -107,6 +107,11 @@ pub(super) static APP: Shape = Keys(&Mapping {
             "Of the proxy; 0s switches one off.",
         ),
         Field::optional("retry", Keys(&RETRY), "Of the proxy."),
+        Field::optional(
+            "hedge",
+            Keys(&HEDGE),
+            "A second try beside the first, of requests that may be repeated; written, it is on.",
+        ),
         Field::optional(
             "fallback",
             Keys(&FALLBACK),

@@ -55,6 +55,15 @@ pub(super) static RETRY: Mapping = Mapping::new(
 pub(super) static ROUTE_RETRY: Mapping =
     Mapping::new("`retry`", &[ATTEMPTS, ON, BACK_OFF, RETRY_AFTER]);
 
+pub(super) static HEDGE: Mapping = Mapping::new(
+    "`hedge`",
+    &[Field::required(
+        "after",
+        Scalar(S::Duration),
+        "How long the first endpoint has to begin its response.",
+    )],
+);
+
 static WAIT: Mapping = Mapping::new(
     "`back_off`",
     &[

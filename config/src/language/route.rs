@@ -4,7 +4,7 @@ use super::app::{CLIENTS, TIMEOUTS};
 use super::fallback::FALLBACK;
 use super::fault::FAULT;
 use super::mirror::MIRROR;
-use super::retry::ROUTE_RETRY;
+use super::retry::{HEDGE, ROUTE_RETRY};
 use super::split::{SPLIT, SPLIT_BY};
 use super::{Either, Field, Keys, List, Map, Mapping, OneOrMany, Rule, S, Scalar, Shape};
 
@@ -76,6 +76,7 @@ pub(super) static ROUTE: Shape = Keys(&Mapping {
             Keys(&ROUTE_RETRY),
             "In place of the app's; what is not named is as the app has it.",
         ),
+        Field::optional("hedge", Keys(&HEDGE), "In place of the app's."),
         Field::optional(
             "fallback",
             Keys(&FALLBACK),

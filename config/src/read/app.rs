@@ -64,6 +64,7 @@ pub(super) fn read(name: &Name, node: &Node, sources: &mut Sources, found: &mut 
         timeouts: usual,
         retry_budget: (node.get("retry")).map_or(defaults.retry_budget, retry::budget),
         retry: again,
+        hedge: node.get("hedge").map(retry::hedge),
         fallback: (node.get("fallback")).map(|node| Box::new(fallback::read(node, sources, found))),
         balance: node.get("balance").map(balance::read).unwrap_or_default(),
         outliers: node.get("outliers").map(outliers::read),

@@ -1,6 +1,8 @@
 //! Retries.
 
-use windrose_model::{BackOff, Retry, RetryBudget, RetryOn};
+use std::time::Duration;
+
+use windrose_model::{BackOff, Hedge, Retry, RetryBudget, RetryOn};
 
 use super::app::{duration, percent};
 use super::{Found, number, single};
@@ -19,6 +21,13 @@ pub(super) fn read(node: &Node, defaults: &Retry, found: &mut Found) -> Retry {
             None => defaults.back_off,
         },
         retry_after: duration(node, "retry_after", defaults.retry_after),
+    }
+}
+
+pub(super) fn hedge(node: &Node) -> Hedge {
+    Hedge {
+        // Needed, so the table has refused a node without it.
+        after: duration(node, "after", Duration::from_secs(1)),
     }
 }
 

@@ -144,6 +144,7 @@ fn filters(
         timeouts: node.get("timeouts").map(|node| app::timeouts(node, usual)),
         mirrors: mirror::read(node.get("mirror"), found),
         retry: (node.get("retry")).map(|node| Box::new(retry::read(node, again, found))),
+        hedge: node.get("hedge").map(retry::hedge),
         fallback: (node.get("fallback")).map(|node| Box::new(fallback::read(node, sources, found))),
         fault: node.get("fault").and_then(fault::read).map(Box::new),
     }

@@ -19,6 +19,7 @@ mod balance;
 mod breakers;
 mod fallback;
 mod fault;
+mod hedge;
 mod mirror;
 mod outliers;
 mod preview;

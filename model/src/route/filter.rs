@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{Fault, Mirror};
-use crate::{Fallback, Retry, Timeouts};
+use crate::{Fallback, Hedge, Retry, Timeouts};
 
 /// Everything that a route does beside choosing versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -25,6 +25,8 @@ pub struct Filters {
     pub mirrors: Vec<Mirror>,
     /// In place of the app's.
     pub retry: Option<Box<Retry>>,
+    /// In place of the app's.
+    pub hedge: Option<Hedge>,
     /// In place of the app's.
     pub fallback: Option<Box<Fallback>>,
     /// What goes wrong on purpose.

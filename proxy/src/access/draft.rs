@@ -185,6 +185,11 @@ impl Draft {
         self.endpoint = Some(endpoint);
     }
 
+    /// Of several endpoints, the one that counts.
+    pub(crate) fn stays_with(&mut self, endpoint: SocketAddr) {
+        self.endpoint = Some(endpoint);
+    }
+
     /// The request goes on: under which id, and as part of which trace.
     pub(crate) fn identify(&mut self, id: &[u8], headers: &HeaderMap) {
         self.take(Text::RequestId, id);

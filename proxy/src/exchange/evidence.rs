@@ -16,17 +16,17 @@ use crate::outlier::{Change, Outcome, Sight};
 use crate::pool::Destination;
 use crate::upstream::Upstream;
 use crate::wanted::standing;
-use crate::worker::{Worker, second};
+use crate::worker::{TableHandle, Worker, second};
 
 /// Whether a newer Table calls an endpoint down that was fine when it was picked.
 pub(super) fn is_given_up(
     worker: &Worker,
-    errand: &Errand,
+    before: &TableHandle,
     app: &AppEntry,
     address: SocketAddr,
 ) -> bool {
     let table = worker.table();
-    if Rc::ptr_eq(&table, &errand.table) {
+    if Rc::ptr_eq(&table, before) {
         return false;
     }
     let Some(id) = table.app_by_name(app.plan.name.as_str()) else {

@@ -27,7 +27,9 @@ impl Cause {
     /// None: it is not for want of a backend.
     pub(super) const fn of(refusal: Refusal) -> Option<Self> {
         Some(match refusal {
-            Refusal::NoEndpoint | Refusal::Overflow | Refusal::Unreachable => Self::Unavailable,
+            Refusal::NoEndpoint | Refusal::Overflow | Refusal::Unreachable | Refusal::Declined => {
+                Self::Unavailable
+            }
             Refusal::Closed | Refusal::Garbage => Self::Reset,
             Refusal::FirstByte => Self::Timeout,
             Refusal::Duration => Self::Late,

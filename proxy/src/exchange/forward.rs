@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Response, StatusCode};
-use windrose_model::{Fallback, Fault, Retry, Timeouts};
+use windrose_model::{Fallback, Fault, Hedge, Retry, Timeouts};
 use windrose_routing::AppEntry;
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
@@ -13,6 +13,7 @@ use super::again;
 use super::begun::deliver;
 use super::evidence::{charge, is_given_up, note_answer, note_failure};
 use super::fallback::Cause;
+use super::hedge::{Race, Run};
 use super::own::{log, refuse, stand_in};
 use crate::attempt::{Answer, Outbound, attempt};
 use crate::connection::Client;
@@ -35,6 +36,8 @@ pub(super) struct Way<'a> {
     /// As the route has it; an injected delay takes from it for one attempt.
     first_byte: Duration,
     retry: &'a Retry,
+    /// A second try may still be made beside the first.
+    hedge: Option<Hedge>,
     /// It may be repeated after it may have reached a backend.
     pub(super) idempotent: bool,
     attempts_left: u8,
@@ -88,7 +91,6 @@ pub(super) async fn forward(
             }
             return Ok(way.exhausted());
         };
-        let group = stop.group.slot;
         let mut in_flight = way.set_out(&mut stop);
         let fault = match way.errand.fault(app) {
             None => Ok(None),
@@ -98,17 +100,34 @@ pub(super) async fn forward(
         let tried = match fault {
             Ok(None) => {
                 let again = way.idempotent && way.attempts_left > 0;
-                let (errand, address) = (&way.errand, stop.endpoint.address);
+                let address = stop.endpoint.address;
                 let give_up =
-                    || again && is_given_up(worker, errand, app, address) && charge(worker, app);
+                    || again && is_given_up(worker, &table, app, address) && charge(worker, app);
+                let twin = way.hedge.and_then(|_| way.outbound.twin());
                 let (limits, sent) = (&way.timeouts, &mut way.outbound);
                 let keep = again || way.keeps;
-                attempt(client, &in_flight, limits, sent, way.now, keep, give_up).await
+                let trying = attempt(client, &in_flight, limits, sent, way.now, keep, give_up);
+                match way.hedge.zip(twin) {
+                    None => trying.await,
+                    Some((hedge, twin)) => {
+                        let errand = &mut way.errand;
+                        let race = Race::new(client, app, errand, &stop, limits, twin);
+                        let (tried, other) = Box::pin(race.run(hedge, Box::pin(trying))).await;
+                        if let Run::Made(other) = other {
+                            way.hedge = None;
+                            if let Some(other) = other {
+                                (stop, in_flight) = other;
+                            }
+                        }
+                        tried
+                    }
+                }
             }
             Ok(Some(failure)) => Err(failure),
             // The final answer, which says nothing about the endpoint.
             Err(_) => Err(Failure::GivenUp),
         };
+        let group = stop.group.slot;
         let then = match (tried, fault) {
             (Ok(answer), _) => {
                 let status = answer.response.status();
@@ -175,6 +194,7 @@ impl<'a> Way<'a> {
         let retry = errand.retry(app);
         // A backend that may have switched is not asked again, nor is another.
         let idempotent = outbound.offer.is_none() && is_idempotent(&outbound.method);
+        let hedge = errand.hedge(app).filter(|_| idempotent);
         let elsewhere = |fallback: &Fallback| fallback.elsewhere.is_some();
         Self {
             client,
@@ -185,6 +205,7 @@ impl<'a> Way<'a> {
             first_byte: timeouts.first_byte,
             timeouts,
             retry,
+            hedge,
             idempotent,
             attempts_left: retry.attempts,
             last: (Refusal::NoEndpoint, None),

@@ -112,6 +112,21 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
+    pub(crate) fn new(
+        pieces: &[Bytes],
+        octets: u64,
+        trailers: Option<HeaderMap>,
+        chunked: bool,
+    ) -> Self {
+        Self {
+            pieces: pieces.into(),
+            next: 0,
+            octets,
+            trailers,
+            chunked,
+        }
+    }
+
     pub(super) const fn is_chunked(&self) -> bool {
         self.chunked
     }

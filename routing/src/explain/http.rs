@@ -112,6 +112,12 @@ pub fn http(
     if plan.app.retry != Retry::default() {
         trace.steps.push(format!("retries: {}", plan.app.retry));
     }
+    if let Some(hedge) = plan.app.hedge {
+        let after = hedge.after;
+        trace
+            .steps
+            .push(format!("hedged: a second try after {after:?}"));
+    }
     if let Some(fallback) = &plan.app.fallback {
         trace.steps.push(format!("falls back {fallback}"));
     }

@@ -208,6 +208,9 @@ fn does(filters: &Filters, steps: &mut Vec<String>) {
     if let Some(retry) = &filters.retry {
         steps.push(format!("retries here: {retry}"));
     }
+    if let Some(hedge) = filters.hedge {
+        steps.push(format!("hedged here: a second try after {:?}", hedge.after));
+    }
     if let Some(fallback) = &filters.fallback {
         steps.push(format!("falls back here {fallback}"));
     }

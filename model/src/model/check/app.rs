@@ -223,6 +223,9 @@ impl<'a> Checker<'a> {
         });
         self.under("balance", |c| c.balance(app));
         self.under("retry", |c| c.retry(&app.retry));
+        if let Some(hedge) = app.hedge {
+            self.under("hedge", |c| c.hedge(app, hedge, &app.timeouts));
+        }
         if let Some(fallback) = &app.fallback {
             self.under("fallback", |c| c.fallback(app, fallback));
         }

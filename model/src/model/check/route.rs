@@ -80,6 +80,10 @@ impl Checker<'_> {
             if let Some(retry) = &filters.retry {
                 self.under("retry", |c| c.retry(retry));
             }
+            if let Some(hedge) = filters.hedge {
+                let timeouts = filters.timeouts.as_ref().unwrap_or(&app.timeouts);
+                self.under("hedge", |c| c.hedge(app, hedge, timeouts));
+            }
             if let Some(fallback) = &filters.fallback {
                 self.under("fallback", |c| {
                     if !matches!(filters.action, Action::Forward(_)) {

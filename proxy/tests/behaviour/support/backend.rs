@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local};
 
 /// A listener whose connections run a script.
@@ -92,6 +93,40 @@ impl Backend {
         Self::start(|stream, _| async move {
             let mut peer = Peer::new(stream);
             while peer.request().await.is_some() {}
+        })
+        .await
+    }
+
+    /// Reads a request, and answers it when told to.
+    pub async fn answers_when(name: &'static str, told: Rc<Notify>) -> Self {
+        Self::start(move |stream, _| {
+            let told = Rc::clone(&told);
+            async move {
+                let mut peer = Peer::new(stream);
+                while peer.request().await.is_some() {
+                    told.notified().await;
+                    let response = format!(
+                        "HTTP/1.1 200 OK\r\nx-backend: {name}\r\ncontent-length: 0\r\n\r\n"
+                    );
+                    if peer.stream.write_all(response.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Reads a request, then resets the connection when told to.
+    pub async fn resets_when(told: Rc<Notify>) -> Self {
+        Self::start(move |stream, _| {
+            let told = Rc::clone(&told);
+            async move {
+                let mut peer = Peer::new(stream);
+                let _ = peer.request().await;
+                told.notified().await;
+                let _ = peer.stream.set_zero_linger();
+            }
         })
         .await
     }
