@@ -26,12 +26,25 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// Links that are followed on the way to the content.
 const LINKS: usize = 8;
 
-/// Whether what happened last was that a whole configuration took the place of another.
+/// What events are about: by names alone, so that an event may be taken for more than it is, never
+/// for less.
 #[derive(Default)]
-struct Swaps {
-    /// The names by which all of it is replaced: of the file, and of links on the way to it.
-    names: Mutex<BTreeSet<OsString>>,
-    is_last: AtomicBool,
+struct Concern {
+    names: Mutex<Names>,
+    /// What happened last was that a whole configuration took the place of another.
+    is_swapped: AtomicBool,
+}
+
+#[derive(Default)]
+struct Names {
+    /// By which all of the configuration is replaced: of the file, and of links on the way to it.
+    swapped: BTreeSet<OsString>,
+    /// Of everything that is read, and of links on the way to it.
+    read: BTreeSet<OsString>,
+    /// Of folders in which everything counts.
+    folders: BTreeSet<OsString>,
+    /// The configuration is a directory: any `*.yaml` may be of it.
+    is_directory: bool,
 }
 
 /// A watch on one path.
@@ -40,7 +53,7 @@ pub(crate) struct Watch {
     /// Files that the content names.
     named: Vec<PathBuf>,
     events: mpsc::Receiver<()>,
-    swaps: Arc<Swaps>,
+    concern: Arc<Concern>,
     /// Of the content that was seen last.
     fingerprint: u64,
     /// Something happened that was not looked at yet. It outlives a wait that is given up.
@@ -56,13 +69,13 @@ impl Watch {
     pub(crate) fn new(path: &Path) -> notify::Result<Self> {
         // One place is enough: what is told is that something happened.
         let (send, events) = mpsc::channel(1);
-        let swaps = Arc::<Swaps>::default();
-        let told = Arc::clone(&swaps);
+        let concern = Arc::<Concern>::default();
+        let told = Arc::clone(&concern);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if let Ok(event) = event
                 && is_change(&event.kind)
+                && told.note(&event)
             {
-                told.note(&event);
                 let _ = send.try_send(());
             }
         })?;
@@ -70,7 +83,7 @@ impl Watch {
             path: path.to_owned(),
             named: Vec::new(),
             events,
-            swaps,
+            concern,
             fingerprint: 0,
             is_due: false,
             watcher,
@@ -96,7 +109,7 @@ impl Watch {
 
     /// Watches where the links lead now; a folder that is watched already stays so.
     fn follow(&mut self) -> notify::Result<()> {
-        self.swaps.are_of(&self.path);
+        self.concern.is_with(&self.path, &self.named);
         for folder in folders(&self.path) {
             self.watcher.watch(&folder, RecursiveMode::NonRecursive)?;
         }
@@ -116,7 +129,7 @@ impl Watch {
             self.is_due = true;
             let last = Instant::now() + LONGEST;
             loop {
-                let quiet = match self.swaps.is_last.load(Ordering::Relaxed) {
+                let quiet = match self.concern.is_swapped.load(Ordering::Relaxed) {
                     true => AFTER_SWAP,
                     false => QUIET,
                 };
@@ -137,37 +150,75 @@ impl Watch {
     }
 }
 
-impl Swaps {
-    /// From now on, of what this path leads to. Files of a directory are not among them: who replaces
-    /// one may go on with the next.
-    fn are_of(&self, path: &Path) {
-        let mut replaced = links(path);
-        if path.is_dir() {
-            let inside = files(path);
-            // A mount's files lead through a link of the folder, which is replaced once for all.
-            replaced.extend(
-                inside
-                    .iter()
-                    .flat_map(|file| links(file))
-                    .filter(|at| at.is_dir()),
-            );
+impl Concern {
+    /// From now on, with what these lead to. Files of a directory are no swap: who replaces one may
+    /// go on with the next.
+    fn is_with(&self, path: &Path, named: &[PathBuf]) {
+        let mut swapped = links(path);
+        let inside = if path.is_dir() {
+            files(path)
         } else {
-            replaced.push(path.to_owned());
+            Vec::new()
+        };
+        if inside.is_empty() {
+            swapped.push(path.to_owned());
         }
-        let names = replaced.iter().filter_map(|at| at.file_name());
-        let names = names.map(ToOwned::to_owned).collect();
+        // A mount's files lead through a link of the folder, which is replaced once for all.
+        swapped.extend(
+            inside
+                .iter()
+                .flat_map(|file| links(file))
+                .filter(|at| at.is_dir()),
+        );
+        let all = || [path].into_iter().chain(named.iter().map(PathBuf::as_path));
+        let ways = |of: &Path| {
+            let mut ways = links(of);
+            ways.extend([of.to_owned()]);
+            ways.extend(of.canonicalize().ok());
+            ways
+        };
+        let read = all()
+            .chain(inside.iter().map(PathBuf::as_path))
+            .flat_map(ways);
+        let folders = named.iter().filter(|at| at.is_dir());
+        let folders = folders.flat_map(|at| ways(at));
+        let names = Names {
+            swapped: names(swapped),
+            read: names(read),
+            folders: names(folders),
+            is_directory: path.is_dir(),
+        };
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    fn note(&self, event: &notify::Event) {
-        let to = match event.kind {
-            EventKind::Modify(ModifyKind::Name(_)) => event.paths.last(),
-            _ => None,
-        };
+    /// Whether the event concerns anything that is read.
+    fn note(&self, event: &notify::Event) -> bool {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_swap = (to.and_then(|to| to.file_name())).is_some_and(|name| names.contains(name));
-        self.is_last.store(is_swap, Ordering::Relaxed);
+        let has = |set: &BTreeSet<OsString>, of: Option<&Path>| {
+            (of.and_then(Path::file_name)).is_none_or(|name| set.contains(name))
+        };
+        let concerns = |path: &PathBuf| {
+            let is_yaml = || path.extension().is_some_and(|e| e == "yaml");
+            has(&names.read, Some(path))
+                || has(&names.folders, path.parent())
+                || names.is_directory && is_yaml()
+        };
+        if !event.paths.is_empty() && !event.paths.iter().any(concerns) {
+            return false;
+        }
+        let is_rename = matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
+        let to = event.paths.last().filter(|_| is_rename);
+        let is_swap = to.is_some_and(|to| has(&names.swapped, Some(to)));
+        self.is_swapped.store(is_swap, Ordering::Relaxed);
+        true
     }
+}
+
+fn names(of: impl IntoIterator<Item = PathBuf>) -> BTreeSet<OsString> {
+    let names = of.into_iter();
+    names
+        .filter_map(|at| Some(at.file_name()?.to_owned()))
+        .collect()
 }
 
 /// Reading counts for nothing: we read ourselves.
@@ -340,10 +391,9 @@ mod tests {
             event.add_path(at(from)).add_path(at(to))
         };
         let is_swap = |watched: &Path, event: &notify::Event| {
-            let swaps = Swaps::default();
-            swaps.are_of(watched);
-            swaps.note(event);
-            swaps.is_last.load(Ordering::Relaxed)
+            let concern = Concern::default();
+            concern.is_with(watched, &[at("zone")]);
+            concern.note(event) && concern.is_swapped.load(Ordering::Relaxed)
         };
         let (file, whole) = (at("plain.yaml"), folder.path());
         assert!(is_swap(&file, &rename("new", "plain.yaml")));
@@ -359,6 +409,33 @@ mod tests {
             !is_swap(&file, &written.add_path(file.clone())),
             "more may be written"
         );
+    }
+
+    #[test]
+    fn what_else_happens_beside_the_files_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("edge.yaml"), "a").unwrap();
+        fs::create_dir(at("certificates")).unwrap();
+        let concern = Concern::default();
+        let counts = |path: &str| {
+            let event = notify::Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write)));
+            concern.note(&event.add_path(at(path)))
+        };
+        concern.is_with(&at("edge.yaml"), &[at("zone"), at("certificates")]);
+        assert!(
+            ["edge.yaml", "zone", "certificates/new.pem"]
+                .into_iter()
+                .all(counts)
+        );
+        assert!(
+            !["access.log", "other.yaml", "edge.yaml.swp"]
+                .into_iter()
+                .any(counts)
+        );
+        concern.is_with(folder.path(), &[]);
+        assert!(["edge.yaml", "other.yaml"].into_iter().all(counts));
+        assert!(!["access.log"].into_iter().any(counts));
     }
 
     #[tokio::test]
