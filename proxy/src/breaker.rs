@@ -161,10 +161,17 @@ impl Permit {
 
     /// A connection more, that will wait for nobody.
     pub(crate) fn connection(&self) -> Result<(Taken, Taken), Full> {
-        Ok((
-            self.more(Counted::Pending, self.rule.pending)?,
-            self.more(Counted::Connections, self.rule.connections)?,
-        ))
+        let pending = self.more(Counted::Pending, self.rule.pending)?;
+        let open = Counted::Connections;
+        let open = match self.try_more(open, self.rule.connections) {
+            Some(taken) => taken,
+            None => {
+                // Idle ones to other endpoints of the cluster hold no request up.
+                self.worker.upstreams.make_room(self.slot);
+                self.more(open, self.rule.connections)?
+            }
+        };
+        Ok((pending, open))
     }
 
     /// The slot of (app, cluster), and how many connections there may be.
@@ -173,13 +180,16 @@ impl Permit {
     }
 
     fn more(&self, what: Counted, most: u32) -> Result<Taken, Full> {
-        let breakers = self.worker.shared.breakers();
-        let in_use = breakers.in_use.get(self.slot).ok_or(Full)?;
-        if !in_use.take(what, most) {
+        self.try_more(what, most).ok_or_else(|| {
             self.worker.recorder.breaker(self.slot, what as u32);
-            return Err(Full);
-        }
-        Ok(Taken {
+            Full
+        })
+    }
+
+    fn try_more(&self, what: Counted, most: u32) -> Option<Taken> {
+        let breakers = self.worker.shared.breakers();
+        let taken = breakers.in_use.get(self.slot)?.take(what, most);
+        taken.then(|| Taken {
             breakers: Arc::clone(breakers),
             slot: self.slot,
             what,

@@ -42,7 +42,8 @@ pub(crate) fn put(client: &Client, upstream: &Upstream, link: UpstreamLink, now:
     if pool.is_shared() {
         let at_most = client.worker.settings.upstream_idle_connections;
         pool.put(link, now, at_most);
-    } else {
+    } else if !pool.is_crowded(client.worker.shared.breakers()) {
+        // Else nobody but this client could use it, and it would keep another one out.
         client.links.put(pool, link, now);
     }
 }

@@ -18,6 +18,9 @@ use windrose_model::{HttpVersion, Manner};
 use windrose_routing::{AppEntry, Endpoint};
 
 use crate::multiplex::Hub;
+use windrose_telemetry::Breakers;
+
+use crate::breaker::is_crowded;
 use crate::upstream::UpstreamLink;
 
 /// What the connections of a pool have in common.
@@ -106,6 +109,22 @@ impl Pools {
         });
     }
 
+    /// Closes the oldest of the idle connections that are counted for a slot.
+    #[cold]
+    pub(crate) fn make_room(&self, slot: u32) -> bool {
+        let all = self.0.borrow();
+        let counted = all.values().filter(|pool| pool.to.counted == Some(slot));
+        let oldest = |pool: &&Rc<Pool>| pool.idle.borrow().first().map(|idle| idle.since);
+        let with_idle = counted.filter(|pool| oldest(pool).is_some());
+        match with_idle.min_by_key(oldest) {
+            Some(pool) => {
+                pool.idle.borrow_mut().remove(0);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
         for (_, pool) in self.0.borrow_mut().drain() {
@@ -149,6 +168,11 @@ impl Pool {
         if self.to.counted.is_some() {
             self.limit.set(Some(limit));
         }
+    }
+
+    /// Whether all connections are taken that there may be.
+    pub(crate) fn is_crowded(&self, breakers: &Breakers) -> bool {
+        (self.limit.get()).is_some_and(|limit| is_crowded(breakers, limit))
     }
 
     /// An idle connection that still stands, if there is one.

@@ -54,6 +54,8 @@ pub(crate) struct UpstreamLink {
     pub(crate) reused: bool,
     /// The bare connection, should its protocol be switched; only where that was asked for.
     pub(crate) handover: Option<oneshot::Receiver<Handover>>,
+    /// Where connections are limited; given up with the link, before the socket is closed.
+    _counted: Option<Taken>,
 }
 
 /// How requests are sent.
@@ -105,6 +107,7 @@ impl UpstreamLink {
             reused: seat.is_reused(),
             sender: Sender::Http2(seat),
             handover: None,
+            _counted: None,
         }
     }
 
@@ -167,6 +170,11 @@ impl Upstreams {
             }
         }
         self.pools.sweep(now, timeout, is_crowded);
+    }
+
+    /// Closes an idle connection that is counted for a slot of (app, cluster), if there is one.
+    pub(crate) fn make_room(&self, slot: u32) -> bool {
+        self.pools.make_room(slot)
     }
 
     /// Closes all idle connections.
@@ -260,7 +268,12 @@ impl Upstream {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(io::Error::other)?;
-        let open = OpenUpstream::new(&worker.recorder, counted);
+        // A connection that is handed over counts on, without its link.
+        let (open, counted) = match switching {
+            true => (counted, None),
+            false => (None, counted),
+        };
+        let open = OpenUpstream::new(&worker.recorder, open);
         let handover = if switching {
             let (give, handover) = oneshot::channel();
             tokio::task::spawn_local(async move {
@@ -286,6 +299,7 @@ impl Upstream {
             meter,
             reused: false,
             handover,
+            _counted: counted,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use windrose_model::{App, Breakers, DnsName, Tcp};
+use windrose_model::{App, Breakers, DnsName, ProxyProtocol, Tcp};
 use windrose_proxy::Settings;
 use windrose_telemetry::{BREAKER_CELLS, Counted, GroupEvent, OPENED, OVERFLOWS};
 
@@ -111,45 +111,73 @@ fn what_finds_no_room_goes_to_the_next_cluster() {
     });
 }
 
+fn connections(most: u32) -> Breakers {
+    Breakers {
+        connections: most,
+        ..Breakers::default()
+    }
+}
+
 #[test]
-fn connections_are_limited_idle_ones_included_and_make_room_for_others() {
+fn connections_are_limited() {
     run(async {
-        let one = Backend::answers("one").await;
-        let two = Backend::stalls().await;
-        let breakers = Breakers {
-            connections: 2,
-            ..Breakers::default()
-        };
-        let all = app(&[("c1", &[one.address, two.address])]);
-        let node = Node::start(limited(all, breakers));
-        // Idle at the first, or hanging at the second, where all others would go.
+        let hung = Backend::stalls().await;
+        let node = Node::start(limited(app(&[("c1", &[hung.address])]), connections(2)));
         let mut waiting = Vec::new();
-        while in_use(&node, FIRST, Counted::Connections) < 2 {
+        for number in 1..=2 {
             let mut client = node.client().await;
             client.begin("/").await;
             waiting.push(client);
-            eventually("it is somewhere", || {
-                one.seen.borrow().len() + two.connections.get() == waiting.len()
-            })
-            .await;
+            eventually("it hangs", || hung.connections.get() == number).await;
         }
-        let mut refused = 0;
-        for _ in 0..20 {
+        let refused = node.get("/").await;
+        assert_eq!((refused.status, refused.flags()), (503, "UO"));
+        assert_eq!(overflows(&node, FIRST)[Counted::Connections as usize], 1);
+        hung.kill();
+        node.stop().await;
+    });
+}
+
+#[test]
+fn idle_connections_to_other_endpoints_make_room() {
+    run(async {
+        let (a, b) = (Backend::answers("a").await, Backend::answers("b").await);
+        let (c, d) = (Backend::answers("c").await, Backend::answers("d").await);
+        let all = app(&[("c1", &[a.address, b.address, c.address, d.address])]);
+        let node = Node::start(limited(all, connections(2)));
+        let mut client = node.client().await;
+        for _ in 0..60 {
+            assert_eq!(client.get("/").await.status, 200);
+            assert!(in_use(&node, FIRST, Counted::Connections) <= 2);
+        }
+        assert!(
+            [a, b, c, d]
+                .iter()
+                .all(|backend| backend.connections.get() > 0)
+        );
+        assert_eq!(overflows(&node, FIRST)[Counted::Connections as usize], 0);
+        drop(client);
+        node.stop().await;
+    });
+}
+
+#[test]
+fn idle_clients_with_connections_of_their_own_keep_nobody_out() {
+    run(async {
+        let backend = Backend::answers("a").await;
+        let mut all = limited(app(&[("c1", &[backend.address])]), connections(2));
+        all.upstream.proxy_protocol = Some(ProxyProtocol::V1);
+        let node = Node::start(all);
+        let mut clients = Vec::new();
+        for _ in 0..5 {
             let mut client = node.client().await;
-            client.begin("/").await;
-            waiting.push(client);
+            assert_eq!(client.get("/").await.status, 200);
+            clients.push(client);
         }
-        eventually("the limit is met", || {
-            refused = overflows(&node, FIRST)[Counted::Connections as usize];
-            refused > 0
-        })
-        .await;
-        assert_eq!(in_use(&node, FIRST, Counted::Connections), 2);
-        eventually("an idle one makes room", || {
-            in_use(&node, FIRST, Counted::Connections) < 2
-        })
-        .await;
-        two.kill();
+        for client in &mut clients {
+            assert_eq!(client.get("/").await.status, 200);
+        }
+        drop(clients);
         node.stop().await;
     });
 }
