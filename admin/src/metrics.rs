@@ -11,8 +11,8 @@ use windrose_model::{AliasCause, Verdict};
 use windrose_routing::{AppEntry, Group};
 use windrose_telemetry::exposition::{Family, Page};
 use windrose_telemetry::{
-    FALLBACKS, GroupEvent, Hedged, Http2Event, HttpEvent, Live, Log, Logged, Metrics, Mirrored,
-    ProbeOutcome, Process, RATE_LIMITED, code_cell, code_label,
+    FALLBACKS, GRPC_STATUSES, GroupEvent, Hedged, Http2Event, HttpEvent, Live, Log, Logged,
+    Metrics, Mirrored, ProbeOutcome, Process, RATE_LIMITED, code_cell, code_label,
 };
 use windrose_tls::Store;
 
@@ -242,8 +242,27 @@ fn http(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
             }
         }
     }
+    grpc_calls(page, snapshot, metrics);
     mirrored(page, snapshot, metrics);
     connections(page, metrics);
+}
+
+/// Appear with the first call that ended so.
+fn grpc_calls(page: &mut Page, snapshot: &Snapshot, metrics: &Metrics) {
+    let mut family = page.counter(
+        "windrose_grpc_calls_total",
+        "Calls of gRPC that ended, by their status.",
+    );
+    let mut row = Vec::new();
+    for (labels, group) in groups(snapshot) {
+        let [app, version, cluster] = labels;
+        metrics.grpc_calls.row(group.slot, &mut row);
+        for (status, count) in GRPC_STATUSES.iter().zip(&row) {
+            if *count > 0 {
+                family.count(&[app, version, cluster, ("grpc_status", status)], *count);
+            }
+        }
+    }
 }
 
 /// Appear where copies were made, or not made.

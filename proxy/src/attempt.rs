@@ -14,6 +14,7 @@ use windrose_telemetry::Http2Event;
 use crate::connection::Client;
 use crate::course::Failure;
 use crate::download::Download;
+use crate::grpc;
 use crate::hop;
 use crate::inbound::Inbound;
 use crate::links;
@@ -38,6 +39,8 @@ pub(crate) struct Outbound {
     /// No connection of a pool: one broke under this request, and what broke it may have broken the
     /// others.
     pub(crate) afresh: bool,
+    /// When a call of gRPC is over that its client set an end to: its backend is told what is left.
+    pub(crate) deadline: Option<Instant>,
     /// The client takes trailers.
     pub(crate) trailers: bool,
 }
@@ -77,6 +80,7 @@ impl Outbound {
             upload,
             offer,
             afresh: false,
+            deadline: None,
             trailers: false,
         }
     }
@@ -98,7 +102,7 @@ impl Outbound {
 
     /// The request for one attempt; `keep` a copy of the head for another one.
     fn request(&mut self, keep: bool) -> Request<UploadBody> {
-        let headers = match self.headers.take() {
+        let mut headers = match self.headers.take() {
             Some(headers) => {
                 if keep && self.kept.is_empty() {
                     let fields = headers.iter().map(|(n, v)| (n.clone(), v.clone()));
@@ -114,6 +118,10 @@ impl Outbound {
                 headers
             }
         };
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            grpc::write_timeout(&mut headers, left);
+        }
         let body = self
             .upload
             .as_ref()

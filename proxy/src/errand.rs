@@ -10,7 +10,9 @@ use windrose_routing::{AppEntry, RouteId};
 use crate::access::Draft;
 use crate::course::Course;
 use crate::filter::{Kind, Routed};
+use crate::grpc;
 use crate::quota::Quota;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::worker::TableHandle;
 
@@ -27,6 +29,8 @@ pub(crate) struct Errand {
     pub(crate) tick: u64,
     /// Protocols that the backend may switch to; `None` for most.
     pub(crate) offer: Option<HeaderValue>,
+    /// It is a call of gRPC.
+    pub(crate) grpc: bool,
     /// The cluster it was sent to, or was to be sent to, last.
     pub(crate) cluster: Option<u8>,
     /// What its client is told of rate limits; `None` where there are none.
@@ -91,6 +95,29 @@ impl Errand {
     pub(crate) fn edit_response(&self, response: &mut Response<Reply>) {
         if let (Some(routed), Some(filters)) = (&self.routed, self.filters()) {
             routed.edit_response(filters, response.headers_mut());
+        }
+    }
+
+    /// The status by which a response speaks of its backend.
+    #[inline]
+    pub(crate) fn told<T>(&self, response: &Response<T>) -> u16 {
+        let status = response.status().as_u16();
+        match self.grpc {
+            true => grpc::status(response.headers()).map_or(status, grpc::as_http),
+            false => status,
+        }
+    }
+
+    /// Gives a call of gRPC an error of ours as it wants it; the status that it ends with.
+    #[inline]
+    pub(crate) fn translate(
+        &self,
+        response: &mut Response<Reply>,
+        refusal: Option<Refusal>,
+    ) -> Option<u8> {
+        match self.grpc {
+            true => grpc::answer(response, refusal),
+            false => None,
         }
     }
 

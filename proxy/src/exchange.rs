@@ -24,6 +24,7 @@ use crate::course::Course;
 use crate::errand::{Errand, app_slot};
 use crate::fault::is_for;
 use crate::filter;
+use crate::grpc;
 use crate::hop;
 use crate::http2;
 use crate::inbound::Inbound;
@@ -68,11 +69,18 @@ pub(crate) async fn exchange(
             Err(refusal) => return Ok(refuse_early(&client, &parts, survey, refusal, draft)),
         }
     }
+    let is_call = grpc::is_call(&parts);
     let routed = settled.and_then(|()| route(&client, &parts, survey, began, &mut draft));
-    let mut errand = match routed {
-        Ok(errand) => errand,
+    let patient = match is_call {
+        true => grpc::timeout(&parts.headers),
+        false => Ok(None),
+    };
+    let routed = routed.and_then(|errand| Ok((errand, patient?)));
+    let (mut errand, patient) = match routed {
+        Ok(routed) => routed,
         Err(refusal) => return Ok(refuse_early(&client, &parts, survey, refusal, draft)),
     };
+    errand.grpc = is_call;
     if !errand.app().plan.app.rate_limits.is_empty() {
         match limit(&client, &errand, &parts) {
             Ok(quota) => errand.quota = quota,
@@ -93,7 +101,12 @@ pub(crate) async fn exchange(
         ));
     }
     let filters = errand.filters();
-    let timeouts = with_per_try(filter::timeouts(errand.app(), filters));
+    let mut timeouts = filter::timeouts(errand.app(), filters);
+    if let Some(patient) = patient {
+        let bound = Some(timeouts.request).filter(|bound| !bound.is_zero());
+        timeouts.request = bound.map_or(patient, |bound| bound.min(patient));
+    }
+    let timeouts = with_per_try(timeouts);
     let most = filters
         .and_then(|filters| filters.max_body)
         .unwrap_or(u64::MAX);
@@ -121,6 +134,7 @@ pub(crate) async fn exchange(
     let offer = errand.offer.take().filter(|_| switches);
     let mut outbound = Outbound::new(parts, upload, offer, client.scratch.take());
     outbound.trailers = trailers;
+    outbound.deadline = patient.map(|_| began + timeouts.request);
     forward(&client, errand, timeouts, outbound, id).await
 }
 
@@ -212,6 +226,7 @@ fn route(
         began,
         tick,
         offer,
+        grpc: false,
         cluster: None,
         quota: None,
         draft: None,

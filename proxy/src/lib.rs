@@ -25,6 +25,7 @@ mod fault;
 mod filter;
 mod flags;
 mod forwarded;
+mod grpc;
 mod handshake;
 mod hop;
 mod http1;

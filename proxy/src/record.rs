@@ -7,7 +7,7 @@ use std::time::Duration;
 use windrose_telemetry::{
     EndpointTlsFailure, GroupEvent, HandshakeFailure, Hedged, Http2Event, HttpEvent, Injected,
     Local, Metrics, Mirrored, Prefix, ProxyHeader, Steps, StreamEvent, StreamKind, TcpEvent,
-    code_cell, handshake_cell, stream_cell,
+    code_cell, grpc_cell, handshake_cell, stream_cell,
 };
 
 /// The writing ends of one thread.
@@ -24,6 +24,7 @@ pub(crate) struct Recorder {
     hedges: Local,
     ejections: Local,
     breakers: Local,
+    grpc: Local,
     mirrored: Local,
     faults: Local,
     clients: Steps,
@@ -54,6 +55,7 @@ impl Recorder {
             hedges: metrics.hedges.local(),
             ejections: metrics.ejections.local(),
             breakers: metrics.breakers.local(),
+            grpc: metrics.grpc_calls.local(),
             mirrored: metrics.mirrored.local(),
             faults: metrics.faults.local(),
             clients: metrics.http_footprints.steps(),
@@ -87,6 +89,11 @@ impl Recorder {
     /// A connection to an endpoint of a group stands.
     pub(crate) fn connected(&self, group: u32, took: Duration) {
         self.connects.record(group, took);
+    }
+
+    /// A call of gRPC ended, with a status or without.
+    pub(crate) fn called(&self, group: u32, status: Option<u8>) {
+        self.grpc.add(group, grpc_cell(status), 1);
     }
 
     /// What a rate limit of an app did: a position in `RATE_LIMITED`.

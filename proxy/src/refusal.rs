@@ -56,6 +56,8 @@ pub(crate) enum Refusal {
         "a WebSocket handshake is a GET with one Sec-WebSocket-Key of 16 octets in base 64 and one Sec-WebSocket-Version"
     )]
     WebSocketInvalid,
+    #[error("the grpc-timeout is not up to eight digits and a unit")]
+    GrpcTimeoutInvalid,
     #[error("this connection is not for this host")]
     Misdirected,
     #[error("this host is served over HTTPS only")]
@@ -103,6 +105,7 @@ impl Refusal {
             | Self::UpgradeInvalid
             | Self::UpgradeWithBody
             | Self::WebSocketInvalid
+            | Self::GrpcTimeoutInvalid
             | Self::FieldInvalid
             | Self::Underscore
             | Self::BodyInvalid

@@ -13,6 +13,7 @@ use crate::access::{Draft, Outcome};
 use crate::connection::Client;
 use crate::download::{Download, DownloadError};
 use crate::flags::Flags;
+use crate::grpc::{self, Call};
 use crate::links;
 use crate::upload::Upload;
 use crate::upstream::{InFlight, UpstreamLink};
@@ -40,6 +41,7 @@ pub(crate) struct Exchange {
     pub(crate) client: Rc<Client>,
     pub(crate) group: u32,
     pub(crate) status: u16,
+    pub(crate) call: Call,
     pub(crate) began: Instant,
     pub(crate) in_flight: InFlight,
     pub(crate) link: Option<UpstreamLink>,
@@ -81,6 +83,15 @@ impl Exchange {
         self.link = None;
     }
 
+    /// The deadline of a call is over: its last frame.
+    #[cold]
+    fn expire(&mut self, now: Instant) -> Frame<Bytes> {
+        self.call = Call::Ended(grpc::DEADLINE);
+        self.settle(now, Flags::TIMEOUT.and(Flags::DURATION));
+        self.link = None;
+        Frame::trailers(grpc::late())
+    }
+
     fn settle(&mut self, now: Instant, end: Flags) {
         self.settled = true;
         if let Some(upload) = &self.upload
@@ -93,6 +104,10 @@ impl Exchange {
             .worker
             .recorder
             .ended(self.group, self.status, took);
+        if self.call != Call::No {
+            let recorder = &self.client.worker.recorder;
+            recorder.called(self.group, self.call.status());
+        }
         if let Some(draft) = self.draft.take() {
             let outcome = Outcome {
                 now,
@@ -101,6 +116,7 @@ impl Exchange {
                 received: self.upload.as_ref().map_or(0, Upload::received),
                 sent: self.sent,
                 ended: None,
+                grpc: self.call.status(),
             };
             self.client.worker.log(draft, outcome);
         }
@@ -157,6 +173,11 @@ fn poll_stream(
     match Pin::new(&mut *incoming).poll_frame(cx) {
         Poll::Ready(Some(Ok(frame))) => {
             exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if exchange.call == Call::Open
+                && let Some(status) = frame.trailers_ref().and_then(grpc::status)
+            {
+                exchange.call = Call::Ended(status);
+            }
             if incoming.is_end_stream() {
                 exchange.complete();
             } else {
@@ -176,6 +197,10 @@ fn poll_stream(
             Poll::Ready(Some(Err(BrokenResponse::Backend(error))))
         }
         Poll::Pending if exchange.client.watch.take_expired() => {
+            let now = Instant::now();
+            if exchange.call == Call::Open && exchange.client.watch.is_over(now) {
+                return Poll::Ready(Some(Ok(exchange.expire(now))));
+            }
             exchange.break_off(Flags::STREAM_IDLE);
             Poll::Ready(Some(Err(BrokenResponse::Stalled)))
         }

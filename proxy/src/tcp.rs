@@ -124,6 +124,7 @@ fn log(
             received,
             sent,
             ended,
+            grpc: None,
         };
         worker.log(draft, ending);
     }

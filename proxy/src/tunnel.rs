@@ -78,6 +78,7 @@ pub(crate) async fn carry<L: Line>(
             received,
             sent,
             ended: ended.end(),
+            grpc: None,
         };
         worker.log(draft, outcome);
     }

@@ -12,6 +12,7 @@ mod exclusions;
 pub mod exposition;
 mod fault_cells;
 mod footprints;
+mod grpc_cells;
 mod http2_cells;
 mod live;
 pub mod logs;
@@ -40,6 +41,7 @@ pub use dns_cells::{
 pub use exclusions::{EJECTIONS, EjectionCause, Exclusion, Exclusions, PREVENTED};
 pub use fault_cells::Injected;
 pub use footprints::{Footprint, Footprints, Prefix, Steps};
+pub use grpc_cells::{GRPC_STATUSES, grpc_cell};
 pub use http2_cells::Http2Event;
 pub use live::{BySlot, Live};
 pub use metrics::{Metrics, NO_ZONE};

@@ -66,6 +66,8 @@ pub struct Metrics {
     /// Slot = steered slot of (app, cluster), cell = position in [`OVERFLOWS`](crate::OVERFLOWS), or
     /// [`OPENED`](crate::OPENED).
     pub breakers: Arc<Bank>,
+    /// Slot = group slot, cell = [`grpc_cell`](crate::grpc_cell).
+    pub grpc_calls: Arc<Bank>,
     /// Slot = group slot, cell = [`Mirrored`].
     pub mirrored: Arc<Bank>,
     /// Slot = steered slot of (app, cluster), cell = [`Injected`].
@@ -119,6 +121,7 @@ impl Metrics {
             hedges: Bank::new(Hedged::ALL.len() as u32),
             ejections: Bank::new(EJECTIONS.len() as u32),
             breakers: Bank::new(BREAKER_CELLS),
+            grpc_calls: Bank::new(crate::GRPC_STATUSES.len() as u32),
             mirrored: Bank::new(Mirrored::ALL.len() as u32),
             faults: Bank::new(Injected::ALL.len() as u32),
             streams: Bank::new(StreamKind::COUNT * StreamEvent::COUNT),
@@ -157,6 +160,7 @@ impl Metrics {
             &self.hedges,
             &self.ejections,
             &self.breakers,
+            &self.grpc_calls,
             &self.mirrored,
             &self.faults,
             &self.streams,
@@ -198,6 +202,7 @@ impl Metrics {
         self.http_first_byte.rebase(slot);
         self.http_connect.rebase(slot);
         self.group_events.rebase(slot);
+        self.grpc_calls.rebase(slot);
         self.mirrored.rebase(slot);
         self.streams.rebase(slot);
     }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Version, header};
 use windrose_model::Stamp;
 
 use crate::flags::Flags;
+use crate::grpc;
 use crate::names;
 
 /// The most octets of each text that are kept.
@@ -85,12 +86,16 @@ pub(crate) struct Outcome {
     pub(crate) sent: u64,
     /// How a stream ended, as in its metric.
     pub(crate) ended: Option<&'static str>,
+    /// The status of a call of gRPC.
+    pub(crate) grpc: Option<u8>,
 }
 
 impl Outcome {
     /// What everybody wants to know of, sampled or not.
     pub(super) fn is_wrong(&self) -> bool {
-        self.status.is_some_and(|status| status >= 500) || self.flags != Flags::NONE
+        let call = self.grpc.map_or(200, grpc::as_http);
+        let status = self.status.map_or(call, |status| status.max(call));
+        status >= 500 || self.flags != Flags::NONE
     }
 }
 

@@ -41,6 +41,8 @@ struct Line<'r> {
     target: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_status: Option<u8>,
     flags: Shown<Flags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<&'static str>,
@@ -120,6 +122,7 @@ fn line_of<'r>(node: &'r str, record: &'r Record) -> Line<'r> {
         host: text(Text::Host),
         target: text(Text::Target),
         status: outcome.status,
+        grpc_status: outcome.grpc,
         flags: Shown(outcome.flags),
         ended: outcome.ended,
         app: text(Text::App),

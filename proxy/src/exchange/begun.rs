@@ -13,6 +13,7 @@ use crate::errand::Errand;
 use crate::fault::mark;
 use crate::filter;
 use crate::flags::Flags;
+use crate::grpc::{self, Call};
 use crate::hop;
 use crate::names::X_REQUEST_ID;
 use crate::quota::Quota;
@@ -30,6 +31,7 @@ struct Carried {
     quota: Option<Quota>,
     draft: Option<Box<Draft>>,
     flags: Flags,
+    grpc: bool,
 }
 
 /// Gives the client a backend's response. From here on nothing holds the Table.
@@ -49,6 +51,7 @@ pub(super) fn deliver(
         quota: errand.quota.take(),
         draft: errand.draft.take(),
         flags,
+        grpc: errand.grpc,
     };
     let mut response = match answer.response.status() {
         StatusCode::SWITCHING_PROTOCOLS => {
@@ -111,6 +114,10 @@ fn conclude(
         client: Rc::clone(client),
         group,
         status: head.status.as_u16(),
+        call: match carried.grpc {
+            false => Call::No,
+            true => grpc::status(&head.headers).map_or(Call::Open, Call::Ended),
+        },
         began: carried.began,
         in_flight: carried.in_flight,
         link: (!old).then_some(answer.link),

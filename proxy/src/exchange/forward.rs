@@ -132,7 +132,8 @@ pub(super) async fn forward(
             (Ok(answer), _) => {
                 let status = answer.response.status();
                 let seen = status.as_u16();
-                note_answer(client, &way.errand, &stop, in_flight.upstream(), seen);
+                let told = way.errand.told(&answer.response);
+                note_answer(client, &way.errand, &stop, in_flight.upstream(), told);
                 let turn = match seen {
                     ..400 => Turn::Deliver,
                     400.. => way.reconsider(&answer, &stop),
@@ -449,7 +450,7 @@ impl<'a> Way<'a> {
         log(
             self.client,
             self.errand.draft,
-            None,
+            (None, None),
             Flags::CLIENT_GONE,
             now,
         );

@@ -14,6 +14,7 @@ use crate::errand::{Errand, app_slot};
 use crate::fault::mark;
 use crate::filter::{self, Kind};
 use crate::flags::Flags;
+use crate::grpc;
 use crate::names::X_REQUEST_ID;
 use crate::quota::Excess;
 use crate::refusal::Refusal;
@@ -37,10 +38,11 @@ pub(super) fn too_many(
     identify(client, parts, survey, &mut response, &mut errand.draft);
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
+    let call = errand.translate(&mut response, Some(Refusal::RateLimited));
     let now = Instant::now();
     errand.lead();
     let (_, flags) = Refusal::RateLimited.status();
-    log(client, errand.draft, Some(&response), flags, now);
+    log(client, errand.draft, (Some(&response), call), flags, now);
     client.watch.rest(now);
     response
 }
@@ -61,17 +63,22 @@ pub(super) fn refuse(
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
     mark(flags, &mut response);
+    let call = errand.translate(&mut response, Some(refusal));
     let now = Instant::now();
     match group {
         Some(group) => {
             let took = now.saturating_duration_since(errand.began);
             recorder.ended(group, response.status().as_u16(), took);
+            if call.is_some() {
+                recorder.called(group, call);
+            }
         }
         None => recorder.event(HttpEvent::NoEndpoint),
     }
     errand.lead();
     let (_, flag) = refusal.status();
-    log(client, errand.draft, Some(&response), flags.and(flag), now);
+    let answer = (Some(&response), call);
+    log(client, errand.draft, answer, flags.and(flag), now);
     client.watch.rest(now);
     response
 }
@@ -94,6 +101,7 @@ pub(super) fn stand_in(
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
     mark(flags, &mut response);
+    let call = errand.translate(&mut response, None);
     let now = Instant::now();
     match group {
         Some(group) => {
@@ -104,7 +112,7 @@ pub(super) fn stand_in(
     }
     recorder.fell_back(app_slot(errand.app()), FELL_TO_RESPONSE);
     errand.lead();
-    log(client, errand.draft, Some(&response), flags, now);
+    log(client, errand.draft, (Some(&response), call), flags, now);
     client.watch.rest(now);
     response
 }
@@ -120,8 +128,18 @@ pub(super) fn refuse_early(
     client.worker.recorder.event(refusal.event());
     let mut response = refusal.respond(Flags::default());
     identify(client, parts, survey, &mut response, &mut draft);
+    let call = match grpc::is_call(parts) {
+        true => grpc::answer(&mut response, Some(refusal)),
+        false => None,
+    };
     let now = Instant::now();
-    log(client, draft, Some(&response), refusal.status().1, now);
+    log(
+        client,
+        draft,
+        (Some(&response), call),
+        refusal.status().1,
+        now,
+    );
     client.watch.rest(now);
     if let Refusal::HttpsOnly(port) = refusal {
         secure::redirect(&mut response, parts, port);
@@ -150,9 +168,12 @@ pub(super) fn answer_here(
     identify(client, parts, survey, &mut response, &mut errand.draft);
     secure::declare(client, &mut response, errand.app().plan.app.tls.hsts);
     errand.edit_response(&mut response);
+    let refusal = matches!(kind, Kind::TooLarge).then_some(Refusal::BodyTooLarge);
+    let call = errand.translate(&mut response, refusal);
     let now = Instant::now();
     errand.lead();
-    log(client, errand.draft, Some(&response), Flags::default(), now);
+    let answer = (Some(&response), call);
+    log(client, errand.draft, answer, Flags::default(), now);
     client.watch.rest(now);
     response
 }
@@ -198,6 +219,7 @@ pub(crate) fn unread(client: &Client, error: &hyper::Error) {
         received: 0,
         sent: 0,
         ended: None,
+        grpc: None,
     };
     let draft = Draft::unread(sampled, ends, now);
     worker.log(draft, outcome);
@@ -207,7 +229,7 @@ pub(crate) fn unread(client: &Client, error: &hyper::Error) {
 pub(super) fn log(
     client: &Client,
     draft: Option<Box<Draft>>,
-    response: Option<&Response<Reply>>,
+    (response, grpc): (Option<&Response<Reply>>, Option<u8>),
     flags: Flags,
     now: Instant,
 ) {
@@ -220,6 +242,7 @@ pub(super) fn log(
             received: 0,
             sent: sent.unwrap_or(0),
             ended: None,
+            grpc,
         };
         client.worker.log(draft, outcome);
     }

@@ -16,6 +16,7 @@ mod fallback;
 mod faults;
 mod floods;
 mod framing;
+mod grpc;
 mod hedging;
 mod http2;
 mod http2_backends;
