@@ -111,7 +111,7 @@ impl Refusal {
             | Self::BodyInvalid
             | Self::Path(_) => (StatusCode::BAD_REQUEST, Flags::BAD_REQUEST),
             Self::EncodingUnknown => (StatusCode::NOT_IMPLEMENTED, Flags::BAD_REQUEST),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::NONE),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Flags::BAD_REQUEST),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Flags::BAD_REQUEST),
             Self::TooManyFields => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

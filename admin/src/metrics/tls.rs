@@ -68,7 +68,7 @@ fn endpoints(page: &mut Page, table: &Table, metrics: &Metrics, certificates: &S
     }
     let mut ends = page.gauge(
         "windrose_endpoint_certificate_expires_timestamp_seconds",
-        "When the certificate ends that an endpoint of the app showed last.",
+        "When the certificate ends that was trusted last of an endpoint of the app, or of another with the same settings.",
     );
     for (name, tls) in apps {
         let origin = certificates.origin(tls.policy).ok();
