@@ -7,7 +7,12 @@ from .errors import BenchError
 from .peers import program
 
 
-def haproxy(folder: Path, port: int, backend_port: int, certificate: Path | None = None) -> list:
+def haproxy_http2(folder: Path, port: int, backend_port: int, _certificate: None) -> list:
+    """HTTP/2 in the clear to the backend as well."""
+    return haproxy(folder, port, backend_port, server=" proto h2")
+
+
+def haproxy(folder: Path, port: int, backend_port: int, certificate: Path | None = None, server: str = "") -> list:
     """`certificate`: chain and key in one file; without it plain HTTP."""
     tls = f" ssl crt {certificate} alpn http/1.1" if certificate else ""
     return _haproxy(folder, f"""defaults
@@ -24,9 +29,9 @@ frontend edge
   use_backend api if is_shop is_api
   use_backend shop if is_shop
 backend api
-  server frankfurt 127.0.0.1:{backend_port}
+  server frankfurt 127.0.0.1:{backend_port}{server}
 backend shop
-  server frankfurt 127.0.0.1:{backend_port}
+  server frankfurt 127.0.0.1:{backend_port}{server}
 """)
 
 

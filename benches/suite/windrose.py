@@ -98,6 +98,11 @@ def http(binary: Path, folder: Path, port: int, backend_port: int, certificate: 
     return run(binary, folder, {**_node(folder, https=port), "tls": tls, **_clusters(), "apps": {"shop": app}})
 
 
+def grpc(binary: Path, folder: Path, port: int, backend_port: int) -> list:
+    app = {**_forwarded(scene.APP_HOST, backend_port), "upstream": {"protocol": "http2"}, "health": {"tcp": {}, **_RARELY}}
+    return run(binary, folder, {**_node(folder, http=port), **_clusters(), "apps": {"shop": app}})
+
+
 def http_routes(binary: Path, folder: Path, port: int, backend_port: int, hosts: int, routes: int) -> list:
     """An app for each host; each route sends to a version of its own, all at one backend."""
     apps = {

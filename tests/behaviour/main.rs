@@ -12,6 +12,7 @@ mod documented_routes;
 mod end;
 mod failover;
 mod garbage;
+mod grpc;
 mod half_open;
 mod https;
 mod metrics;
