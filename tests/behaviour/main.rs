@@ -23,3 +23,4 @@ mod start;
 mod support;
 mod swaps;
 mod terminal;
+mod websocket;
