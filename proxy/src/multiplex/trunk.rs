@@ -26,6 +26,9 @@ const WINDOW: u32 = 256 * 1024;
 /// Octets of one request body that wait in the engine for the socket.
 const SEND_BUFFER: usize = 128 * 1024;
 
+/// Streams that we have reset and remember for a second, for what is on its way for them.
+const RESET_STREAMS: usize = 1_024;
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Trunk {
@@ -96,7 +99,11 @@ fn engine(settings: &Settings) -> Builder {
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW * STREAMS)
         .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
-        .max_send_buffer_size(SEND_BUFFER);
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(RESET_STREAMS)
+        // What still comes for streams that are forgotten by then is answered, and must not add up to
+        // the end of a connection that others are on: clients may cancel as often as they like.
+        .max_local_error_reset_streams(None);
     engine
 }
 

@@ -466,6 +466,46 @@ fn both_directions_of_a_stream_go_on_after_the_response_has_begun() {
 }
 
 #[test]
+fn clients_that_cancel_in_thousands_take_the_connection_from_nobody() {
+    run(async {
+        let held = Held::default();
+        let holding = held.clone();
+        let backend = streams(Builder::new(), move |(request, mut respond), _| {
+            let holding = holding.clone();
+            async move {
+                if request.uri().path() == "/honest" {
+                    holding.0.borrow_mut().push(respond);
+                    return;
+                }
+                let mut send = respond.send_response(Response::new(()), false).unwrap();
+                let piece = Bytes::from_static(&[b'x'; 16 << 10]);
+                while push(&mut send, piece.clone()).await.is_ok() {}
+            }
+        })
+        .await;
+        let mut app = over_http2(app(&[("c1", &[backend.address])]));
+        app.timeouts.first_byte = Duration::ZERO;
+        let node = Node::start(app);
+        let mut honest = Http2::connect(node.address).await;
+        let answer = honest.begin(get("/honest")).await;
+        eventually("it has arrived", || held.count() == 1).await;
+        for _ in 0..30 {
+            let mut client = Http2::connect(node.address).await;
+            let mut responses = Vec::new();
+            for _ in 0..80 {
+                responses.push(client.begin(get("/endless")).await);
+            }
+            for response in &mut responses {
+                assert_eq!(response.await.unwrap().status(), 200);
+            }
+        }
+        held.let_go();
+        assert_eq!(whole(answer).await.unwrap().status, 200);
+        assert_eq!(unprocessed(&node), 0);
+    });
+}
+
+#[test]
 fn over_tls_it_is_agreed_upon_by_alpn_and_nothing_else_is_spoken() {
     run(async {
         let pki = Pki::new();
