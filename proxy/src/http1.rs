@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,7 +26,7 @@ use crate::exchange::{exchange, unread};
 use crate::http2;
 use crate::inbound::Inbound;
 use crate::settings::Settings;
-use crate::tunnel::carry;
+use crate::tunnel::{Tunnel, carry};
 use crate::watch::{Due, Watch};
 use crate::wire::{ClientWire, Line};
 use crate::worker::Stopping;
@@ -78,10 +79,15 @@ pub(crate) async fn serve<L: Line>(
     let timer = pin!(tokio::time::sleep_until(armed.into()));
     let mut alarm = Alarm { timer, armed };
     while stirs(&client, &wire, &mut alarm).await {
-        // Boxed: an idle connection has no room for it.
+        // Boxed: an idle connection has no room for it, nor has what may follow, which is rare and large.
         match Box::pin(drive(&engine, wire, &client, &mut alarm)).await {
-            Some(resting) => wire = resting,
-            None => return,
+            Left::Nothing => return,
+            Left::Resting(resting) => wire = resting,
+            Left::Http2(wire) => return Box::pin(http2::serve(client, wire)).await,
+            Left::Tunnel(wire, read, tunnel) => {
+                let (worker, watch) = (&client.worker, &client.watch);
+                return Box::pin(carry(worker, watch, wire, &read, tunnel)).await;
+            }
         }
     }
 }
@@ -105,13 +111,22 @@ async fn stirs<L: Line>(client: &Client, wire: &ClientWire<L>, alarm: &mut Alarm
     .await
 }
 
-/// Has the engine serve a connection: until it ends, or rests.
+/// What the engine leaves of a connection.
+enum Left<L: Line> {
+    Nothing,
+    Resting(ClientWire<L>),
+    Http2(ClientWire<L>),
+    /// With what was read behind the head of the request that asked for it.
+    Tunnel(ClientWire<L>, Bytes, Tunnel),
+}
+
+/// Has the engine serve a connection: until it ends, rests or is another protocol's.
 async fn drive<L: Line>(
     engine: &http1::Builder,
     wire: ClientWire<L>,
     client: &Rc<Client>,
     alarm: &mut Alarm<'_>,
-) -> Option<ClientWire<L>> {
+) -> Left<L> {
     let (worker, watch) = (&client.worker, &client.watch);
     let service = service_fn(|request: Request<Incoming>| {
         exchange(Rc::clone(client), request.map(Inbound::Http1))
@@ -175,28 +190,22 @@ async fn drive<L: Line>(
         Poll::Pending
     })
     .await;
-    match how {
-        How::Broken => {}
-        How::Rests => {
-            let parts = connection.into_parts();
-            // Octets would have been heard: then it does not rest.
-            return parts.read_buf.is_empty().then(|| parts.io.into_inner());
-        }
-        How::Http2 => {
-            let wire = connection.into_parts().io.into_inner();
-            // Boxed, as a tunnel below.
-            Box::pin(http2::serve(Rc::clone(client), wire)).await;
-        }
-        How::Whole => {
-            if let Some(tunnel) = client.tunnel.take() {
-                let parts = connection.into_parts();
-                let wire = parts.io.into_inner();
-                // Boxed: rare, and large for a future that every connection carries.
-                Box::pin(carry(worker, watch, wire, &parts.read_buf, tunnel)).await;
-            }
-        }
+    let tunnel = match how {
+        How::Whole => client.tunnel.take(),
+        _ => None,
+    };
+    if matches!(how, How::Broken) || matches!(how, How::Whole) && tunnel.is_none() {
+        return Left::Nothing;
     }
-    None
+    let parts = connection.into_parts();
+    let wire = parts.io.into_inner();
+    match (how, tunnel) {
+        (How::Http2, _) => Left::Http2(wire),
+        (_, Some(tunnel)) => Left::Tunnel(wire, parts.read_buf, tunnel),
+        // Octets would have been heard: then it does not rest.
+        _ if parts.read_buf.is_empty() => Left::Resting(wire),
+        _ => Left::Nothing,
+    }
 }
 
 /// How the engine's part of a connection ended.

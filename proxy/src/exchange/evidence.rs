@@ -110,6 +110,8 @@ pub(crate) fn observe(
     }
 }
 
+#[cold]
+#[inline(never)]
 fn judge(
     worker: &Worker,
     entry: &AppEntry,
