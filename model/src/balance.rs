@@ -36,6 +36,9 @@ pub enum Policy {
     /// In turn, each as often as its weight says and as evenly as can be: smooth weighted round robin
     /// (nginx).
     RoundRobin,
+    /// Of two drawn, the one with less latency times requests in flight for its weight; a failure counts
+    /// as a slow answer (Finagle's and Linkerd's peak EWMA).
+    PeakEwma,
     /// The owner of the point of a circle where the key falls (Karger and others 1997).
     RingHash,
     /// The owner of the key's entry in a table that endpoints fill in turn (Eisenbud and others 2016).
@@ -55,6 +58,7 @@ impl fmt::Display for Policy {
         f.write_str(match self {
             Self::TwoChoices => "two_choices",
             Self::RoundRobin => "round_robin",
+            Self::PeakEwma => "peak_ewma",
             Self::RingHash => "ring_hash",
             Self::Maglev => "maglev",
         })

@@ -14,6 +14,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) key: u64,
     pub(crate) rounds: &'a Rounds,
     pub(crate) load: &'a dyn Fn(&Endpoint) -> u32,
+    /// What another request costs there.
+    pub(crate) cost: &'a dyn Fn(&Endpoint) -> f64,
     pub(crate) fit: &'a dyn Fn(&Endpoint) -> bool,
 }
 
@@ -23,7 +25,7 @@ pub(crate) fn choose<'g>(
     group: &'g Group,
     rounds: &Rounds,
     (draw, key): (u64, Option<u64>),
-    load: impl Fn(&Endpoint) -> u32,
+    (load, cost): (impl Fn(&Endpoint) -> u32, impl Fn(&Endpoint) -> f64),
     fit: impl Fn(&Endpoint) -> bool,
 ) -> Option<&'g Endpoint> {
     match &group.balance {
@@ -35,6 +37,7 @@ pub(crate) fn choose<'g>(
                 key: key.unwrap_or(draw),
                 rounds,
                 load: &load,
+                cost: &cost,
                 fit: &fit,
             };
             by_rule(group, balanced, &reading)
@@ -53,8 +56,17 @@ fn by_rule<'g>(
     let fit = |at: usize| balanced.weight(at) > 0 && (reading.fit)(&all[at]);
     let at = match balanced.policy {
         Policy::TwoChoices => {
-            let load = |at: usize| (reading.load)(&all[at]);
-            two_choices(balanced, reading.draw, load, fit)
+            // Load for weight, without dividing.
+            let weigh = |at: usize, against: usize| {
+                u64::from((reading.load)(&all[at])) * u64::from(balanced.weight(against))
+            };
+            let lighter = |one, other| weigh(other, one) < weigh(one, other);
+            two_choices(balanced, reading.draw, lighter, fit)
+        }
+        Policy::PeakEwma => {
+            let cost = |at: usize| (reading.cost)(&all[at]) / f64::from(balanced.weight(at));
+            let cheaper = |one, other| cost(other) < cost(one);
+            two_choices(balanced, reading.draw, cheaper, fit)
         }
         Policy::RingHash | Policy::Maglev => {
             let load = |at: usize| (reading.load)(&all[at]);
@@ -138,18 +150,18 @@ impl Bound {
     }
 }
 
-/// Of two drawn by weight, the one with less load for its weight; the first where that is equal, so
-/// that without load each is taken as often as it weighs.
+/// Of two drawn by weight, the better one; the first where both are as good, so that without load each
+/// is taken as often as it weighs. `better`: the second of two is.
 fn two_choices(
     balanced: &Balanced,
     draw: u64,
-    load: impl Fn(usize) -> u32,
+    better: impl Fn(usize, usize) -> bool,
     fit: impl Fn(usize) -> bool,
 ) -> Option<usize> {
     let one = balanced.draw(draw, None)?;
     let other = balanced.draw(draw.rotate_left(32), Some(one));
     match (fit(one), other.filter(|other| fit(*other))) {
-        (true, Some(other)) => Some(lighter(balanced, one, other, load)),
+        (true, Some(other)) => Some(if better(one, other) { other } else { one }),
         (true, None) => Some(one),
         (false, Some(other)) => Some(other),
         (false, None) => {
@@ -168,20 +180,36 @@ fn two_choices(
     }
 }
 
-fn lighter(balanced: &Balanced, one: usize, other: usize, load: impl Fn(usize) -> u32) -> usize {
-    let weigh = |load: u32, against: usize| u64::from(load) * u64::from(balanced.weight(against));
-    if weigh(load(other), one) < weigh(load(one), other) {
-        other
-    } else {
-        one
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::draw::Dice;
     use crate::rounds::tests::group;
+
+    type Load = fn(&Endpoint) -> u32;
+    type Cost = fn(&Endpoint) -> f64;
+    const IDLE: (Load, Cost) = (|_| 0, |_| 0.0);
+
+    #[test]
+    fn by_peak_ewma_the_cheaper_of_two_is_taken_for_its_weight() {
+        let group = group(Policy::PeakEwma, &[1, 1, 4]);
+        let (dice, rounds) = (Dice::new(6), Rounds::default());
+        let taken = |costs: [f64; 3]| {
+            let cost = |e: &Endpoint| costs[usize::from(e.index)];
+            let mut counts = [0; 3];
+            for _ in 0..6_000 {
+                let picked = choose(&group, &rounds, (dice.draw(), None), (IDLE.0, cost), |_| {
+                    true
+                });
+                counts[usize::from(picked.unwrap().index)] += 1;
+            }
+            counts
+        };
+        let even = taken([5.0; 3].map(|_| 0.0));
+        assert!((3_700..4_300).contains(&even[2]), "{even:?}");
+        assert_eq!(taken([1.0, 2.0, 12.0])[2], 0);
+        assert_eq!(taken([2.0, 9.0, 4.0])[1], 0);
+    }
 
     fn shares(weights: &[u32], load: impl Fn(&Endpoint) -> u32, but: Option<u16>) -> Vec<u32> {
         let group = group(Policy::TwoChoices, weights);
@@ -189,7 +217,13 @@ mod tests {
         let mut counts = vec![0; weights.len()];
         for _ in 0..60_000 {
             let fit = |endpoint: &Endpoint| Some(endpoint.index) != but;
-            let picked = choose(&group, &rounds, (dice.draw(), None), &load, fit);
+            let picked = choose(
+                &group,
+                &rounds,
+                (dice.draw(), None),
+                (&load, |_: &Endpoint| 0.0),
+                fit,
+            );
             counts[usize::from(picked.unwrap().index)] += 1;
         }
         counts
@@ -225,7 +259,7 @@ mod tests {
         );
         let nobody = group(Policy::TwoChoices, &[1, 2]);
         let rounds = Rounds::default();
-        assert!(choose(&nobody, &rounds, (1, None), |_| 0, |_| false).is_none());
+        assert!(choose(&nobody, &rounds, (1, None), IDLE, |_| false).is_none());
     }
 
     #[test]
@@ -236,7 +270,7 @@ mod tests {
                 let of = |but: Option<u16>| {
                     let fit = |endpoint: &Endpoint| Some(endpoint.index) != but;
                     let keys = (dice.draw(), Some(key));
-                    choose(&group, &rounds, keys, |_| 0, fit).unwrap().index
+                    choose(&group, &rounds, keys, IDLE, fit).unwrap().index
                 };
                 let own = of(None);
                 assert_eq!(of(None), own);
@@ -249,9 +283,9 @@ mod tests {
             }
             let few = |e: &Endpoint| e.index == 5;
             let keys = |key| (dice.draw(), Some(key));
-            let only = (0..100).map(|key| choose(&group, &rounds, keys(key), |_| 0, few));
+            let only = (0..100).map(|key| choose(&group, &rounds, keys(key), IDLE, few));
             assert!(only.flatten().all(|e| e.index == 5));
-            assert!(choose(&group, &rounds, keys(1), |_| 0, |_| false).is_none());
+            assert!(choose(&group, &rounds, keys(1), IDLE, |_| false).is_none());
         }
     }
 
@@ -268,7 +302,7 @@ mod tests {
             let (rounds, mut loads) = (Rounds::default(), [0u32; 4]);
             for n in 1..=1_000u32 {
                 let load = |e: &Endpoint| loads[usize::from(e.index)];
-                let taken = choose(&group, &rounds, (1, Some(42)), load, |_| true);
+                let taken = choose(&group, &rounds, (1, Some(42)), (load, IDLE.1), |_| true);
                 loads[usize::from(taken.unwrap().index)] += 1;
                 for (load, weight) in loads.iter().zip([1, 1, 2, 1]) {
                     assert!(

@@ -385,11 +385,12 @@ impl Course {
         let (draw, rounds) = (worker.dice.draw(), &worker.rounds);
         let keys = (draw, self.hash);
         let load = |e: &Endpoint| worker.upstreams.in_flight(e.slot);
+        let cost = |e: &Endpoint| worker.upstreams.cost(e.slot, tick);
         let fresh = |e: &Endpoint| self.last != Some(e.index) && !self.tried.contains(&e.index);
         let up = |e: &Endpoint| app.endpoint_up(e.index);
         if let Some(left) = self.without_hope {
             self.without_hope = Some(left.checked_sub(1)?);
-            return choose(group, rounds, keys, load, |e| fresh(e) && up(e))
+            return choose(group, rounds, keys, (load, cost), |e| fresh(e) && up(e))
                 // Those that take nothing new, too: rather a try than a refusal.
                 .or_else(|| pick(&group.endpoints, draw, load, fresh))
                 .map(|endpoint| (endpoint, false));
@@ -399,7 +400,7 @@ impl Course {
             fresh(e) && up(e) && health(e).is_none_or(|health| !health.avoided(tick))
         };
         loop {
-            let endpoint = choose(group, rounds, keys, load, fine)?;
+            let endpoint = choose(group, rounds, keys, (load, cost), fine)?;
             // Another thread may be faster to try an endpoint whose time has passed; then it is
             // avoided again, and no longer fine.
             match health(endpoint).map_or(Claim::Free, |health| health.claim(tick)) {

@@ -20,6 +20,7 @@ mod download;
 mod draw;
 mod endpoint_stream;
 mod errand;
+mod ewma;
 mod exchange;
 mod fault;
 mod filter;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use windrose_model::{AppId, EndpointId, Name, PassiveKind, WhenEndpointDown};
+use windrose_model::{AppId, EndpointId, Name, PassiveKind, Policy, WhenEndpointDown};
 use windrose_routing::{AppEntry, RouteId, Table, TcpApps, prefix_key};
 use windrose_telemetry::{GroupEvent, StreamEvent, StreamKind, TcpEvent};
 
@@ -21,11 +21,11 @@ use crate::access::{Draft, Outcome as Ending};
 use crate::announce;
 use crate::breaker::{self, Taken};
 use crate::connection::{Arrival, Ends};
-use crate::course::{Course, Stop, tick};
+use crate::course::{Course, Failure, Stop, tick};
 use crate::dial::{Beginning, dial};
 use crate::endpoint_stream::{EndpointStream, UnsaidEnd};
 use crate::errand::app_slot;
-use crate::exchange::evidence::observe;
+use crate::exchange::evidence::{observe, weigh_failure};
 use crate::flags::Flags;
 use crate::limit::Held;
 use crate::outlier::Outcome;
@@ -355,9 +355,14 @@ async fn reach(
         if let Some(draft) = draft {
             draft.tries(address);
         }
+        let by_latency = entry.plan.app.balance.policy == Policy::PeakEwma;
+        let began = Instant::now();
         let timeout = entry.plan.app.timeouts.connect;
         let Ok(stream) = dial(worker, address, timeout, beginning.clone()).await else {
             refused(worker, table, id, &stop);
+            if by_latency {
+                weigh_failure(worker, in_flight.upstream(), Failure::NotSent, began);
+            }
             observe(
                 worker,
                 entry,
@@ -370,6 +375,9 @@ async fn reach(
             continue;
         };
         drop(pending);
+        if by_latency {
+            in_flight.upstream().took(tick(worker), began.elapsed());
+        }
         if let Some(health) = worker.shared.endpoint(stop.endpoint.slot) {
             health.connected();
         }

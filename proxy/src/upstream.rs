@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::breaker::{Full, Permit, Taken};
 use crate::dial::{Beginning, dial};
 use crate::endpoint_stream::EndpointStream;
+use crate::ewma::Ewma;
 use crate::multiplex::{self, NoSeat, Seat};
 use crate::outlier::Window;
 use crate::pool::{Destination, Pool, Pools};
@@ -38,12 +39,17 @@ pub(crate) struct Upstream {
     in_flight: Cell<u32>,
     /// Sweeps since it was used.
     unused: Cell<u8>,
+    /// How long it takes, where that decides.
+    ewma: Cell<Ewma>,
     /// What this thread sees of it, where outliers are ejected.
     window: OnceCell<Arc<Window>>,
 }
 
 /// Sweeps after which an endpoint that nobody uses is forgotten: about a minute.
 const UNUSED: u8 = 60;
+
+/// The same where its latency is known: until a penalty has fallen to nothing, about four minutes.
+const UNUSED_KNOWN: u8 = 240;
 
 /// A connection to an endpoint, while an exchange has it.
 #[derive(Debug)]
@@ -157,6 +163,16 @@ impl Upstreams {
         }
     }
 
+    /// What another request costs at the endpoint of a slot, in milliseconds of waiting.
+    pub(crate) fn cost(&self, slot: u32, tick: u64) -> f64 {
+        let all = self.slots.borrow();
+        let upstream = all.get(slot as usize).and_then(Option::as_ref);
+        let (ewma, pending) = upstream.map_or_else(Default::default, |upstream| {
+            (upstream.ewma.get(), upstream.in_flight.get())
+        });
+        ewma.cost(tick, pending)
+    }
+
     /// Forgets endpoints that nobody uses, and sweeps the pools.
     pub(crate) fn sweep(
         &self,
@@ -190,6 +206,7 @@ impl Upstream {
             pool,
             in_flight: Cell::new(0),
             unused: Cell::new(0),
+            ewma: Cell::default(),
             window: OnceCell::new(),
         }
     }
@@ -198,13 +215,22 @@ impl Upstream {
     fn is_forgotten(self: &Rc<Self>) -> bool {
         let unused = self.unused.get().saturating_add(1);
         self.unused.set(unused);
-        unused > UNUSED && Rc::strong_count(self) == 1
+        let most = match self.ewma.get().is_known() {
+            true => UNUSED_KNOWN,
+            false => UNUSED,
+        };
+        unused > most && Rc::strong_count(self) == 1
     }
 
     /// Where its connections wait.
     #[inline]
     pub(crate) fn pool(&self) -> &Rc<Pool> {
         &self.pool
+    }
+
+    /// An answer took so long, or counts as if.
+    pub(crate) fn took(&self, tick: u64, time: Duration) {
+        self.ewma.set(self.ewma.get().observe(tick, time));
     }
 
     /// What this thread sees of it; `join` begins.

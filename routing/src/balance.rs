@@ -115,7 +115,7 @@ impl Balanced {
                 .collect::<Vec<_>>()
         };
         let hashing = match balance.policy {
-            Policy::TwoChoices | Policy::RoundRobin => Hashing::None,
+            Policy::TwoChoices | Policy::RoundRobin | Policy::PeakEwma => Hashing::None,
             Policy::RingHash => Hashing::Ring(ring::Ring::new(&weighed())),
             Policy::Maglev => Hashing::Maglev(maglev::Maglev::new(&weighed())),
         };

@@ -3,7 +3,13 @@
 use super::split::CLIENT;
 use super::{Either, Field, Keys, Mapping, Rule, S, Scalar, Shape};
 
-const POLICY: S = S::Choice(&["two_choices", "round_robin", "ring_hash", "maglev"]);
+const POLICY: S = S::Choice(&[
+    "two_choices",
+    "round_robin",
+    "peak_ewma",
+    "ring_hash",
+    "maglev",
+]);
 
 pub(super) const BALANCE: Shape = Either(POLICY, &KEYS);
 

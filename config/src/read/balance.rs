@@ -43,6 +43,7 @@ pub(super) fn read(node: &Node) -> Balance {
     Balance {
         policy: match policy {
             Some("round_robin") => Policy::RoundRobin,
+            Some("peak_ewma") => Policy::PeakEwma,
             Some("ring_hash") => Policy::RingHash,
             Some("maglev") => Policy::Maglev,
             _ => Policy::TwoChoices,

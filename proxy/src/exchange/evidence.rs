@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
+use http::HeaderMap;
 use tracing::info;
 use windrose_model::{EndpointId, PassiveKind};
 use windrose_routing::AppEntry;
@@ -12,6 +14,7 @@ use crate::breaker;
 use crate::connection::Client;
 use crate::course::{Failure, Stop, tick};
 use crate::errand::{Errand, app_slot};
+use crate::ewma;
 use crate::outlier::{Change, Outcome, Sight};
 use crate::pool::Destination;
 use crate::upstream::Upstream;
@@ -94,6 +97,39 @@ pub(super) fn note_failure(
     let upstream = worker.upstreams.at(stop.endpoint.slot, to);
     let outcome = Outcome::NoResponse;
     observe(worker, errand.app(), stop, &upstream, outcome);
+}
+
+/// An answer goes into the latency of its endpoint, where that decides.
+#[cold]
+#[inline(never)]
+pub(crate) fn weigh_answer(
+    worker: &Worker,
+    upstream: &Upstream,
+    (status, headers): (u16, &HeaderMap),
+    began: Instant,
+) {
+    let time = match Outcome::of(status) {
+        Outcome::Good => began.elapsed(),
+        _ => ewma::penalty(Some(headers)).max(began.elapsed()),
+    };
+    upstream.took(tick(worker), time);
+}
+
+/// The same for an attempt without an answer. Who left while waiting has waited so long.
+#[cold]
+#[inline(never)]
+pub(crate) fn weigh_failure(
+    worker: &Worker,
+    upstream: &Upstream,
+    failure: Failure,
+    began: Instant,
+) {
+    let time = match failure {
+        Failure::ClientGone | Failure::Duration | Failure::GivenUp => began.elapsed(),
+        failure if failure.evidence().is_some() => ewma::penalty(None).max(began.elapsed()),
+        _ => return,
+    };
+    upstream.took(tick(worker), time);
 }
 
 /// What came of a request goes into the judgement of its endpoint, where outliers are ejected.

@@ -4,14 +4,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Response, StatusCode};
-use windrose_model::{Fallback, Fault, Hedge, Retry, Timeouts};
+use windrose_model::{Fallback, Fault, Hedge, Policy, Retry, Timeouts};
 use windrose_routing::AppEntry;
 use windrose_telemetry::{GroupEvent, HttpEvent};
 
 use super::Gone;
 use super::again;
 use super::begun::deliver;
-use super::evidence::{charge, is_given_up, note_answer, note_failure};
+use super::evidence::{
+    charge, is_given_up, note_answer, note_failure, weigh_answer, weigh_failure,
+};
 use super::fallback::Cause;
 use super::hedge::{Race, Run};
 use super::own::{log, refuse, stand_in};
@@ -83,6 +85,7 @@ pub(super) async fn forward(
     let worker = &client.worker;
     let table = Rc::clone(&errand.table);
     let app = table.app(errand.app);
+    let by_latency = app.plan.app.balance.policy == Policy::PeakEwma;
     let mut way = Way::new(client, app, errand, timeouts, outbound, id);
     loop {
         let Some(mut stop) = way.errand.course.next(app, worker, way.errand.tick) else {
@@ -97,6 +100,7 @@ pub(super) async fn forward(
             // Boxed: rare.
             Some(fault) => Box::pin(way.suffer(fault, &stop)).await,
         };
+        let mut since = way.now;
         let tried = match fault {
             Ok(None) => {
                 let again = way.idempotent && way.attempts_left > 0;
@@ -116,6 +120,12 @@ pub(super) async fn forward(
                         if let Run::Made(other) = other {
                             way.hedge = None;
                             if let Some(other) = other {
+                                if by_latency {
+                                    // Outrun, after it was waited for so long.
+                                    let outrun = Failure::GivenUp;
+                                    weigh_failure(worker, in_flight.upstream(), outrun, since);
+                                }
+                                since += hedge.after;
                                 (stop, in_flight) = other;
                             }
                         }
@@ -134,6 +144,10 @@ pub(super) async fn forward(
                 let seen = status.as_u16();
                 let told = way.errand.told(&answer.response);
                 note_answer(client, &way.errand, &stop, in_flight.upstream(), told);
+                if by_latency {
+                    let headers = answer.response.headers();
+                    weigh_answer(worker, in_flight.upstream(), (told, headers), since);
+                }
                 let turn = match seen {
                     ..400 => Turn::Deliver,
                     400.. => way.reconsider(&answer, &stop),
@@ -324,6 +338,11 @@ impl<'a> Way<'a> {
         } else {
             let uploaded = self.outbound.is_uploaded();
             note_failure(client, &mut self.errand, stop, failure, uploaded);
+            if self.app.plan.app.balance.policy == Policy::PeakEwma {
+                let to = Destination::of(self.app, stop.cluster, stop.endpoint);
+                let upstream = worker.upstreams.at(stop.endpoint.slot, to);
+                weigh_failure(worker, &upstream, failure, self.now);
+            }
         }
         self.outbound.afresh |= failure == Failure::Stale;
         let chance = Chance {

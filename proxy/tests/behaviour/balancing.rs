@@ -208,3 +208,47 @@ fn connections_of_one_client_go_to_one_endpoint_and_on_when_it_refuses() {
         node.stop().await;
     });
 }
+
+#[test]
+fn by_peak_ewma_who_fails_at_once_draws_no_crowd() {
+    run(async {
+        let good = Backend::answers("good").await;
+        let bad = Backend::answers_with("bad", "500 Internal Server Error").await;
+        let mut app = app(&[("c1", &[good.address, bad.address])]);
+        app.balance.policy = Policy::PeakEwma;
+        let node = Node::start(app);
+        let mut client = node.client().await;
+        let mut tally: BTreeMap<String, usize> = BTreeMap::new();
+        for _ in 0..100 {
+            let response = client.get("/").await;
+            *tally
+                .entry(response.field("x-backend").to_owned())
+                .or_default() += 1;
+        }
+        assert_eq!(
+            tally.get("bad").copied().unwrap_or(0).max(1),
+            1,
+            "{tally:?}"
+        );
+        node.stop().await;
+    });
+}
+
+#[test]
+fn connections_by_peak_ewma_leave_who_cannot_be_reached() {
+    run(async {
+        let good = Backend::start(|mut stream, _| async move {
+            let _ = stream.write_all(b"g").await;
+        })
+        .await;
+        let mut app = app(&[("c1", &[refusing(), good.address])]);
+        app.tcp = Some(Tcp::all_of(name("in")));
+        app.balance.policy = Policy::PeakEwma;
+        let node = Node::tcp("127.0.0.1:0", table(app, 1, |_| {}), Settings::default());
+        for _ in 0..10 {
+            let mut client = TcpStream::connect(node.address).await.unwrap();
+            assert_eq!(client.read_u8().await.unwrap(), b'g');
+        }
+        node.stop().await;
+    });
+}

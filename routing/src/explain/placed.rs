@@ -128,6 +128,9 @@ fn rule(entry: &AppEntry, group: &Group) -> String {
         Policy::TwoChoices => {
             format!("by power of two choices on requests in flight{by_weight}")
         }
+        Policy::PeakEwma => format!(
+            "by power of two choices on latency times requests in flight, as each thread saw it{by_weight}"
+        ),
         Policy::RoundRobin => format!("in turn, by each thread for itself{by_weight}"),
         Policy::RingHash => format!(
             "by {} on a ring of {} points{by_weight}",

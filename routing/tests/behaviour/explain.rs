@@ -511,6 +511,17 @@ fn the_policy_and_what_is_drained_are_told() {
         "one of 2 endpoints, in turn, by each thread for itself, by weight: 1 for 10.0.0.1:1, 3 for 10.0.0.1:2",
     );
     assert_eq!(turns.endpoints, ["10.0.0.1:1", "10.0.0.1:2"]);
+    let ewma = told(Policy::PeakEwma, &[]);
+    said(
+        &ewma.steps,
+        "power of two choices on latency times requests in flight",
+    );
+    let ring = told(Policy::RingHash, &[]);
+    said(&ring.steps, "by client /32 or /64 on a ring of 768 points");
+    said(&ring.steps, "the key is that of 10.0.0.1:");
+    said(&ring.steps, "; while a node avoids it, 10.0.0.1:");
+    let table = told(Policy::Maglev, &[]);
+    said(&table.steps, "in a Maglev table of 16381 entries");
     let idle = told(
         Policy::TwoChoices,
         &[(1, 0, false), (2, 0, false), (3, 1, true)],
