@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use windrose_config::{Listeners, NodeConfig};
 use windrose_control::{Budget, CheckPassed, Forget, Handle, Options};
 use windrose_model::{DnsName, Model};
-use windrose_proxy::{Http2, ProxyTrust, Settings, Shared, Underscores};
+use windrose_proxy::{Bounds, Http2, ProxyTrust, Settings, Shared, Underscores};
 use windrose_routing::{Data, Source};
 use windrose_telemetry::{Metrics, Writing};
 use windrose_tls::Store;
@@ -263,6 +263,14 @@ impl Node {
                 .start_async(format!("proxy-{i}"), serve)
                 .map_err(cannot("proxy"))?;
         }
+        if let Some(bounds) = self.settings.overload {
+            let shared = Arc::clone(&self.shared);
+            let stop = told(self.stop.serve.subscribe());
+            let watch = move || windrose_proxy::watch_overload(shared, bounds, stop);
+            self.threads
+                .start_async("overload".to_owned(), watch)
+                .map_err(cannot("the watch of overload"))?;
+        }
         Ok(())
     }
 
@@ -357,6 +365,12 @@ fn proxy_settings(config: &NodeConfig, grace: Duration) -> Settings {
         },
         handshake_timeout: config.tls.handshake_timeout,
         http2: http2(config),
+        overload: config.overload.map(|bounds| Bounds {
+            memory: bounds.memory,
+            connections: bounds.connections.map(u64::from),
+            lag: bounds.lag,
+            steps: [bounds.keep_alive_off, bounds.refuse, bounds.stop_accepting],
+        }),
         grace,
         ..Settings::default()
     }

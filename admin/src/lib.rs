@@ -11,6 +11,7 @@ mod excluded;
 mod faults;
 mod look;
 mod metrics;
+mod overload;
 mod pages;
 mod server;
 pub mod status;

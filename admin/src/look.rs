@@ -16,7 +16,7 @@ use crate::status::{
     Alias, AppStatus, ClusterStatus, Decision, Drain, Endpoints, Moved, NodeStatus, Reload,
     RoundTrip, SCHEMA, Shift, Stamp, Still,
 };
-use crate::{Identity, breakers, excluded, faults};
+use crate::{Identity, breakers, excluded, faults, overload};
 
 /// Shifts shown.
 const SHIFTS: usize = 32;
@@ -56,6 +56,7 @@ pub(crate) fn look(
         round_trips: snapshot.round_trips.iter().map(round_trip).collect(),
         ejected: excluded::ejected(&snapshot.table, &live.exclusions),
         faults: faults::shown(&snapshot.table, now),
+        overload: overload::shown(&live.overload),
         breakers: breakers::shown(&snapshot.table, &live.breakers, now),
     }
 }

@@ -16,7 +16,7 @@ use windrose_telemetry::{
 };
 use windrose_tls::Store;
 
-use crate::{Identity, balance, breakers, excluded, faults, look};
+use crate::{Identity, balance, breakers, excluded, faults, look, overload};
 
 mod dns;
 mod shifts;
@@ -44,6 +44,7 @@ pub(crate) fn page(
     excluded::families(&mut page, &snapshot.table, &live.exclusions, metrics);
     faults::families(&mut page, &snapshot.table, metrics);
     breakers::families(&mut page, &snapshot.table, &live.breakers, metrics);
+    overload::families(&mut page, &live.overload);
     aliases(&mut page, snapshot);
     round_trips(&mut page, snapshot);
     shifts::write(&mut page, snapshot, convergence, metrics);
@@ -322,6 +323,7 @@ fn connections(page: &mut Page, metrics: &Metrics) {
         ("head_timeout", HttpEvent::HeadTimeout),
         ("no_app", HttpEvent::NoApp),
         ("no_endpoint", HttpEvent::NoEndpoint),
+        ("overload", HttpEvent::Overloaded),
         ("misdirected", HttpEvent::Misdirected),
         ("https_only", HttpEvent::HttpsOnly),
         ("client_certificate_needed", HttpEvent::CertificateNeeded),

@@ -55,9 +55,25 @@ pub struct NodeStatus {
     /// Breakers of this node that hold something, or whose circuit is not closed.
     #[serde(default)]
     pub breakers: Vec<Breaker>,
+    /// How near this node is to its bounds, where it watches them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overload: Option<Overloaded>,
     /// Faults that routes inject on purpose, those that are over too.
     #[serde(default)]
     pub faults: Vec<Fault>,
+}
+
+/// How near a node is to its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overloaded {
+    /// Of the bound of memory.
+    pub memory_percent: u32,
+    /// Of the bound of client connections.
+    pub connections_percent: u32,
+    /// Of how late a thread may be.
+    pub lag_percent: u32,
+    /// What it does about it: `keep_alive_off`, `refuse`, `stop_accepting`.
+    pub actions: Vec<String>,
 }
 
 /// What goes wrong on purpose.

@@ -24,6 +24,7 @@ pub fn render(status: &NodeStatus) -> String {
     faults(&mut text, status);
     ejected(&mut text, status);
     breakers(&mut text, status);
+    overload(&mut text, status);
     shifts(&mut text, status);
     decisions(&mut text, status);
     text
@@ -116,6 +117,21 @@ fn ejected(text: &mut String, status: &NodeStatus) {
         ]
     });
     table(text, &rows.collect::<Vec<_>>());
+}
+
+/// How near the node is to its bounds.
+fn overload(text: &mut String, status: &NodeStatus) {
+    let Some(overload) = &status.overload else {
+        return;
+    };
+    let actions = match overload.actions.as_slice() {
+        [] => "none".to_owned(),
+        actions => actions.join(", "),
+    };
+    text.push_str(&format!(
+        "\noverload  memory {} %  connections {} %  lag {} %  actions: {actions}\n",
+        overload.memory_percent, overload.connections_percent, overload.lag_percent
+    ));
 }
 
 /// What clusters hold of what they may hold.
@@ -435,6 +451,7 @@ mod tests {
             round_trips: Vec::new(),
             ejected: Vec::new(),
             breakers: Vec::new(),
+            overload: None,
             faults: Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ mod fault;
 mod log;
 mod mirror;
 mod outliers;
+mod overload;
 mod proxy_protocol;
 mod rate_limit;
 mod retry;
@@ -122,6 +123,11 @@ static NODE: Mapping = Mapping::new(
             "http",
             Keys(&HTTP),
             "Bounds of request heads and idle connections.",
+        ),
+        Field::optional(
+            "overload",
+            Keys(&overload::OVERLOAD),
+            "From where on it refuses for want of memory, connections or time; written, it is on.",
         ),
         Field::optional("dns", Keys(&DNS), "How it speaks DNS, whatever it answers."),
     ],

@@ -37,7 +37,7 @@ pub use node::{
     AccessLog, CertificateSource, ClientCaFile, DataSources, DnsAny, DnsBadCookie, DnsCookies,
     DnsErrors, DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsManners, DnsResponseLimit,
     DnsTcpLimits, GeoSource, HeadLimits, Http2, LimitMode, Listeners, LogTarget, NodeConfig,
-    ProxyTrust, TlsConfig, Underscores, UpstreamTlsFiles,
+    Overload, ProxyTrust, TlsConfig, Underscores, UpstreamTlsFiles,
 };
 pub use read::GeoNeed;
 pub use schema::schema;

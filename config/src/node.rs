@@ -12,6 +12,7 @@ use windrose_model::{Name, PrefixList, UserList};
 mod access;
 mod defence;
 mod dns;
+mod overload;
 mod tls;
 
 pub use access::AccessLog;
@@ -19,6 +20,7 @@ pub use defence::{
     DnsLimit, DnsLimits, DnsLog, DnsLogFormat, DnsResponseLimit, LimitMode, LogTarget,
 };
 pub use dns::{DnsAny, DnsBadCookie, DnsCookies, DnsErrors, DnsManners, DnsTcpLimits};
+pub use overload::Overload;
 pub use tls::{CertificateSource, ClientCaFile, TlsConfig, UpstreamTlsFiles};
 
 /// The settings of one node.
@@ -47,6 +49,8 @@ pub struct NodeConfig {
     pub access_log: Option<AccessLog>,
     /// Whom it asks about the targets of ALIAS records; none: the system's resolvers.
     pub resolvers: Vec<SocketAddr>,
+    /// From where on it refuses; none: never for want of its own.
+    pub overload: Option<Overload>,
     /// How it speaks DNS. From `node.dns`.
     pub dns: DnsManners,
     /// What TLS is made of. From the root key `tls`, and from apps.
@@ -209,6 +213,7 @@ impl NodeConfig {
             http_limits: HeadLimits::default(),
             access_log: None,
             resolvers: Vec::new(),
+            overload: None,
             dns: DnsManners::default(),
             tls: TlsConfig::default(),
         }

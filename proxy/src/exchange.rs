@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version, header};
 use windrose_model::HttpVersion;
 use windrose_routing::{RouteId, prefix_key};
-use windrose_telemetry::HttpEvent;
+use windrose_telemetry::{Actions, HttpEvent};
 
 use crate::access::Draft;
 use crate::attempt::{Outbound, patience, upload, with_per_try};
@@ -60,6 +60,10 @@ pub(crate) async fn exchange(
     };
     let survey = Survey::of(&parts.headers);
     let mut draft = take_down(&client, &parts, began);
+    if client.worker.is_overloaded(Actions::REFUSE) {
+        let refusal = Refusal::Overloaded;
+        return Ok(refuse_early(&client, &parts, survey, refusal, draft));
+    }
     if survey.has(Field::Underscore) {
         match underscore::treat(&mut parts.headers, client.worker.settings.underscores) {
             Ok(count) => {

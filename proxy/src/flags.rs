@@ -59,9 +59,12 @@ impl Flags {
     /// A second try beside the first has answered.
     pub(crate) const HEDGED: Self = Self(1 << 18);
 
-    const NAMES: [&str; 19] = [
+    /// The node is overloaded.
+    pub(crate) const OVERLOADED: Self = Self(1 << 19);
+
+    const NAMES: [&str; 20] = [
         "NR", "UH", "UF", "UT", "UC", "UPE", "URX", "DT", "SI", "DPE", "CF", "DC", "RL", "UO",
-        "LR", "DI", "FI", "FB", "HG",
+        "LR", "DI", "FI", "FB", "HG", "OM",
     ];
 
     /// Of a stream that ended so.

@@ -25,7 +25,7 @@ use http::Request;
 use http::request::Parts;
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
-use windrose_telemetry::Http2Event;
+use windrose_telemetry::{Actions, Http2Event};
 
 use crate::connection::Client;
 use crate::refusal::Refusal;
@@ -161,7 +161,12 @@ impl<L: Line, F: Future<Output = bool>> Session<'_, L, F> {
     /// Whether the connection goes on.
     fn heed_stop(&mut self) -> bool {
         match self.client.worker.stopping() {
-            Stopping::No => {}
+            Stopping::No if self.stopping => {}
+            Stopping::No => {
+                if self.client.worker.is_overloaded(Actions::CLOSE) {
+                    self.go_away(Http2Event::GoAwayOverload);
+                }
+            }
             Stopping::Graceful if self.stopping => {}
             Stopping::Graceful => self.go_away(Http2Event::GoAwayStop),
             Stopping::Now => return false,

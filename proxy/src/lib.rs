@@ -39,6 +39,7 @@ mod mirror;
 mod multiplex;
 mod names;
 mod outlier;
+mod overload;
 mod pick;
 mod pool;
 pub mod proxy_protocol;
@@ -71,6 +72,7 @@ mod worker;
 
 pub use access::{AccessLog, AccessSettings};
 pub use live::Shared;
+pub use overload::{Bounds, watch_overload};
 pub use serve::{Listeners, serve};
 pub use settings::{Http2, ProxyTrust, Settings};
 pub use underscore::Underscores;

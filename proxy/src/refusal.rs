@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     NoApp,
     #[error("too many requests")]
     RateLimited,
+    #[error("this node is overloaded")]
+    Overloaded,
     #[error("no endpoint serves this app now")]
     NoEndpoint,
     #[error("this fault was injected on purpose")]
@@ -123,6 +125,7 @@ impl Refusal {
             Self::CertificateNeeded => (StatusCode::FORBIDDEN, Flags::BAD_REQUEST),
             Self::NoApp => (StatusCode::NOT_FOUND, Flags::NO_ROUTE),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Flags::RATE_LIMITED),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, Flags::OVERLOADED),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Flags::NO_ENDPOINT),
             Self::Injected(status) => (status, Flags::FAULT_INJECTED),
             Self::Overflow => (StatusCode::SERVICE_UNAVAILABLE, Flags::OVERFLOW),
@@ -143,6 +146,7 @@ impl Refusal {
     pub(crate) const fn event(self) -> HttpEvent {
         match self {
             Self::NoApp => HttpEvent::NoApp,
+            Self::Overloaded => HttpEvent::Overloaded,
             Self::Misdirected => HttpEvent::Misdirected,
             Self::HttpsOnly(_) => HttpEvent::HttpsOnly,
             Self::CertificateNeeded => HttpEvent::CertificateNeeded,
@@ -185,6 +189,9 @@ impl Refusal {
                 header::ALLOW,
                 HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             );
+        }
+        if self == Self::Overloaded {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.closes() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -14,13 +14,14 @@ use tokio::task::{JoinHandle, spawn_local};
 use tracing::warn;
 use windrose_model::{Name, Report};
 use windrose_routing::Source;
-use windrose_telemetry::Metrics;
+use windrose_telemetry::{Actions, Metrics};
 use windrose_tls::Store;
 
 use crate::announced::is_trusted;
 use crate::connection::{Arrival, Ends, serve_client};
 use crate::http1::engine;
 use crate::live::Shared;
+use crate::overload::{SHUT, probe};
 use crate::settings::Settings;
 use crate::tcp::serve_stream;
 use crate::worker::{Stopping, Worker};
@@ -124,6 +125,9 @@ pub async fn serve(
         })?);
     }
     chores.push(spawn_local(keep_house(Rc::clone(&worker))));
+    if (worker.settings.overload).is_some_and(|bounds| !bounds.lag.is_zero()) {
+        chores.push(spawn_local(probe(Rc::clone(&worker))));
+    }
     stop.await;
     for chore in chores {
         // Aborting an accept loop drops, and so closes, its listener.
@@ -183,6 +187,9 @@ async fn accept<F: Future<Output = ()> + 'static>(
 ) {
     let mut back_off = BACK_OFF_FIRST;
     loop {
+        while worker.is_overloaded(Actions::SHUT) {
+            tokio::time::sleep(SHUT).await;
+        }
         while worker.open() >= worker.settings.max_connections {
             worker.freed.notified().await;
         }

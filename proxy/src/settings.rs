@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use windrose_model::Name;
 
 use crate::access::AccessLog;
+use crate::overload::Bounds;
 use crate::underscore::Underscores;
 
 /// Limits and timeouts of all listeners of a node.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub http2: Option<Http2>,
     /// How long open exchanges may go on after a stop.
     pub grace: Duration,
+    /// From where on requests are refused for want of memory, connections or time; none: never.
+    pub overload: Option<Bounds>,
     /// The access log, if one is kept.
     pub access: Option<Arc<AccessLog>>,
 }
@@ -87,6 +90,7 @@ impl Default for Settings {
             max_connections: 16_384,
             http2: Some(Http2::default()),
             grace: Duration::from_secs(10),
+            overload: None,
             access: None,
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use windrose_model::{EndpointId, Fact, PassiveKind, Report, Stamp};
 use windrose_routing::{Reader, Source, Table};
-use windrose_telemetry::{HttpEvent, Metrics};
+use windrose_telemetry::{Actions, HttpEvent, Metrics};
 use windrose_tls::Store;
 
 use crate::access::{Draft, Outcome};
@@ -171,7 +171,7 @@ impl Worker {
     /// and idle clients do not keep others out.
     pub(crate) fn sweep(&self, now: Instant) {
         drop(self.table());
-        if self.open() >= self.settings.max_connections {
+        if self.open() >= self.settings.max_connections || self.is_overloaded(Actions::CLOSE) {
             self.make_room(now);
         }
         let (breakers, timeout) = (self.shared.breakers(), self.settings.upstream_idle_timeout);
@@ -209,6 +209,7 @@ impl Worker {
         let id = self.next_client.get();
         self.next_client.set(id + 1);
         self.clients.borrow_mut().insert(id, watch);
+        self.count_client(1);
         Entered {
             worker: Rc::clone(self),
             id,
@@ -245,6 +246,19 @@ impl Worker {
         .await
     }
 
+    /// Whether overload makes it do so now.
+    #[inline]
+    pub(crate) fn is_overloaded(&self, action: Actions) -> bool {
+        self.settings.overload.is_some() && self.shared.live().overload.actions().has(action)
+    }
+
+    /// Counts a client connection, where that may be too many.
+    fn count_client(&self, change: i64) {
+        if self.settings.overload.is_some() {
+            self.shared.live().overload.count(change);
+        }
+    }
+
     pub(crate) fn stopping(&self) -> Stopping {
         self.stopping.get()
     }
@@ -273,6 +287,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.worker.clients.borrow_mut().remove(&self.id);
+        self.worker.count_client(-1);
         if self.http {
             self.worker.recorder.closed(HttpEvent::ClientsOpen);
         }

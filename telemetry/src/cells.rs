@@ -286,11 +286,13 @@ pub enum HttpEvent {
     BodyTooLarge,
     /// A field of a request left out because of an underscore in its name.
     UnderscoredField,
+    /// A request refused because the node is overloaded.
+    Overloaded,
 }
 
 impl HttpEvent {
     /// How many there are.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 19;
 }
 
 /// What a proxy thread counts per group (app, version, cluster).

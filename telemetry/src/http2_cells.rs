@@ -29,11 +29,13 @@ pub enum Http2Event {
     GoAwayFault,
     /// A backend gave back a request unprocessed.
     Unprocessed,
+    /// A connection was ended because the node is overloaded.
+    GoAwayOverload,
 }
 
 impl Http2Event {
     /// How many there are.
-    pub const COUNT: u32 = 13;
+    pub const COUNT: u32 = 14;
     /// Resets of streams, as in the label `by`.
     pub const RESETS: [(Self, &'static str); 3] = [
         (Self::ClientReset, "client"),
@@ -41,7 +43,7 @@ impl Http2Event {
         (Self::BackendReset, "upstream"),
     ];
     /// Ends of connections, as in the label `reason`.
-    pub const GO_AWAYS: [(Self, &'static str); 7] = [
+    pub const GO_AWAYS: [(Self, &'static str); 8] = [
         (Self::GoAwayStop, "stop"),
         (Self::GoAwayIdle, "idle"),
         (Self::GoAwayFrames, "frames"),
@@ -49,5 +51,6 @@ impl Http2Event {
         (Self::GoAwayHead, "head_timeout"),
         (Self::GoAwayWindow, "window_timeout"),
         (Self::GoAwayFault, "protocol"),
+        (Self::GoAwayOverload, "overload"),
     ];
 }

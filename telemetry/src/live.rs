@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Breakers, Exclusions};
+use crate::{Breakers, Exclusions, Overload};
 
 /// What the data path of a node decides by itself.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,8 @@ pub struct Live {
     pub exclusions: Arc<Exclusions>,
     /// What clusters hold of what they may hold, and those that are left alone.
     pub breakers: Arc<Breakers>,
+    /// How near the node is to its bounds.
+    pub overload: Arc<Overload>,
 }
 
 /// A few entries by slot: changed by the data path when it changes its mind, and never on the good

@@ -42,6 +42,28 @@ impl Process {
     }
 }
 
+/// Memory of this process in RAM, if the system tells.
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    field(&status, "VmRSS:").map(kibibytes)
+}
+
+/// The limit of memory of the control group that this process is in, if there is one.
+pub fn memory_limit() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let own = own.map(|path| format!("/sys/fs/cgroup{}/memory.max", path.trim_end_matches('/')));
+    let known = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let files = own.into_iter().chain(known.map(str::to_owned));
+    files
+        .filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
+        // Version 1 writes "none" as a number that no machine has.
+        .find(|limit| *limit < 1 << 60)
+}
+
 /// Seconds since 1970, for the start time of the process.
 pub(crate) fn seconds_since_epoch(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH)

@@ -17,6 +17,7 @@ use windrose_model::meant;
 mod access;
 mod defence;
 mod dns;
+mod overload;
 
 /// The name of a node that was given none.
 const UNNAMED: &str = "n1";
@@ -63,6 +64,7 @@ pub(super) fn read(root: &Node, sources: &mut Sources, found: &mut Found) -> Nod
         resolvers: found.list(node.get("resolvers"), |_, item| {
             single(item, scalar::socket)
         }),
+        overload: node.get("overload").map(|node| overload::read(node, found)),
         dns: node
             .get("dns")
             .map_or_else(DnsManners::default, |dns| dns::read(dns, sources, found)),

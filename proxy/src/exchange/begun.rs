@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use http_body::Body;
+use windrose_telemetry::Actions;
 
 use crate::access::Draft;
 use crate::attempt::{Answer, Outbound};
@@ -66,11 +67,19 @@ pub(super) fn deliver(
         }
     };
     errand.edit_response(&mut response);
+    if client.worker.is_overloaded(Actions::CLOSE) && !switches(&response) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     mark(flags, &mut response);
     if let Some(cookie) = errand.known.take() {
         response.headers_mut().append(header::SET_COOKIE, *cookie);
     }
     response
+}
+
+fn switches(response: &Response<Reply>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Makes a backend's response ours.

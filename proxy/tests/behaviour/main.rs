@@ -27,6 +27,7 @@ mod messages;
 mod mirroring;
 mod origin;
 mod outliers;
+mod overload;
 mod pools;
 mod proxy_protocol;
 mod resting;
