@@ -216,6 +216,7 @@ impl Watch {
     pub(crate) fn rest(&self, now: Instant) {
         self.phase.set(Phase::Idle);
         self.heard.set(false);
+        self.expired.set(false);
         self.end.set(None);
         self.step.set(self.rest_step);
         self.due.set(now + self.idle_timeout);
@@ -364,7 +365,10 @@ impl Watch {
         .await
     }
 
+    /// Who waits for something else has reacted, to a deadline that passed, too: it may have passed
+    /// when what was waited for was there, unseen.
     fn due_at(&self, due: Instant) {
+        self.expired.set(false);
         self.due.set(self.end.get().map_or(due, |end| end.min(due)));
     }
 }
@@ -413,6 +417,24 @@ mod tests {
         assert_eq!(watch.fired(t + SECOND * 2), Due::Wait);
         assert!(watch.take_expired());
         assert!(!watch.take_expired());
+    }
+
+    #[test]
+    fn an_exchange_that_waits_for_something_else_has_reacted() {
+        let t = Instant::now();
+        let watch = watch(t);
+        // The answer is there when the thread comes to look, and so is its deadline.
+        let late = |then: &dyn Fn()| {
+            watch.begin(t, SECOND, Duration::ZERO);
+            watch.expect_answer(t, SECOND);
+            watch.fired(t + SECOND * 2);
+            then();
+            watch.ignored()
+        };
+        assert!(!late(&|| watch.expect_body(t + SECOND * 2)));
+        assert!(!late(&|| watch.expect_taking(t + SECOND * 2)));
+        assert!(!late(&|| watch.rest(t + SECOND * 2)));
+        assert!(late(&|| watch.took_at(t + SECOND * 2)), "octets of before");
     }
 
     #[test]

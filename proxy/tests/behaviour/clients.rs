@@ -1,6 +1,6 @@
 //! Clients that are strict, sloppy, slow, hostile or gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::backend::{Backend, Peer};
 use crate::support::{self, Node, app, eventually, run};
@@ -547,6 +547,31 @@ fn an_upload_that_is_refused_can_be_finished_and_its_answer_read() {
             }
             assert_eq!(client.response().await.status, status);
             assert!(client.end().await.1.is_ok());
+        }
+        node.stop().await;
+    });
+}
+
+#[test]
+fn an_answer_that_comes_with_its_deadline_costs_the_client_no_connection() {
+    run(async {
+        // Answers, then keeps the one thread for longer than an answer may take before it is looked at.
+        let backend = Backend::start(|stream, _| async move {
+            let mut peer = Peer::new(stream);
+            while peer.request().await.is_some() {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                let _ = peer.stream.write_all(answer).await;
+                let busy = Instant::now();
+                while busy.elapsed() < Duration::from_millis(1_100) {
+                    std::hint::spin_loop();
+                }
+            }
+        })
+        .await;
+        let node = Node::before(&backend);
+        let mut client = node.client().await;
+        for _ in 0..2 {
+            assert_eq!(client.get("/").await.text(), "ok");
         }
         node.stop().await;
     });
