@@ -22,6 +22,8 @@ except ImportError:
     sys.exit(77)
 
 LEFT_OUT = ("9.*", "12.*", "13.*")
+# Two words for what conforms: whether an answer was on its way before a broken frame came is chance.
+CONFORMS = ("OK", "NON-STRICT", "INFORMATIONAL")
 CLI = "import sys; from kosoku._cli import main; sys.argv[0] = 'kosoku'; main()"
 
 
@@ -44,7 +46,8 @@ async def verdicts(address):
         if not index.is_file():
             sys.exit(f"kosoku wrote no report: {errors.decode()[-1000:]}")
         (cases,) = json.loads(index.read_text()).values()
-        return {case: (told["behavior"], told["behaviorClose"], told.get("remoteCloseCode")) for case, told in cases.items()}
+        verdict = lambda told: "good" if told["behavior"] in CONFORMS else told["behavior"]
+        return {case: (verdict(told), told["behaviorClose"], told.get("remoteCloseCode")) for case, told in cases.items()}
 
 
 async def main():
@@ -56,7 +59,7 @@ async def main():
         # The name is what the app is known by; kosoku knows no other way to say it.
         through = await verdicts(f"localhost:{proxy.strip().rsplit(':', 1)[1]}")
     differ = {case: (told, through.get(case)) for case, told in direct.items() if through.get(case) != told}
-    good = sum(told[0] in ("OK", "NON-STRICT", "INFORMATIONAL") for told in through.values())
+    good = sum(told[0] == "good" for told in through.values())
     print(f"{len(through)} cases, {good} good, {'same' if not differ else differ}")
 
 

@@ -1,5 +1,7 @@
 //! Starts the built binary with free ports, reads the addresses it prints, and ends it.
 
+pub(crate) mod foreign;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
